@@ -1,0 +1,1 @@
+"""Hounsfield: radiology studies in, findings out. The library behind the stages in `bin/`."""

@@ -1,0 +1,114 @@
+"""What differs between a laptop's CPU, one GPU, and many processes on many nodes.
+
+A program asks for its devices once; everything else it does is the same everywhere. Several processes are started by
+torchrun, which tells each its rank; torch reads that itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from hounsfield.core.files import locked
+from hounsfield.core.recipes import Recipe, claim
+from hounsfield.core.settings import Precision
+
+
+@dataclass(frozen=True)
+class Devices:
+    """This process's device and its place among the processes."""
+
+    device: torch.device
+    rank: int
+    world: int
+    half: torch.dtype | None  # what autocast computes in; None is float32 throughout
+
+    @property
+    def first(self) -> bool:
+        """True in the one process that writes what all share."""
+        return self.rank == 0
+
+    @property
+    def scales_gradients(self) -> bool:
+        """True when gradients must be scaled because float16 would lose small ones."""
+        return self.half is torch.float16
+
+    def autocast(self) -> torch.autocast:
+        """The context in which a forward pass runs."""
+        return torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on this device, its weights in channels-last memory, which convolutions read fastest."""
+        return network.to(self.device).to(memory_format=torch.channels_last)
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model whose gradients are averaged over the processes; the model itself when there is one."""
+        if self.world == 1:
+            return model
+        return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over the processes, in place; the same in each."""
+        if self.world > 1:
+            dist.all_reduce(values)
+        return values
+
+
+@contextmanager
+def open_devices(precision: Precision) -> Iterator[Devices]:
+    """Join the other processes if there are any, and take this process's device.
+
+    precision: `auto` is bf16 where the hardware has it, else fp16 on a GPU, float32 on a CPU.
+    """
+    several = dist.is_available() and dist.is_torchelastic_launched()
+    cuda = torch.cuda.is_available()
+    if several:
+        local_rank = dist.get_node_local_rank(fallback_rank=0)
+        if cuda:
+            torch.cuda.set_device(local_rank % torch.cuda.device_count())
+        dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
+        yield Devices(
+            device=device,
+            rank=dist.get_rank() if several else 0,
+            world=dist.get_world_size() if several else 1,
+            half=_half(precision, cuda),
+        )
+    finally:
+        if several:
+            dist.destroy_process_group()
+
+
+def _half(precision: Precision, cuda: bool) -> torch.dtype | None:
+    if precision == "auto":
+        if not cuda:
+            return None
+        # Volta emulates bf16 slowly; from Ampere on it is native
+        return torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+@contextmanager
+def claimed(devices: Devices, folder: Path, recipe: Recipe, *, force: bool) -> Iterator[None]:
+    """Hold an output folder for all processes of this run: the first one locks and claims it, the others wait."""
+    if not devices.first:
+        devices.barrier()
+        yield
+        return
+    with locked(folder):
+        claim(folder, recipe, force=force)
+        devices.barrier()
+        yield

@@ -1,0 +1,74 @@
+"""Prepared images: where they lie, how they are written and read, and the box that holds the head."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from hounsfield.core.errors import BadInput, MissingInput
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels, half-open: columns x0 to x1, rows y0 to y1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+def image_path(folder: Path, image_id: str) -> Path:
+    """Where the prepared image of one slice lies; written by preparation, read by training and extraction.
+
+    The two-digit folder spreads a million files over 256 folders.
+    """
+    return folder / hashlib.sha256(image_id.encode()).hexdigest()[:2] / f"{image_id}.jpg"
+
+
+def bounding_box(shown: np.ndarray) -> Box:
+    """The smallest box around the non-zero pixels. shown: (rows, columns) bool. All False: the whole image."""
+    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    if rows.size == 0:
+        return Box(0, 0, shown.shape[1], shown.shape[0])
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def crop_to_square(image: np.ndarray, box: Box) -> np.ndarray:
+    """Cut `box` out and place it at the top-left corner of a black square of its longer side.
+
+    image: (rows, columns, channels) uint8. Returns (side, side, channels) uint8.
+    """
+    cut = image[box.y0 : box.y1, box.x0 : box.x1]
+    side = max(cut.shape[:2])
+    square = np.zeros((side, side, image.shape[2]), image.dtype)
+    square[: cut.shape[0], : cut.shape[1]] = cut
+    return square
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize (rows, columns, channels) uint8 to (size, size, channels), bilinear."""
+    return image if image.shape[:2] == (size, size) else cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode (rows, columns, 3) uint8. The channel order is handed to the codec as it is, and comes back the same."""
+    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise BadInput(f"an image of shape {image.shape} could not be encoded as JPEG")
+    return encoded.tobytes()
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a prepared image as (rows, columns, 3) uint8. Raises MissingInput or BadInput, naming the file."""
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError:
+        raise MissingInput(f"{path} is missing; make it with: sh bin/run_01_prepare_data.sh") from None
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise BadInput(f"{path} is not a readable image; remove it and run: sh bin/run_01_prepare_data.sh")
+    return image

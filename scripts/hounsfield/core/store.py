@@ -1,0 +1,61 @@
+"""Large arrays on disk: written block by block by several processes, read by memory map.
+
+While an array is being made its blocks lie in `<name>.blocks/`, one file each, written whole; so any number of
+processes can share the work, and a killed run goes on with the blocks that are missing. The finished array is one
+`.npy` file.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.files import written_whole
+
+
+def _block_path(path: Path, start: int) -> Path:
+    return path.with_suffix(".blocks") / f"{start:09d}.npy"
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array to `path`, whole or not at all."""
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_block(path: Path, start: int, rows: np.ndarray) -> None:
+    """Write the rows from `start` on of the array that will be `path`."""
+    write_array(_block_path(path, start), rows)
+
+
+def has_block(path: Path, start: int) -> bool:
+    """True when the block that begins at row `start` is written, or the whole array is."""
+    return path.exists() or _block_path(path, start).exists()
+
+
+def join_blocks(path: Path, starts: range, rows: int) -> None:
+    """Join the blocks into the finished array of `rows` rows and remove them. Does nothing when it is finished."""
+    if path.exists():
+        shutil.rmtree(path.with_suffix(".blocks"), ignore_errors=True)
+        return
+    first = open_array(_block_path(path, starts.start))
+    with written_whole(path) as partial:
+        joined = np.lib.format.open_memmap(partial, mode="w+", dtype=first.dtype, shape=(rows, *first.shape[1:]))
+        for start in starts:
+            block = open_array(_block_path(path, start))
+            joined[start : start + len(block)] = block
+        joined.flush()
+    shutil.rmtree(path.with_suffix(".blocks"))
+
+
+def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
+    """Open an array by read-only memory map. Raises MissingInput or BadInput, naming the file."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise BadInput(f"{path} is not a readable array ({error}); remove it and make it again") from error

@@ -1,0 +1,51 @@
+"""Parquet tables with a declared schema: a missing or mistyped column is an error at the file, not three stages on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.files import written_whole
+
+
+def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Convert `frame` to exactly `schema`; a missing column is an error, an extra one is dropped."""
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    return table.replace_schema_metadata(None)
+
+
+def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write `frame` to a Parquet file, whole or not at all. The same rows give the same bytes."""
+    with written_whole(path) as partial:
+        pq.write_table(to_arrow(frame, schema), partial, compression="zstd")
+
+
+def read_table(
+    path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read a Parquet table and hold it against `schema`.
+
+    remedy: how to make the file, for the error message. columns: those wanted; all of the schema's when None.
+    Raises MissingInput when the file is not there, BadInput when it is no such table.
+    """
+    wanted = list(columns) if columns is not None else schema.names
+    try:
+        table = pq.read_table(path, columns=wanted)
+    except FileNotFoundError:
+        raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
+    except pa.ArrowException as error:
+        raise BadInput(f"{path} is not a readable Parquet table ({error}); make it again") from error
+    expected = pa.schema([schema.field(name) for name in wanted])
+    found = table.schema.remove_metadata()
+    if set(found.names) != set(wanted):
+        raise BadInput(f"{path}: missing columns {sorted(set(wanted) - set(found.names))}; make it again")
+    table = table.select(wanted)
+    if not table.schema.remove_metadata().equals(expected):
+        wrong = [f.name for f in expected if found.field(f.name).type != f.type]
+        raise BadInput(f"{path}: columns {wrong} have another type than expected; make it again")
+    return table.to_pandas()
