@@ -1,0 +1,152 @@
+"""Prepare a data set: DICOM to windowed images and one table of slices.
+
+In: the competition's archive (a zip or a folder), or any folder of DICOM files.
+Out: data/<data set>/slices.parquet, images/, rejected.csv.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from hounsfield.competitions.rsna2019.paths import data_folder, images_folder, raw_archive, sample_submission_path
+from hounsfield.competitions.rsna2019.slices import (
+    SLICE_SCHEMA,
+    add_labels_and_folds,
+    order_slices,
+    spacing_facts,
+    tilted_away,
+)
+from hounsfield.core.archives import SourceFile
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.executors import run_chunks
+from hounsfield.core.files import locked, read_json, write_bytes, write_json
+from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, summary
+from hounsfield.core.recipes import Recipe, claim
+from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
+from hounsfield.core.tables import write_table
+from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
+from hounsfield.hemorrhage.parts import Parts
+from hounsfield.hemorrhage.preparation import prepare_chunk, refuse_deadly
+from hounsfield.hemorrhage.source import Source, competition_source, own_source
+
+FILES_A_CHUNK = 64
+# files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
+NOT_OURS = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file"}
+
+
+def main() -> None:
+    """Prepare what is not prepared yet, then join the parts into the tables."""
+    set_up_logging()
+    parser = stage_parser(
+        HemorrhageConfig, "DICOM to windowed images and a table of slices", default_config=DEFAULT_CONFIG
+    )
+    parser.add_argument("--archive", type=str, default=None, help="competition archive: a zip or the unpacked folder")
+    parser.add_argument("--images", type=str, default=None, help="folder of your own DICOM files, any depth")
+    parser.add_argument("--labels", type=str, default=None, help="CSV with labels for --images")
+    parser.add_argument("--jobs", type=int, default=None, help="processes (default: one for each core)")
+    parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
+    command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
+    config, watch = command.config, Stopwatch()
+    folder = data_folder(command.work, check_name(config.data_set, "data_set"))
+    with locked(folder):
+        source = find_source(command)
+        claim(folder / "parts", Recipe("prepare", plain(config.prepare), {}), force=command.force)
+        digest = {"source": source.digest()}
+        finished = folder / "prepared.json"
+        parts = Parts(folder / "parts")
+        missing = parts.missing(source.files)
+        if not missing and finished.exists() and read_json(finished) == digest:
+            logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), config.data_set)
+            return
+        finished.unlink(missing_ok=True)
+        prepare_missing(missing, parts, command)
+        slices = write_tables(source, parts, command)
+        write_json(finished, digest)
+    summary("prepare", len(missing), "files", watch.seconds, {"slices in the table": len(slices)})
+
+
+def find_source(command: Command[HemorrhageConfig]) -> Source:
+    """The files to prepare, as the command line names them."""
+    arguments, config = command.arguments, command.config
+    if arguments.images is None:
+        if arguments.labels is not None:
+            raise WrongUse("--labels goes with --images; the competition's archive brings its own")
+        return competition_source(Path(arguments.archive or raw_archive(command.work, config.data_set)))
+    if arguments.archive is not None:
+        raise WrongUse("--archive and --images name two sources; give one")
+    if config.data_set in ("rsna2019", "phantom"):
+        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
+    return own_source(Path(arguments.images), None if arguments.labels is None else Path(arguments.labels))
+
+
+def prepare_missing(missing: list[SourceFile], parts: Parts, command: Command[HemorrhageConfig]) -> None:
+    """Prepare the missing files in chunks, over processes or a cluster."""
+    config = command.config
+    chunks = [missing[start : start + FILES_A_CHUNK] for start in range(0, len(missing), FILES_A_CHUNK)]
+    work = partial(
+        prepare_chunk,
+        images=str(images_folder(command.work, config.data_set)),
+        repair_intercept=config.prepare.repair_intercept,
+        jpeg_quality=config.prepare.jpeg_quality,
+    )
+    results = run_chunks(
+        work, chunks, refuse_deadly, jobs=command.arguments.jobs, dask_scheduler=command.arguments.dask_scheduler
+    )
+    for prepared in progress(results, total=len(chunks), unit="chunk", label="prepare"):
+        parts.add(prepared)
+
+
+def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig]) -> pd.DataFrame:
+    """Join the parts: order, labels, folds, rejects. Raises BadInput when too little is usable."""
+    config = command.config
+    folder = data_folder(command.work, config.data_set)
+    rows, rejected = parts.join(source.files)
+    stray = tilted_away(rows)
+    refused = rows.loc[stray, ["path", "stamp"]].assign(
+        reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series"
+    )
+    rejected = pd.concat([rejected, refused], ignore_index=True).sort_values("path")
+    slices = order_slices(rows[~stray], config.prepare.order)
+    slices = add_labels_and_folds(slices, source.labels, config.prepare.fold_count)
+    write_bytes(folder / "rejected.csv", rejected[["path", "reason", "message"]].to_csv(index=False).encode())
+    report(source, slices, rejected, folder)
+    bad = (~rejected["reason"].isin(NOT_OURS)).sum()
+    if slices.empty:
+        raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")
+    if bad > config.prepare.bad_share * (bad + len(slices)):
+        raise BadInput(
+            f"{bad} of {bad + len(slices)} CT files were refused, more than prepare.bad_share "
+            f"({config.prepare.bad_share:.0%}); {folder / 'rejected.csv'} says why"
+        )
+    spacing_facts(slices).to_csv(folder / "spacing.csv", index=False)
+    if source.sample is not None:
+        write_bytes(sample_submission_path(command.work, config.data_set), source.sample)
+    write_table(folder / "slices.parquet", slices, SLICE_SCHEMA)
+    return slices
+
+
+def report(source: Source, slices: pd.DataFrame, rejected: pd.DataFrame, folder: Path) -> None:
+    """Say what was kept, repaired, flagged and refused."""
+    logger.info(
+        "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
+        len(slices),
+        slices["series"].nunique(),
+        slices["patient_id"].nunique(),
+        (slices["split"] == "train").sum(),
+        (slices["split"] == "test").sum(),
+        source.ignored,
+    )
+    for reason, count in rejected["reason"].value_counts().items():
+        logger.warning("refused %d: %s (see %s)", count, reason, folder / "rejected.csv")
+    flags, counts = np.unique(" ".join(slices["flags"]).split(), return_counts=True)
+    for flag, count in zip(flags, counts, strict=True):
+        logger.info("flagged %d: %s", count, flag)
+    for fact, count in spacing_facts(slices)["fact"].value_counts().items():
+        logger.info("spacing: %d times a %s (see %s)", count, fact, folder / "spacing.csv")
+
+
+if __name__ == "__main__":
+    run(main)

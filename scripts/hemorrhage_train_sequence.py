@@ -1,0 +1,203 @@
+"""Train the sequence network on one classifier's embeddings and predict with it.
+
+In: data/<data set>/embeddings/<experiment>/fold<k>/epoch<e>/, data/<data set>/slices.parquet.
+Out: preds/hemorrhage/<experiment>/fold<k>_epoch<e>.parquet,
+checkpoints/hemorrhage/<experiment>/fold<k>/sequence_epoch<e>/.
+With --apply-to another data set, whose studies are predicted with the networks trained before.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.core.checkpoints import load_weights, save_weights
+from hounsfield.core.devices import Devices, claimed, open_devices
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.files import file_digest, read_json
+from hounsfield.core.logs import Scalars, Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.recipes import Recipe
+from hounsfield.core.stages import Command, check_name, parse, run, stage_parser
+from hounsfield.core.training import seed_of, stop_on_sigterm
+from hounsfield.core.training_state import TrainingState
+from hounsfield.hemorrhage.config import (
+    DEFAULT_CONFIG,
+    HemorrhageConfig,
+    SequenceConfig,
+    extracted_epochs,
+    sequence_settings,
+)
+from hounsfield.hemorrhage.folds import ALL, add_fold_argument, check_folds
+from hounsfield.hemorrhage.loss import score
+from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, sequence_folder, store_folder
+from hounsfield.hemorrhage.predictions import OUT_OF_FOLD, TEST, manifest_path, write_predictions
+from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex, index_series
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
+from hounsfield.hemorrhage.sequence_training import predict_series, train_epoch
+
+HemorrhageCommand = Command[HemorrhageConfig]
+TRAIN = "sh bin/run_14_trainfull_sequential.sh"
+
+
+def main() -> None:
+    """Train and predict for every extracted epoch of the fold's classifier, or predict another data set."""
+    parser = stage_parser(HemorrhageConfig, "Train the sequence network of one fold", default_config=DEFAULT_CONFIG)
+    add_fold_argument(parser)
+    parser.add_argument("--apply-to", type=str, default=None, help="another prepared data set, to be predicted only")
+    command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
+    config, folds = command.config, check_folds(command.arguments.fold, command.config)
+    if not 1 <= config.sequence.epochs_to_bag <= config.sequence.epochs:
+        raise WrongUse(f"sequence.epochs_to_bag must be 1 to sequence.epochs ({config.sequence.epochs})")
+    data_set = check_name(command.arguments.apply_to or config.data_set, "--apply-to")
+    slices = read_slices(command.work, data_set, ("image_id", "split", "series", *CLASSES, "fold"))
+    with open_devices(config.sequence.precision) as devices:
+        set_up_logging(rank=devices.rank)
+        for fold, epoch in itertools.product(folds, extracted_epochs(config)):
+            run_of = SequenceRun(command, fold, epoch, data_set)
+            if data_set == config.data_set:
+                run_of.train(slices, devices)
+            else:
+                run_of.predict_only(slices, devices)
+            devices.barrier()
+
+
+class SequenceRun:
+    """One run: the sequence network on the embeddings by one classifier checkpoint."""
+
+    def __init__(self, command: HemorrhageCommand, fold: str, epoch: int, data_set: str) -> None:
+        self.config, self.fold, self.epoch = command.config, fold, epoch
+        self.settings: SequenceConfig = command.config.sequence
+        self.force = command.force
+        work, experiment = command.work, command.experiment
+        self.folder = sequence_folder(work, experiment, fold, epoch)
+        self.store = store_folder(work, data_set, experiment, fold, epoch)
+        folder = predictions_folder(work, experiment, self.config.data_set, data_set)
+        self.predictions = predictions_path(folder, fold, epoch)
+        self.name = f"sequence fold {fold} epoch {epoch}"
+        self.facts = {"experiment": experiment, "data_set": data_set, "fold": fold, "epoch": epoch}
+        self.slices_file = slices_path(work, data_set)
+
+    def manifest(self) -> dict[str, Any]:
+        """What the predictions rest on."""
+        inputs = {"slices": file_digest(self.slices_file), "store": file_digest(self.store / "manifest.json")}
+        return {"stage": "sequence", **self.facts, "settings": sequence_settings(self.config), "inputs": inputs}
+
+    def weights(self, epoch: int) -> Path:
+        """Weights of the sequence network after one of its own epochs."""
+        return self.folder / f"epoch{epoch}.safetensors"
+
+    def network(self, width: int, devices: Devices) -> SequenceNetwork:
+        """The network with its seeded random start."""
+        torch.manual_seed(seed_of(self.config.seed))
+        return SequenceNetwork(width, self.settings.hidden_units, packed=self.settings.packed).to(devices.device)
+
+    def train(self, slices: pd.DataFrame, devices: Devices) -> None:
+        """Train every epoch, score it on the fold's patients, and write the bagged probabilities."""
+        store, watch, settings = EmbeddingStore(self.store, slices), Stopwatch(), self.settings
+        manifest = self.manifest()
+        recipe = Recipe("sequence", manifest["settings"], manifest["inputs"])
+        with claimed(devices, self.folder, recipe, force=self.force):
+            if self.finished(manifest):
+                logger.info("%s: nothing to do, %s is written", self.name, self.predictions)
+                return
+            index, labels = index_series(slices), np.array(slices[list(CLASSES)], np.float32)
+            learnt, scored, predicted = split_series(slices, index, self.fold)
+            network = self.network(store.width, devices)
+            optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+            schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
+            scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
+            state = TrainingState(self.folder / "state.pt", network, optimizer, scaler, schedule)
+            if not state.restore():
+                state.tensors = {"probabilities": torch.zeros(len(slices), len(CLASSES), dtype=torch.float64)}
+            model = devices.wrap(network)
+            scalars = Scalars(self.folder / "tensorboard", enabled=devices.first)
+            with stop_on_sigterm() as stop:
+                while state.epoch < settings.epochs:
+                    train_epoch(
+                        model, state, store, index.only(learnt), labels, settings, self.config.seed, devices, stop
+                    )
+                    schedule.step()
+                    found = predict_series(network, store, index.only(predicted), len(slices), settings, devices)
+                    self.report(state, score(found[scored], labels[scored]) if scored.any() else {}, scalars)
+                    if state.epoch >= settings.epochs - settings.epochs_to_bag:
+                        state.tensors["probabilities"] += torch.from_numpy(found)
+                    if devices.first and state.epoch >= settings.epochs - settings.keep_epochs:
+                        save_weights(
+                            self.weights(state.epoch), network.state_dict(), {**self.facts, "width": store.width}
+                        )
+                    state.next_epoch()
+                    if devices.first:
+                        state.save()
+            scalars.close()
+            if devices.first:
+                mean = state.tensors["probabilities"].numpy() / settings.epochs_to_bag
+                self.write(slices, mean, scored, manifest)
+                state.clear()
+        summary(self.name, int(index.lengths[learnt].sum()) * settings.epochs, "slices", watch.seconds)
+
+    def predict_only(self, slices: pd.DataFrame, devices: Devices) -> None:
+        """Predict another data set: the mean over the epochs whose weights were kept."""
+        store, watch, settings = EmbeddingStore(self.store, slices), Stopwatch(), self.settings
+        last = min(settings.keep_epochs, settings.epochs_to_bag)
+        manifest = self.manifest()
+        kept = [load_weights(self.weights(e), remedy=TRAIN) for e in range(settings.epochs - last, settings.epochs)]
+        manifest["inputs"]["weights"] = [facts["sha256"] for _, facts in kept]
+        if self.finished(manifest):
+            logger.info("%s: nothing to do, %s is written", self.name, self.predictions)
+            return
+        index, network = index_series(slices), self.network(store.width, devices)
+        total = np.zeros((len(slices), len(CLASSES)))
+        for weights, _ in kept:
+            network.load_state_dict(weights)
+            total += predict_series(network, store, index, len(slices), settings, devices)
+        if devices.first:
+            self.write(slices.assign(split="test"), total / last, np.zeros(len(slices), bool), manifest)
+        summary(self.name, len(slices), "slices", watch.seconds, {"epochs averaged": last})
+
+    def finished(self, manifest: dict[str, Any]) -> bool:
+        """True when the predictions are there and rest on the same inputs and settings."""
+        path = manifest_path(self.predictions)
+        if not path.exists():
+            return False
+        return {k: v for k, v in read_json(path).items() if k != "sha256"} == manifest
+
+    def report(self, state: TrainingState, scores: dict[str, float | None], scalars: Scalars) -> None:
+        """Log an epoch's losses."""
+        loss = scores.get("weighted_log_loss")
+        training = state.loss / max(1, state.step)
+        validation = "no held-out patients" if loss is None else f"validation weighted log loss {loss:.4f}"
+        logger.info("%s, its epoch %d: training loss %.4f, %s", self.name, state.epoch, training, validation)
+        for name, value in {"training_loss": training, **scores}.items():
+            if value is not None:
+                scalars.add(name, value, state.epoch)
+
+    def write(
+        self, slices: pd.DataFrame, probabilities: np.ndarray, scored: np.ndarray, manifest: dict[str, Any]
+    ) -> None:
+        """Write the probabilities of held-out and test slices."""
+        split = np.where(scored, OUT_OF_FOLD, np.where(slices["split"] == "test", TEST, ""))
+        frame = pd.DataFrame(probabilities, columns=list(CLASSES))
+        frame.insert(0, "image_id", slices["image_id"].to_numpy())
+        frame.insert(1, "split", split)
+        write_predictions(self.predictions, frame[split != ""], manifest)
+
+
+def split_series(slices: pd.DataFrame, index: SeriesIndex, fold: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which series are learnt from (S,), which slices are scored out of fold (N,), which series are predicted (S,)."""
+    training = (slices["split"] == "train").to_numpy()
+    held_out = training & (slices["fold"] == int(fold)).to_numpy() if fold != ALL else np.zeros(len(slices), bool)
+    learnt = (training & ~held_out)[index.starts]
+    if not learnt.any():
+        raise BadInput(f"fold {fold}: no labelled series to learn from")
+    return learnt, held_out, ~learnt
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,33 @@
+"""Where a data set of this competition's kind lies below the work folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ARCHIVE_NAME = "rsna-intracranial-hemorrhage-detection.zip"
+PREPARE = "sh bin/run_01_prepare_data.sh"
+
+
+def raw_archive(work: Path, data_set: str) -> Path:
+    """The competition's archive as it was downloaded; read by preparation, never changed."""
+    return work / "data" / "raw" / data_set / ARCHIVE_NAME
+
+
+def data_folder(work: Path, data_set: str) -> Path:
+    """All that was prepared from one data set."""
+    return work / "data" / data_set
+
+
+def slices_path(work: Path, data_set: str) -> Path:
+    """One row a slice; written by preparation, read by every later stage."""
+    return data_folder(work, data_set) / "slices.parquet"
+
+
+def images_folder(work: Path, data_set: str) -> Path:
+    """The prepared JPEGs; written by preparation, read by classifier training and extraction."""
+    return data_folder(work, data_set) / "images"
+
+
+def sample_submission_path(work: Path, data_set: str) -> Path:
+    """The sample submission that came with the archive; written by preparation, read by bagging."""
+    return data_folder(work, data_set) / "sample_submission.csv"

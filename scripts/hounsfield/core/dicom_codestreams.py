@@ -1,0 +1,103 @@
+"""What a compressed picture says of itself: size and bits, read from its own header before any decoder runs.
+
+A decoder allocates what this header claims, and one of them ends the process on a wild claim; so it is read here
+first, in a few bytes, and compared with the DICOM header.
+Sources: ITU-T T.81 (JPEG), T.87 (JPEG-LS), T.800 (JPEG 2000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+
+from hounsfield.core.errors import Refused
+
+JPEG_START = b"\xff\xd8"
+JPEG_LS_FRAME = 0xF7
+JPEG_LOSSLESS_FRAME = 0xC3
+JPEG_LOSSY_FRAMES = frozenset({0xC0, 0xC1})  # baseline, extended sequential
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {JPEG_LS_FRAME}
+_SCAN = 0xDA
+_NEEDED = frozenset({0xC4, 0xDB, 0xDD, _SCAN, JPEG_LOSSLESS_FRAME}) | JPEG_LOSSY_FRAMES  # and tables, restart interval
+_WITHOUT_LENGTH = frozenset(range(0xD0, 0xDA))  # restarts, start and end of the image
+_HEADER_LIMIT = 2**20  # bytes; before the frame header stand tables and comments, of 64 KiB at most each
+_JPEG_2000_START = b"\xff\x4f\xff\x51"
+_SIZE_SEGMENT = Struct(">HH8L")  # length, capabilities, extent, offset, tile, tile offset (x before y)
+_TILES_LIMIT = 65_535  # T.800, A.4.2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The picture as its codestream describes it."""
+
+    rows: int
+    columns: int
+    components: int
+    precision: int  # bits of a pixel
+    signed: bool = False  # only JPEG 2000 has a sign of its own
+    frame: int = 0  # the JPEG frame marker's second byte, which names the process
+
+
+def jpeg_claim(code: bytes) -> Claim:
+    """Read the frame header of a JPEG or JPEG-LS codestream. Raises Refused: codestream."""
+    for marker, start, end in _jpeg_segments(code):
+        if marker in _FRAMES and end - start >= 10:
+            rows, columns = (int.from_bytes(code[at : at + 2], "big") for at in (start + 5, start + 7))
+            return Claim(rows, columns, components=code[start + 9], precision=code[start + 4], frame=marker)
+    raise Refused("codestream", "the JPEG codestream has no frame header; export the file again")
+
+
+def bare_jpeg(code: bytes) -> bytes:
+    """The codestream with those segments alone that a decoder of grey pixels needs: tables, frame, scans.
+
+    GDCM ends the process at the first thing that its JPEG library remarks on before the picture begins, such as an
+    unknown version in the application data, or a stray byte between two segments. Raises Refused: codestream.
+    """
+    segments = list(_jpeg_segments(code))
+    kept = [code[start:end] for marker, start, end in segments if marker in _NEEDED]
+    return JPEG_START + b"".join(kept) + code[segments[-1][2] :]
+
+
+def _jpeg_segments(code: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker (its second byte), start and end of each segment, up to and including the header of the first scan."""
+    if not code.startswith(JPEG_START):
+        raise Refused("codestream", "the compressed pixel data does not begin as JPEG; export the file again")
+    start, limit = 2, min(len(code), _HEADER_LIMIT)
+    while start + 4 <= limit and code[start] == 0xFF:
+        marker = code[start + 1]
+        if marker == 0xFF:  # a fill byte
+            start += 1
+            continue
+        end = start + 2 + int.from_bytes(code[start + 2 : start + 4], "big")
+        if marker < 0xC0 or marker in _WITHOUT_LENGTH or end < start + 4 or end > len(code):
+            break
+        yield marker, start, end
+        if marker == _SCAN:
+            return
+        start = end
+    raise Refused("codestream", "the JPEG codestream's header is damaged; export the file again")
+
+
+def jpeg_2000_codestream(code: bytes) -> bytes:
+    """The bare codestream, without the JP2 boxes that some writers leave around it (not allowed by PS3.5, A.4.4)."""
+    if code.startswith(_JPEG_2000_START):
+        return code
+    start = code.find(_JPEG_2000_START, 0, 4096)
+    if start < 0:
+        raise Refused("codestream", "the compressed pixel data does not begin as JPEG 2000; export the file again")
+    return code[start:]
+
+
+def jpeg_2000_claim(code: bytes) -> Claim:
+    """Read the SIZ segment of a bare JPEG 2000 codestream. Raises Refused: codestream."""
+    if len(code) < 45:
+        raise Refused("codestream", "the JPEG 2000 codestream ends within its header; copy the file again")
+    _, _, right, bottom, left, top, tile_columns, tile_rows, _, _ = _SIZE_SEGMENT.unpack_from(code, 4)
+    components, sample, step_x, step_y = int.from_bytes(code[40:42], "big"), code[42], code[43], code[44]
+    columns, rows = right - left, bottom - top
+    if not tile_columns or not tile_rows or (step_x, step_y) != (1, 1) or columns < 1 or rows < 1:
+        raise Refused("codestream", "the JPEG 2000 codestream's size segment is broken; export the file again")
+    if -(-columns // tile_columns) * -(-rows // tile_rows) > _TILES_LIMIT:
+        raise Refused("codestream", "the JPEG 2000 codestream claims too many tiles; export the file again")
+    return Claim(rows, columns, components, precision=(sample & 0x7F) + 1, signed=bool(sample & 0x80))

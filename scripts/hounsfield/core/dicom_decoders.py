@@ -1,0 +1,182 @@
+"""Compressed pictures through one pinned decoder a format.
+
+| format | decoder |
+| --- | --- |
+| JPEG-LS | pyjpegls (GDCM ends the process on a wild size) |
+| JPEG 2000, and its high-throughput form | openjpeg (GDCM is wrong by 8192 where sign flags contradict) |
+| JPEG baseline, 8-bit extended, lossless | GDCM |
+| RLE | pydicom |
+
+What the picture claims of itself is compared with the DICOM header and with its length before a decoder sees it. A
+decoder may still hang or die on damaged data: whoever reads foreign files runs this in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import gdcm
+import jpeg_ls
+import numpy as np
+import openjpeg
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLosslessSV1, RLELossless
+
+from hounsfield.core.dicom_codestreams import (
+    JPEG_LOSSLESS_FRAME,
+    JPEG_LOSSY_FRAMES,
+    JPEG_LS_FRAME,
+    Claim,
+    bare_jpeg,
+    jpeg_2000_claim,
+    jpeg_2000_codestream,
+    jpeg_claim,
+)
+from hounsfield.core.dicom_format import PixelFormat, as_stored
+from hounsfield.core.dicom_refusals import foreign_code
+from hounsfield.core.errors import Refused
+
+# A compressed picture above this size must have a codestream that could hold it; a black one packs about 1,000 to 1.
+FREE_PIXELS = 2**22
+PIXELS_PER_BYTE_LIMIT = 2000
+RLE_EXPANSION_LIMIT = 64  # two bytes stand for at most 128
+
+gdcm.Trace.DebugOff()
+gdcm.Trace.WarningOff()
+gdcm.Trace.ErrorOff()
+
+
+def _check_claim(claim: Claim, code: bytes, form: PixelFormat) -> None:
+    """Compare the codestream's own size with the header's, and with its length."""
+    if claim.components != 1:
+        raise Refused("colour", f"the compressed picture has {claim.components} colour components; one is read")
+    if (claim.rows, claim.columns) != (form.rows, form.columns):
+        size = f"{claim.rows} x {claim.columns}"
+        message = f"the compressed picture is {size}, its header says {form.rows} x {form.columns}; export it again"
+        raise Refused("codestream_size", message)
+    if not 2 <= claim.precision <= 16:
+        raise Refused("bits", f"the compressed picture has {claim.precision} bits a pixel; 2 to 16 are read")
+    _check_length(len(code) * PIXELS_PER_BYTE_LIMIT, form)
+
+
+def _check_length(pixels_possible: int, form: PixelFormat) -> None:
+    if form.rows * form.columns > max(FREE_PIXELS, pixels_possible):
+        message = f"{form.rows} x {form.columns} pixels claimed by a codestream too short for them; export it again"
+        raise Refused("codestream_size", message)
+
+
+def _decode_jpeg_ls(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[str]]:
+    claim = jpeg_claim(code)
+    if claim.frame != JPEG_LS_FRAME:
+        raise Refused("codestream", "the pixel data is JPEG under a JPEG-LS transfer syntax; export the file again")
+    _check_claim(claim, code, form)
+    with foreign_code("decoding JPEG-LS"):
+        decoded, _ = jpeg_ls.decode_pixel_data(code)
+    return _shaped(decoded, claim, form), _precision_flags(claim, form)
+
+
+def _decode_jpeg_2000(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[str]]:
+    code = jpeg_2000_codestream(code)
+    claim = jpeg_2000_claim(code)
+    _check_claim(claim, code, form)
+    with foreign_code("decoding JPEG 2000"):
+        decoded = cast(bytearray, openjpeg.decode_pixel_data(code, version=2))
+    flags = _precision_flags(claim, form)
+    if claim.signed != form.signed:
+        flags.append("sign_mismatch")
+    return _shaped(decoded, claim, form), flags
+
+
+@contextmanager
+def _muted_error_stream() -> Iterator[None]:
+    """Send what C code prints to the process's error stream nowhere: GDCM's JPEG library comments on every damage."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # the process has no error stream
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _decode_jpeg(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[str]]:
+    claim = jpeg_claim(code)
+    if claim.frame in JPEG_LOSSY_FRAMES and claim.precision > 8:
+        message = f"lossy JPEG with {claim.precision} bits has no free decoder; convert it, e.g. with dcmdjpeg of DCMTK"
+        raise Refused("jpeg_12bit_lossy", message)
+    if claim.frame not in JPEG_LOSSY_FRAMES | {JPEG_LOSSLESS_FRAME}:
+        raise Refused("codestream", f"JPEG process 0xFF{claim.frame:02X} is not supported; convert the file")
+    _check_claim(claim, code, form)
+    # GDCM goes by the codestream's own process; the lossless syntax makes it take any precision.
+    bits = 8 if claim.precision <= 8 else 16
+    with foreign_code("decoding JPEG"), _muted_error_stream():
+        decoded, _ = get_decoder(JPEGLosslessSV1).as_buffer(
+            encapsulate([bare_jpeg(code)]),
+            decoding_plugin="gdcm",
+            **_pydicom_options(form, bits, claim.precision),
+        )
+    return _shaped(decoded, claim, form), _precision_flags(claim, form)
+
+
+def _decode_rle(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[str]]:
+    _check_length(len(code) * RLE_EXPANSION_LIMIT, form)
+    with foreign_code("decoding RLE"):
+        decoded, _ = get_decoder(RLELossless).as_buffer(
+            encapsulate([code]),
+            decoding_plugin="pydicom",
+            **_pydicom_options(form, form.bits_allocated, form.bits_stored),
+        )
+    claim = Claim(form.rows, form.columns, components=1, precision=form.bits_allocated)
+    return _shaped(decoded, claim, form), []
+
+
+def _pydicom_options(form: PixelFormat, bits_allocated: int, bits_stored: int) -> dict[str, Any]:
+    return {
+        "rows": form.rows,
+        "columns": form.columns,
+        "samples_per_pixel": 1,
+        "number_of_frames": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "bits_allocated": bits_allocated,
+        "bits_stored": bits_stored,
+        "pixel_representation": 0,  # the raw bits; their sign is read afterwards
+        "pixel_keyword": "PixelData",
+    }
+
+
+def _shaped(decoded: bytes | bytearray | memoryview, claim: Claim, form: PixelFormat) -> np.ndarray:
+    """Give the decoder's bytes their shape and their sign; int16 or uint16."""
+    itemsize = 1 if claim.precision <= 8 else 2
+    if len(decoded) != form.rows * form.columns * itemsize:
+        message = f"the decoder returned {len(decoded)} bytes for {form.rows} x {form.columns} pixels; export it again"
+        raise Refused("decoded_size", message)
+    values = np.frombuffer(decoded, np.dtype(f"<{'i' if claim.signed else 'u'}{itemsize}"))
+    values = values.reshape(form.rows, form.columns)
+    if values.dtype.itemsize == 1:  # widened first, so that a sign bit above the codestream's 8 bits has a place
+        values = values.astype(np.int16 if claim.signed else np.uint16)
+    # Where the codestream knows its sign and agrees, its bits are the values, even if BitsStored says fewer.
+    bits = max(claim.precision, form.bits_stored) if claim.signed and form.signed else form.bits_stored
+    return as_stored(values, bits, form.signed)
+
+
+def _precision_flags(claim: Claim, form: PixelFormat) -> list[str]:
+    return ["precision_mismatch"] if claim.precision != form.bits_stored else []
+
+
+# By the codec names of dicom_header.CODECS.
+DECODERS: dict[str, Callable[[bytes, PixelFormat], tuple[np.ndarray, list[str]]]] = {
+    "jpeg_ls": _decode_jpeg_ls,
+    "jpeg_2000": _decode_jpeg_2000,
+    "jpeg": _decode_jpeg,
+    "rle": _decode_rle,
+}

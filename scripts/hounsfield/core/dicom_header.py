@@ -1,0 +1,272 @@
+"""The header of one DICOM file: from bytes to plain values.
+
+pydicom parses the elements; this module finds the transfer syntax, inflates within a limit, stops at the pixel data
+without copying it, and bounds the work that a hostile header can ask for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import MutableSequence
+from dataclasses import dataclass
+from io import BytesIO
+from struct import Struct
+from typing import Any
+
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from hounsfield.core.dicom_refusals import foreign_code
+from hounsfield.core.errors import Refused
+
+INFLATED_LIMIT = 64 * 2**20  # bytes; a 16-bit picture of 5,792 x 5,792 pixels
+READS_LIMIT = 50_000  # reads of the parser, one to three an element; real single images stay below 2,000
+READ_BYTES_LIMIT = 8 * 2**20  # bytes that the parser reads; what it skips and the pixel data do not count
+VALUE_BYTES_LIMIT = 4096  # bytes of one value that is used here
+META_ELEMENTS_LIMIT = 100
+UNDEFINED_LENGTH = 0xFFFFFFFF
+
+# The codec of each transfer syntax that is read. What is not here is refused by name.
+CODECS: dict[str, str] = {
+    "1.2.840.10008.1.2": "native",
+    "1.2.840.10008.1.2.1": "native",
+    "1.2.840.10008.1.2.1.99": "native",
+    "1.2.840.10008.1.2.2": "native",
+    "1.2.840.10008.1.2.5": "rle",
+    "1.2.840.10008.1.2.4.50": "jpeg",
+    "1.2.840.10008.1.2.4.51": "jpeg",
+    "1.2.840.10008.1.2.4.57": "jpeg",
+    "1.2.840.10008.1.2.4.70": "jpeg",
+    "1.2.840.10008.1.2.4.80": "jpeg_ls",
+    "1.2.840.10008.1.2.4.81": "jpeg_ls",
+    "1.2.840.10008.1.2.4.90": "jpeg_2000",
+    "1.2.840.10008.1.2.4.91": "jpeg_2000",
+    "1.2.840.10008.1.2.4.201": "jpeg_2000",  # 201 to 203: High-Throughput JPEG 2000, which openjpeg reads too
+    "1.2.840.10008.1.2.4.202": "jpeg_2000",
+    "1.2.840.10008.1.2.4.203": "jpeg_2000",
+}
+
+_PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # float, double float and integer pixel data
+_CHARACTER_SET = 0x00080005
+_TAGS: dict[int, str] = {
+    0x00080008: "image_type", 0x00080016: "sop_class", 0x00080018: "sop_uid", 0x00080060: "modality",
+    0x00100020: "patient_id", 0x00180015: "body_part", 0x0020000D: "study_uid", 0x0020000E: "series_uid",
+    0x00200013: "instance_number", 0x00200032: "position", 0x00200037: "orientation", 0x00280002: "samples",
+    0x00280004: "photometric", 0x00280008: "frames", 0x00280010: "rows", 0x00280011: "columns",
+    0x00280030: "pixel_spacing", 0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280102: "high_bit",
+    0x00280103: "pixel_representation", 0x00280120: "padding_value", 0x00280121: "padding_limit",
+    0x00281050: "window_center", 0x00281051: "window_width", 0x00281052: "intercept", 0x00281053: "slope",
+}  # fmt: skip
+_DIRECTORY = b"1.2.840.10008.1.3.10"
+# The first elements of a data set or of meta information, in explicit VR.
+_ELEMENT_AT_START = re.compile(rb"[\x02\x08]\x00.\x00(CS|UI|UL|OB|DA)", re.DOTALL)
+_SHORT_ELEMENT = Struct("<HH2sH")
+_LONG_VALUE_REPRESENTATIONS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR",
+                                         b"UT", b"UV"})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PixelElement:
+    """Where the pixel data lies in the data set: `body[offset : offset + length]`."""
+
+    tag: int
+    offset: int
+    length: int  # bytes as claimed; UNDEFINED_LENGTH when encapsulated
+
+
+@dataclass(frozen=True)
+class Header:
+    """The values of one header, as pydicom converts them: absent is None, unreadable is NaN; nothing is checked yet."""
+
+    transfer_syntax: str
+    body: bytes  # the file, or the inflated data set
+    pixels: PixelElement | None
+    values: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """One line of text, "" where absent or unreadable; several values are joined as DICOM does, by a backslash."""
+        value = self.values[name]
+        if value is None or isinstance(value, float | bytes):
+            return ""
+        if isinstance(value, MutableSequence):
+            return "\\".join(str(item).strip(" \0") for item in value)
+        return str(value).strip(" \0")
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """All values as floats: empty where absent, NaN for what is no number."""
+        value = self.values[name]
+        if value is None or value == "":
+            return ()
+        items = value if isinstance(value, MutableSequence) else [value]
+        return tuple(_number(item) for item in items)
+
+    def integer(self, name: str) -> int | None:
+        """The only value as an integer; None where it is absent, multi-valued, fractional or unreadable."""
+        numbers = self.numbers(name)
+        if len(numbers) != 1 or not numbers[0].is_integer():
+            return None
+        return int(numbers[0])
+
+    def first(self, name: str) -> float | None:
+        """The first value; None where absent."""
+        numbers = self.numbers(name)
+        return numbers[0] if numbers else None
+
+
+def read_header(data: bytes) -> Header:
+    """Parse a file up to its pixel data, which is located and not copied.
+
+    Raises Refused: empty_file, not_dicom, no_file_meta, no_transfer_syntax, transfer_syntax, inflated_size,
+    nested_sequences, header_size, unreadable.
+    """
+    _check_start(data)
+    syntax, start = _read_meta(data)
+    if syntax not in CODECS:
+        named = syntax if re.fullmatch(r"[0-9.]{1,64}", syntax) else "with a malformed UID"
+        raise Refused("transfer_syntax", f"transfer syntax {named} is not supported; convert the file, e.g. to JPEG-LS")
+    body = data
+    if syntax == DeflatedExplicitVRLittleEndian:
+        body, start = _inflate(memoryview(data)[start:]), 0
+    little_endian = syntax != ExplicitVRBigEndian
+    reader = _BoundedReader(body)
+    reader.seek(start)
+    try:
+        with foreign_code("reading the header"):
+            dataset = read_dataset(
+                reader,
+                is_implicit_VR=syntax == ImplicitVRLittleEndian,
+                is_little_endian=little_endian,
+                stop_when=_at_pixel_data,
+                specific_tags=list(_TAGS),
+            )
+            values = _converted(dataset)
+    except Refused:
+        if reader.exhausted:  # pydicom turns what a read raises into an OSError of its own
+            raise Refused("header_size", "the header is far larger than a single image's; export it again") from None
+        raise
+    return Header(syntax, body, _pixel_element(reader, little_endian, dataset.original_encoding[0]), values)
+
+
+class _BoundedReader(BytesIO):
+    """Bytes of which a limited amount can be read, so that a small file cannot ask for endless elements or text."""
+
+    reads_left = READS_LIMIT
+    bytes_left = READ_BYTES_LIMIT
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads_left -= 1
+        read = super().read(size)
+        self.bytes_left -= len(read)
+        if self.exhausted:
+            raise OSError("the header is too large")
+        return read
+
+    @property
+    def exhausted(self) -> bool:
+        return self.reads_left < 0 or self.bytes_left < 0
+
+
+def _at_pixel_data(tag: int, _value_representation: str | None, length: int) -> bool:
+    """Whether the parser should stop: pydicom asks before it reads an element's value."""
+    group = tag >> 16  # compared first: pydicom's tags are slow to compare
+    if group == 8 and length > VALUE_BYTES_LIMIT and int(tag) == _CHARACTER_SET:  # parsed at once, at any length
+        raise Refused("header_size", "the character set's name is longer than any; export the file again")
+    return group == 0x7FE0 and int(tag) in _PIXEL_TAGS
+
+
+def _check_start(data: bytes) -> None:
+    """Refuse what does not begin as a DICOM file does: 128 free bytes, then DICM."""
+    if not data:
+        raise Refused("empty_file", "the file is empty; copy it again")
+    if data[128:132] != b"DICM":
+        if data[:2] == b"\x08\x00" or _ELEMENT_AT_START.search(data, 0, 256):
+            raise Refused("no_file_meta", "the file has no preamble; write it again as a DICOM Part 10 file")
+        raise Refused("not_dicom", "the file is not DICOM; move it out of the folder if it is not an image")
+
+
+def _read_meta(data: bytes) -> tuple[str, int]:
+    """The transfer syntax UID and the offset at which the data set begins.
+
+    File meta information is always explicit VR little endian (DICOM PS3.10, 7.1).
+    """
+    syntax, offset = "", 132
+    for _ in range(META_ELEMENTS_LIMIT):
+        if offset + 8 > len(data):
+            break
+        group, element, representation, length = _SHORT_ELEMENT.unpack_from(data, offset)
+        if group != 2:
+            break
+        offset += 8
+        if representation in _LONG_VALUE_REPRESENTATIONS:
+            length = int.from_bytes(data[offset : offset + 4], "little")
+            offset += 4
+        if element == 0x0002 and data.startswith(_DIRECTORY, offset):
+            raise Refused("modality", "a DICOMDIR, not an image; nothing needs to be done")
+        if element == 0x0010:
+            syntax = data[offset : offset + min(length, 64)].decode("ascii", "replace").strip(" \0")
+        offset += length
+    if offset == 132:
+        raise Refused("no_file_meta", "the file has no meta information; write it again as a DICOM Part 10 file")
+    if not syntax:
+        raise Refused("no_transfer_syntax", "the file does not name its transfer syntax; write it again")
+    return syntax, offset
+
+
+def _inflate(deflated: memoryview) -> bytes:
+    """The data set of a deflated file (DICOM PS3.5, A.5: a raw deflate stream), within INFLATED_LIMIT."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    with foreign_code("inflating the data set"):
+        inflated = inflater.decompress(deflated, INFLATED_LIMIT + 1)
+    if len(inflated) > INFLATED_LIMIT:
+        message = f"the deflated data set grows beyond {INFLATED_LIMIT} bytes; store it uncompressed"
+        raise Refused("inflated_size", message)
+    if not inflater.eof:
+        raise Refused("inflated_size", "the deflated data set ends too early; copy the file again")
+    return inflated
+
+
+def _converted(dataset: Dataset) -> dict[str, Any]:
+    """The values of _TAGS as pydicom converts them; None where absent, NaN where one cannot be converted."""
+    values: dict[str, Any] = dict.fromkeys(_TAGS.values())
+    for element in dataset.elements():
+        name = _TAGS.get(int(element.tag))
+        if name is None:
+            continue
+        try:
+            if isinstance(element, RawDataElement):
+                if element.length > VALUE_BYTES_LIMIT:
+                    raise ValueError("longer than any value used here")
+                element = convert_raw_data_element(element, encoding=dataset.original_character_set)
+            values[name] = element.value
+        except Exception:  # noqa: BLE001  (any garbage in one element; who needs the value decides what that means)
+            values[name] = math.nan
+    return values
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _pixel_element(reader: BytesIO, little_endian: bool, implicit: bool | None) -> PixelElement | None:
+    """Read tag and length of the element that the parser stopped at; None at the end of the file."""
+    offset = reader.tell()
+    order = "<" if little_endian else ">"
+    head = reader.getbuffer()[offset : offset + 12]
+    if len(head) < 12:
+        return None
+    group, element, representation, short_length = Struct(f"{order}HH2sH").unpack_from(head)
+    tag = group << 16 | element
+    if tag not in _PIXEL_TAGS:
+        return None
+    if implicit or not b"AA" <= representation <= b"ZZ":  # pydicom reads a broken representation as implicit too
+        return PixelElement(tag, offset + 8, Struct(f"{order}L").unpack_from(head, 4)[0])
+    if representation in _LONG_VALUE_REPRESENTATIONS:
+        return PixelElement(tag, offset + 12, Struct(f"{order}L").unpack_from(head, 8)[0])
+    return PixelElement(tag, offset + 8, short_length)

@@ -1,0 +1,100 @@
+"""Why a DICOM file is refused or flagged, code by code, and how exceptions of foreign code become refusals."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydicom import config
+
+from hounsfield.core.errors import Refused
+
+REFUSALS: dict[str, str] = {
+    "empty_file": "The file holds no bytes.",
+    "not_dicom": "The file does not begin like DICOM (no DICM after 128 bytes).",
+    "no_file_meta": "A DICOM data set without the preamble and file meta information that name its encoding.",
+    "no_transfer_syntax": "The file meta information does not name the transfer syntax.",
+    "transfer_syntax": "The transfer syntax is one that this project has no decoder for.",
+    "jpeg_12bit_lossy": "Lossy JPEG with more than 8 bits; only a decoder under the GPL reads it.",
+    "inflated_size": "A deflated data set that grows beyond the limit, or that does not end.",
+    "nested_sequences": "Sequences nested more deeply than any real header.",
+    "header_size": "More header elements than any real single image has.",
+    "unreadable": "The library that reads this format failed on the file.",
+    "modality": "The modality is missing or not one of those asked for (MR, SR, SEG, a DICOMDIR ...).",
+    "localizer": "A scout view, which is not part of the stack.",
+    "multi_frame": "Several frames in one file; only single-frame images are read.",
+    "colour": "A colour picture, such as a screen capture or a report page.",
+    "rows_columns": "Rows or Columns are missing, multi-valued or beyond the limit.",
+    "bits": "The description of the pixel's bits is missing or contradicts itself.",
+    "rescale": "RescaleSlope or RescaleIntercept is not a number, zero, negative or absurd.",
+    "no_pixel_data": "There is no pixel data element, or an empty one.",
+    "pixel_data_short": "The pixel data ends before the picture does; the file was cut.",
+    "encapsulation": "The pixel data is not packed in the way that its transfer syntax demands.",
+    "codestream": "The compressed picture's own header is broken or of another kind than the transfer syntax says.",
+    "codestream_size": "The compressed picture's own size contradicts Rows and Columns, or its length.",
+    "decoded_size": "The decoder returned another number of pixels than Rows x Columns.",
+}
+
+FLAGS: dict[str, str] = {
+    "patient_id_missing": "PatientID is absent or empty: the slice cannot be grouped by patient.",
+    "study_uid_missing": "StudyInstanceUID is absent or empty.",
+    "series_uid_missing": "SeriesInstanceUID is absent or empty.",
+    "sop_uid_missing": "SOPInstanceUID is absent or empty.",
+    "position_missing": "ImagePositionPatient is absent or not three finite numbers.",
+    "orientation_missing": "ImageOrientationPatient is absent or not two perpendicular directions.",
+    "pixel_spacing_missing": "PixelSpacing is absent or not two positive numbers.",
+    "rescale_missing": "RescaleSlope or RescaleIntercept is absent: 1 and 0 were taken.",
+    "intercept_repaired": "A wrong intercept with wrapped values was repaired (12 bits, unsigned).",
+    "body_part_unexpected": "BodyPartExamined names another body part; such labels are often wrong.",
+    "photometric_missing": "PhotometricInterpretation is absent: MONOCHROME2 was taken.",
+    "monochrome1_inverted": "An X-ray stored with white as its lowest value was inverted.",
+    "monochrome1_ct": "A CT that asks for an inverted display; its Hounsfield units are used as they are.",
+    "padding_ambiguous": "The padding value reads as tissue and does not fill the corners: left as it is.",
+    "pixel_data_long": "The pixel data is longer than the picture by more than a row.",
+    "sign_mismatch": "The JPEG 2000 picture's own sign contradicts PixelRepresentation, which was followed.",
+    "precision_mismatch": "The compressed picture's own number of bits differs from BitsStored.",
+    "implausible_hu": "Hounsfield units outside -4096..32767, or neither air nor tissue in the picture.",
+    "constant": "Every pixel has the same value.",
+}
+
+REASONS: dict[str, str] = REFUSALS | FLAGS
+
+_LOUD_LOGGERS = tuple(logging.getLogger(name) for name in ("pydicom", "openjpeg", "_openjpeg", "jpeg_ls"))
+
+
+@contextmanager
+def foreign_code(what: str) -> Iterator[None]:
+    """Run a library's code on foreign bytes: its messages kept quiet, its exceptions turned into a refusal.
+
+    The libraries' warnings and log lines quote header values, which must not reach a log. They are held back only
+    within this block. Not for use by several threads at once (the warning filters of a process are shared).
+    """
+    propagated = [logger.propagate for logger in _LOUD_LOGGERS]
+    for logger in _LOUD_LOGGERS:
+        logger.propagate = False
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    except Refused:
+        raise
+    # Whatever garbage makes a parser or a decoder raise costs this one file. Its cause is cut off: it may quote it.
+    except Exception as error:  # noqa: BLE001
+        if _comes_from_recursion(error):
+            raise Refused("nested_sequences", "sequences are nested too deeply; export the file again") from None
+        message = f"{what} failed ({type(error).__name__}); the file is damaged, export it again"
+        raise Refused("unreadable", message) from None
+    finally:
+        for logger, propagate in zip(_LOUD_LOGGERS, propagated, strict=True):
+            logger.propagate = propagate
+
+
+def _comes_from_recursion(error: BaseException | None) -> bool:
+    """Whether Python's recursion limit began it; pydicom turns that into an OSError, level by level."""
+    while error is not None:
+        if isinstance(error, RecursionError):
+            return True
+        error = error.__context__
+    return False

@@ -1,0 +1,150 @@
+"""From the values as a file stores them to values that read as Hounsfield units (CT) or bright bone (X-ray)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hounsfield.core.dicom_format import PixelFormat
+from hounsfield.core.dicom_header import Header
+from hounsfield.core.errors import Refused
+
+AIR_HU = -1024.0  # what padding reads as: the lowest value of most scanners, black in every window
+PLAUSIBLE_HU = (-4096.0, 32767.0)
+NO_AIR_ABOVE_HU = -500.0
+TISSUE_HU = (-200.0, 300.0)
+MISTAKABLE_PADDING_HU = (-200.0, 3000.0)  # a padding value in this range could also be a real pixel
+SLOPE_RANGE = (1e-6, 1e3)
+INTERCEPT_LIMIT = 1e5
+REPAIRED_ABOVE = -100.0  # an unsigned 12-bit CT with an intercept above this cannot hold air: its intercept is wrong
+REPAIRED_INTERCEPT = -1000.0
+
+
+@dataclass(frozen=True)
+class Values:
+    """Stored values, (rows, columns) int16 or uint16, and how they read: value = stored * slope + intercept."""
+
+    stored: np.ndarray
+    slope: float
+    intercept: float
+    flags: tuple[str, ...] = ()
+
+
+def read_rescale(header: Header) -> tuple[float, float, tuple[str, ...]]:
+    """Slope, intercept and flags; 1 and 0 where absent. Raises Refused: rescale."""
+    slope, intercept = header.first("slope"), header.first("intercept")
+    flags = ("rescale_missing",) if slope is None or intercept is None else ()
+    slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+    # Written so that NaN fails too.
+    if not (SLOPE_RANGE[0] <= slope <= SLOPE_RANGE[1] and abs(intercept) <= INTERCEPT_LIMIT):
+        message = f"rescale slope {slope:g}, intercept {intercept:g} cannot be right; export the file again"
+        raise Refused("rescale", message)
+    return slope, intercept, flags
+
+
+def as_hounsfield(values: Values, header: Header, form: PixelFormat, *, repair_intercept: bool) -> Values:
+    """Read CT values: repair the intercept, turn padding into air, and flag what cannot be a picture of a patient.
+
+    Padding is the value that the header declares, and everything below AIR_HU (scanners fill the corners outside the
+    field of view with -1500, -2000 or less, declared or not). It becomes AIR_HU, or the lowest value of the pixel type
+    where that is higher. An inverted display (MONOCHROME1) does not change a CT's Hounsfield units.
+    """
+    padding = _declared_padding(values.stored, header, form)
+    if repair_intercept and _has_wrong_intercept(values, header, form):
+        # Wrapped modulo 4096: air (-1000) was stored as 3096 and becomes 0, water becomes 1000.
+        stored = (values.stored + np.uint16(1000)) & np.uint16(4095)
+        values = Values(stored, values.slope, REPAIRED_INTERCEPT, (*values.flags, "intercept_repaired"))
+    limits = np.iinfo(values.stored.dtype)
+    air = min(max(math.ceil((AIR_HU - values.intercept) / values.slope), limits.min), limits.max)
+    if padding is not None:
+        values = _padding_to_air(values, padding, air)
+    lowest, highest = float(values.stored.min()), float(values.stored.max())
+    flags = values.flags + _doubts(values, lowest, highest)
+    if header.text("photometric") == "MONOCHROME1":
+        flags += ("monochrome1_ct",)
+    stored = np.maximum(values.stored, values.stored.dtype.type(air)) if lowest < air else values.stored
+    return replace(values, stored=stored, flags=flags)
+
+
+def as_radiograph(values: Values, header: Header, form: PixelFormat) -> Values:
+    """Read X-ray values so that bone is bright: MONOCHROME1 is inverted, declared padding becomes the darkest value.
+
+    Nothing is repaired: the intercept of an X-ray is no Hounsfield unit.
+    """
+    padding = _declared_padding(values.stored, header, form)
+    stored, flags = values.stored, values.flags
+    if header.text("photometric") == "MONOCHROME1":
+        stored = ~stored if form.signed else stored.dtype.type(inversion_sum(form)) - stored
+        flags += ("monochrome1_inverted",)
+    if padding is not None and not padding.all():
+        stored = np.where(padding, stored[~padding].min(), stored)
+    if stored.min() == stored.max():
+        flags += ("constant",)
+    return replace(values, stored=stored, flags=flags)
+
+
+def inversion_sum(form: PixelFormat) -> int:
+    """What a stored value and its MONOCHROME1 inverse add up to."""
+    return -1 if form.signed else 2**form.bits_stored - 1
+
+
+def _has_wrong_intercept(values: Values, header: Header, form: PixelFormat) -> bool:
+    """The RSNA 2019 series with wrapped values: 12 bits, unsigned, and an intercept that is there and above -100."""
+    return (
+        form.bits_stored == 12
+        and not form.signed
+        and values.intercept > REPAIRED_ABOVE
+        and values.slope == 1.0
+        and header.first("intercept") is not None
+    )
+
+
+def _declared_padding(stored: np.ndarray, header: Header, form: PixelFormat) -> np.ndarray | None:
+    """Where the pixels hold the declared padding value or range (PS3.3 C.7.5.1.1.2); None where nothing does."""
+    value = _as_pixel(header, "padding_value", form)
+    if value is None:
+        return None
+    limit = _as_pixel(header, "padding_limit", form)
+    limit = value if limit is None else limit
+    padding = stored == value if limit == value else (stored >= min(value, limit)) & (stored <= max(value, limit))
+    return padding if padding.any() else None
+
+
+def _as_pixel(header: Header, name: str, form: PixelFormat) -> int | None:
+    """A header value that is written like a pixel, read like one: some headers give -2000 as 63536, or as 2096."""
+    raw = header.values[name]
+    if isinstance(raw, bytes):  # implicit VR: pydicom cannot know its sign
+        value = int.from_bytes(raw[:2], "little") if len(raw) >= 2 else None
+    else:
+        value = header.integer(name)
+    if value is None:
+        return None
+    value %= 2**form.bits_stored
+    return value - 2**form.bits_stored if form.signed and value >= 2 ** (form.bits_stored - 1) else value
+
+
+def _padding_to_air(values: Values, padding: np.ndarray, air: int) -> Values:
+    """Replace the declared padding, unless it reads as tissue and is not seen in the corners, where padding lies."""
+    hu = float(values.stored.flat[padding.argmax()]) * values.slope + values.intercept
+    in_corners = bool(padding[0, 0] and padding[0, -1] and padding[-1, 0] and padding[-1, -1])
+    if MISTAKABLE_PADDING_HU[0] < hu < MISTAKABLE_PADDING_HU[1] and not in_corners:
+        return replace(values, flags=(*values.flags, "padding_ambiguous"))
+    stored = values.stored.copy()
+    np.putmask(stored, padding, air)
+    return replace(values, stored=stored)
+
+
+def _doubts(values: Values, lowest: float, highest: float) -> tuple[str, ...]:
+    """Flags of a picture that can hardly be of a patient; lowest and highest are stored values."""
+    if lowest == highest:
+        return ("constant",)
+    low, high = lowest * values.slope + values.intercept, highest * values.slope + values.intercept
+    if low < PLAUSIBLE_HU[0] or high > PLAUSIBLE_HU[1]:
+        return ("implausible_hu",)
+    if low > NO_AIR_ABOVE_HU:
+        hu = values.stored * np.float32(values.slope) + np.float32(values.intercept)
+        if not ((hu > TISSUE_HU[0]) & (hu < TISSUE_HU[1])).any():
+            return ("implausible_hu",)
+    return ()

@@ -1,0 +1,103 @@
+"""One experiment's configuration. Each part belongs to one stage; the numbers are the published ones.
+
+RSNA 2019, 2nd place: crop family v01, no-crop family v02.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hounsfield.core.settings import Precision
+from hounsfield.core.stages import REPOSITORY, plain
+
+View = Literal["identity", "hflip", "transpose"]
+DEFAULT_CONFIG = REPOSITORY / "configs" / "hemorrhage" / "crop.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """DICOM to windowed images and the table of slices (stage 01)."""
+
+    repair_intercept: bool = True  # False reproduces the 2nd-place system, which does not know the wrong intercepts
+    order: Literal["normal", "position_xyz"] = "normal"  # position_xyz reproduces the published order
+    jpeg_quality: int = 95
+    fold_count: int = 5
+    bad_share: float = 0.2  # more refused DICOM files than this share, and the stage fails
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """The slice classifier (stage 12)."""
+
+    backbone: str = "resnext101_32x8d.tv2_in1k"  # a timm name
+    weights: str | None = None  # a file to start from
+    download: bool = False  # may timm's hub be asked for the backbone's weights?
+    crop: bool = True  # cut the head out and put it on a black square; False is the v02 family
+    size: int = 480  # pixels
+    mean: tuple[float, float, float] = (0.22363983, 0.18190407, 0.2523437)  # brain, subdural, soft tissue; of 0..1
+    std: tuple[float, float, float] = (0.32451536, 0.2956294, 0.31335256)
+    epochs: int = 5
+    batch_size: int = 64  # over all processes
+    accumulate: int = 1  # parts a batch is cut into when it does not fit
+    learning_rate: float = 2e-5  # constant
+    precision: Precision = "auto"
+    compile: bool = False  # torch.compile
+    workers: int = 8  # loader processes for each training process
+    steps_per_epoch: int | None = None  # None: all slices; a number cuts every epoch short
+    save_every: int = 1000  # steps between saved training states
+    sanity_slices: int = 1000  # fold `all`: the first training slices, scored to see that it learns at all
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """The vector after global average pooling, for every slice and view (stage 13)."""
+
+    views: tuple[View, ...] = ("identity", "hflip", "transpose")
+    epochs: tuple[int, ...] | None = None  # classifier epochs to extract; None: all
+    dtype: Literal["float16", "float32"] = "float16"
+    batch_size: int = 64
+    block_batches: int = 16  # batches written at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceConfig:
+    """The recurrent network over a series' embeddings (stage 14)."""
+
+    hidden_units: int = 2048  # per direction
+    packed: bool = True  # padding is inert; False runs the states over the padding, as published
+    epochs: int = 12
+    epochs_to_bag: int = 12  # the last epochs, averaged into one prediction
+    learning_rate: float = 1e-5
+    learning_rate_decay: float = 0.95  # multiplied in after each epoch
+    batch_size: int = 4  # series
+    predict_batch_size: int = 16  # series
+    keep_epochs: int = (
+        1  # the last epochs whose weights are kept to predict other studies with; 1 GB each at full width
+    )
+    precision: Precision = "auto"
+    save_every: int = 1000  # steps between saved training states
+
+
+@dataclass(frozen=True, kw_only=True)
+class HemorrhageConfig:
+    """One experiment of the hemorrhage system."""
+
+    data_set: str = "rsna2019"  # the folder below data/ that it is trained on
+    folds: tuple[int, ...] = (0, 1, 2)  # of the prepared ones; training five was out of reach in 2019
+    seed: int = 1234
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    sequence: SequenceConfig = field(default_factory=SequenceConfig)
+
+
+def extracted_epochs(config: HemorrhageConfig) -> tuple[int, ...]:
+    """The classifier epochs whose embeddings are extracted and used."""
+    return config.embedding.epochs if config.embedding.epochs is not None else tuple(range(config.classifier.epochs))
+
+
+def sequence_settings(config: HemorrhageConfig) -> dict[str, object]:
+    """What the predictions of stage 14 depend on, beside their inputs; written into their manifest."""
+    settings = {k: v for k, v in plain(config.sequence).items() if k not in ("save_every", "keep_epochs")}
+    return {**settings, "seed": config.seed}

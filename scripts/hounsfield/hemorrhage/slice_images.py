@@ -1,0 +1,106 @@
+"""Prepared images as network input: crop box, resize, augmentation; normalised on the device.
+
+B slices, S pixels a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.augmentation import augment, flip_shift_transpose
+from hounsfield.core.images import Box, crop_to_square, image_path, read_image, resize
+from hounsfield.core.training import seed_of
+from hounsfield.hemorrhage.config import ClassifierConfig
+
+UNAUGMENTED = -1  # in place of an epoch: the image as it is
+SAMPLE_COLUMNS = ("image_id", "x0", "y0", "x1", "y1", *CLASSES)
+
+
+class SliceBatch(NamedTuple):
+    """images: (B, S, S, 3) uint8, channels brain, subdural, soft tissue. labels: (B, 6) float32, NaN where unknown."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class SliceImages(Dataset[tuple[Tensor, Tensor]]):
+    """The images of some slices, by (epoch, row). What augmentation draws depends on (seed, epoch, row) alone."""
+
+    def __init__(self, slices: pd.DataFrame, folder: Path, *, crop: bool, size: int, seed: int) -> None:
+        # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
+        self._ids = slices["image_id"].to_numpy().astype("S")
+        self._boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy(np.int32)
+        self._labels = np.array(slices[list(CLASSES)], np.float32)
+        self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
+        self._augmentation = flip_shift_transpose()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N, 6) float32, NaN where unknown."""
+        return self._labels
+
+    def image_ids(self, rows: np.ndarray) -> list[str]:
+        """The identifiers of some rows, for messages."""
+        return [name.decode() for name in self._ids[rows]]
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, row = key
+        image = read_image(image_path(self._folder, self._ids[row].decode()))
+        if self._crop:
+            image = crop_to_square(image, Box(*self._boxes[row].tolist()))
+        image = resize(image, self._size)
+        if epoch != UNAUGMENTED:
+            image = augment(self._augmentation, image, seed_of(self._seed, epoch, row))
+        return torch.from_numpy(image), torch.from_numpy(self._labels[row])
+
+
+def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int) -> SliceImages:
+    """The images of `slices` as one classifier's configuration wants them."""
+    return SliceImages(slices, folder, crop=config.crop, size=config.size, seed=seed)
+
+
+def load_batches(
+    dataset: SliceImages, batches: Sequence[np.ndarray], epoch: int, *, workers: int, pin: bool
+) -> Iterator[SliceBatch]:
+    """Load batches of rows in order, in background processes. batches: arrays of row numbers."""
+    keys = [[(epoch, int(row)) for row in batch] for batch in batches]
+    loader = DataLoader(
+        dataset,
+        batch_sampler=keys,
+        num_workers=min(workers, len(keys)),
+        collate_fn=_collate,
+        pin_memory=pin,
+        worker_init_fn=_one_thread,
+    )
+    return iter(loader)
+
+
+def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:
+    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32 in channels-last memory, centred and scaled over the training set."""
+    mean = torch.tensor(config.mean, device=images.device)
+    std = torch.tensor(config.std, device=images.device)
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> SliceBatch:
+    images, labels = zip(*samples, strict=True)
+    return SliceBatch(torch.stack(images), torch.stack(labels))
+
+
+def _one_thread(_: int) -> None:
+    """The loader processes are the parallelism; threads inside them would only fight."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

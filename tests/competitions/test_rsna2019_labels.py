@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from hounsfield.competitions.rsna2019.labels import CLASSES, read_labels
+from hounsfield.core.errors import BadInput
+
+
+def long_table(*extra: str, images: tuple[str, ...] = ("ID_00000000a", "ID_00000000b"), end: str = "\n") -> bytes:
+    rows = [f"{image}_{name},{int(name == 'any')}" for image in images for name in CLASSES]
+    return end.join(["ID,Label", *rows, *extra, ""]).encode()
+
+
+def test_six_rows_a_slice_become_one_row_in_the_order_of_the_classes() -> None:
+    labels = read_labels(long_table(), "train.csv")
+    assert list(labels.columns) == list(CLASSES)
+    assert labels.loc["ID_00000000a"].tolist() == [0, 0, 0, 0, 0, 1]
+
+
+def test_repeated_rows_count_once() -> None:
+    assert len(read_labels(long_table("ID_00000000a_any,1"), "train.csv")) == 2
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
+    assert len(read_labels(b"\xef\xbb\xbf" + long_table(end="\r\n"), "train.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "fact"),
+    [
+        ("ID_00000000a_any,0", "1 IDs with contradicting labels; the first are: ID_00000000a_any"),
+        ("ID_00000000c_any,1", "1 images without all six classes; the first are: ID_00000000c"),
+        ("ID_00000000a_stroke,1", "1 unknown classes; the first are: ID_00000000a_stroke"),
+        ("ID_00000000a_any,2", "1 labels that are not 0 or 1; the first are: ID_00000000a_any"),
+        ("ID_00000000a_any,", "1 labels that are not 0 or 1; the first are: ID_00000000a_any"),
+    ],
+)
+def test_labels_that_cannot_be_right_are_refused_by_name(row: str, fact: str) -> None:
+    with pytest.raises(BadInput, match=f"train.csv: {fact}"):
+        read_labels(long_table(row), "train.csv")
+
+
+def test_only_the_first_ten_of_many_bad_rows_are_listed() -> None:
+    rows = [f"ID_{n:09x}_any,7" for n in range(30)]
+    with pytest.raises(BadInput, match=r"30 labels that are not 0 or 1") as caught:
+        read_labels(long_table(*rows), "train.csv")
+    assert str(caught.value).count("_any") == 10
+
+
+def test_a_wide_table_of_ones_own_images_is_read() -> None:
+    content = f"image,{','.join(CLASSES)}\na/1.dcm,0,0,0,0,1,1\na/2.dcm,0,0,0,0,0,0\n".encode()
+    assert read_labels(content, "own.csv").loc["a/1.dcm", "subdural"] == 1
+
+
+def test_a_table_of_another_kind_is_refused_naming_its_columns() -> None:
+    with pytest.raises(BadInput, match=r"columns \['name', 'age'\] are neither"):
+        read_labels(b"name,age\nx,1\n", "own.csv")
