@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import images_folder, slices_path
 from hounsfield.competitions.rsna2019.slices import read_slices

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from hounsfield.competitions.rsna2019.paths import data_folder, images_folder, raw_archive, sample_submission_path
 from hounsfield.competitions.rsna2019.slices import (
     SLICE_SCHEMA,
@@ -109,13 +110,13 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
         reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series"
     )
     rejected = pd.concat([rejected, refused], ignore_index=True).sort_values("path")
+    write_bytes(folder / "rejected.csv", rejected[["path", "reason", "message"]].to_csv(index=False).encode())
+    if stray.all():
+        raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")
     slices = order_slices(rows[~stray], config.prepare.order)
     slices = add_labels_and_folds(slices, source.labels, config.prepare.fold_count)
-    write_bytes(folder / "rejected.csv", rejected[["path", "reason", "message"]].to_csv(index=False).encode())
     report(source, slices, rejected, folder)
     bad = (~rejected["reason"].isin(NOT_OURS)).sum()
-    if slices.empty:
-        raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")
     if bad > config.prepare.bad_share * (bad + len(slices)):
         raise BadInput(
             f"{bad} of {bad + len(slices)} CT files were refused, more than prepare.bad_share "

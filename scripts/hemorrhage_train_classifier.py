@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import images_folder, slices_path
 from hounsfield.competitions.rsna2019.slices import read_slices
@@ -39,7 +42,6 @@ from hounsfield.hemorrhage.folds import ALL, add_fold_argument, check_folds
 from hounsfield.hemorrhage.loss import hemorrhage_loss, score
 from hounsfield.hemorrhage.paths import classifier_folder, classifier_weights
 from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, SliceImages, load_batches, normalise, open_slice_images
-from torch import nn
 
 # these change how fast a run goes, not what comes out
 SPEED_SETTINGS = ("workers", "save_every", "download", "compile")
@@ -63,11 +65,15 @@ def main() -> None:
 def training_recipe(command: HemorrhageCommand, fold: str) -> Recipe:
     """What the weights depend on."""
     config = command.config
-    settings = {k: v for k, v in plain(config.classifier).items() if k not in SPEED_SETTINGS}
     inputs = {"slices.parquet": file_digest(slices_path(command.work, config.data_set))}
     if config.classifier.weights is not None:
         inputs["weights"] = file_digest(Path(config.classifier.weights))
-    return Recipe("classifier", {**settings, "fold": fold, "seed": config.seed}, inputs)
+    return Recipe("classifier", {**shaping_settings(config), "fold": fold, "seed": config.seed}, inputs)
+
+
+def shaping_settings(config: HemorrhageConfig) -> dict[str, Any]:
+    """The classifier's settings without those that only change its speed."""
+    return {name: value for name, value in plain(config.classifier).items() if name not in SPEED_SETTINGS}
 
 
 def split_slices(command: HemorrhageCommand, fold: str) -> tuple[SliceImages, SliceImages]:
@@ -119,7 +125,12 @@ def train(command: HemorrhageCommand, fold: str, devices: Devices) -> None:
             scores = score(predict_slices(network, validation, config, devices), validation.labels)
             report(fold, state, scores, scalars)
             if devices.first:
-                facts = {"classifier": plain(config), "fold": fold, "epoch": state.epoch, "scores": scores}
+                facts = {
+                    "classifier": shaping_settings(command.config),
+                    "fold": fold,
+                    "epoch": state.epoch,
+                    "scores": scores,
+                }
                 save_weights(weights[state.epoch], network.state_dict(), facts)
             times = {"s waiting for data": f"{waited:.1f}", "s computing": f"{watch.seconds - waited:.1f}"}
             summary(f"classifier fold {fold} epoch {state.epoch}", len(training), "slices", watch.seconds, times)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.slices import read_slices

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from hounsfield.core.errors import HounsfieldError, WrongUse
 from hounsfield.core.files import write_bytes
@@ -23,6 +23,8 @@ from hounsfield.core.logs import logger
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # what may become the name of a folder
+
+set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
 
 ConfigT = TypeVar("ConfigT")
 
@@ -40,7 +42,7 @@ class Command(Generic[ConfigT]):
 
 def stage_parser(config_class: type[Any], description: str, *, default_config: Path) -> ArgumentParser:
     """A parser with the options that all stage programs share; the program adds its own."""
-    parser = ArgumentParser(description=description, exit_on_error=False, default_env=False)
+    parser = ArgumentParser(description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config", help=f"experiment YAML (default: {default_config})")
     parser.add_argument(
         "--work",

@@ -260,7 +260,8 @@ def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
 
 def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> Iterator[System]:
     """What is compared: prior, then classifier, rolling mean and sequence of each experiment, then the bag."""
-    yield System("prior", "", prior_predictions(slices, held_out), "share of positive slices in the other folds")
+    models = "share of positive slices in the other folds"
+    yield System("prior", "", prior_predictions(slices, held_out), models, ranks=False)
     for number, (experiment, sequence) in enumerate(bag.sequences.items()):
         own = [run for run in runs if run.experiment == experiment]
         epoch = max(run.epoch for run in own)

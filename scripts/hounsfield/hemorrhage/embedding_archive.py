@@ -67,9 +67,9 @@ def archive_path(subject: Subject) -> Path:
 
 
 def export_embeddings(
-    subject: Subject, config: Path, target: Path, *, fold: str | None, epochs: Sequence[int], force: bool
+    subject: Subject, config: Path, target: Path, *, folds: Sequence[str] | None, epochs: Sequence[int], force: bool
 ) -> Contents:
-    """Pack the finished stores of all folds, or of one, into `target`. Returns what is in it.
+    """Pack the finished stores of `folds`, or of all there are, into `target`. Returns what is in it.
 
     config: the resolved configuration. epochs: those of the classifier that are wanted.
     Raises MissingInput when there is none, StaleOutput when a store belongs to another slices.parquet or `target` holds
@@ -80,9 +80,9 @@ def export_embeddings(
         files[SAMPLE] = subject.place(SAMPLE)
     listed = {name: Listed(file_digest(path), path.stat().st_size) for name, path in files.items()}
     images = _image_ids(files[SLICES])
-    for store in _finished_stores(subject, fold, epochs):
+    for store in _finished_stores(subject, folds, epochs):
         own, paths = _list_store(subject, store)
-        _check_store(subject, store, subject.place(store), {**listed, **own}, images, str(subject.place(store)))
+        _check_store(subject, store, subject.place(store), {**listed, **own}, images)
         listed |= own
         files |= paths
     facts = {"format": FORMAT, "version": VERSION, "experiment": subject.experiment, "data_set": subject.data_set}
@@ -116,9 +116,7 @@ def import_embeddings(archive: Path, work: Path, *, force: bool) -> Path:
         shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
         try:
             contents = unpack(archive, unpacked)
-            images = _image_ids(unpacked / SLICES)
-            for store in _stores(contents):
-                _check_store(subject, store, unpacked / store, contents.files, images, f"{archive}: {store}")
+            _check_unpacked(subject, archive, unpacked, contents)
             if different:
                 _make_room(subject, replace_slices=SLICES in different)
             _move_in(subject, unpacked, contents)
@@ -127,25 +125,25 @@ def import_embeddings(archive: Path, work: Path, *, force: bool) -> Path:
     return subject.config
 
 
-def _finished_stores(subject: Subject, fold: str | None, epochs: Sequence[int]) -> list[str]:
+def _finished_stores(subject: Subject, folds: Sequence[str] | None, epochs: Sequence[int]) -> list[str]:
     folder = embeddings_folder(subject.work, subject.data_set, subject.experiment)
-    found = sorted(str(path.parent.relative_to(folder)) for path in folder.glob(f"fold{fold or '*'}/epoch*/{MANIFEST}"))
-    parts = {name: match for name in found if (match := STORE.fullmatch(name))}
+    found = sorted(str(path.parent.relative_to(folder)) for path in folder.glob(f"fold*/epoch*/{MANIFEST}"))
+    parts = {name: match for name in found if (match := STORE.fullmatch(name)) and (not folds or match[1] in folds)}
     chosen = [name for name, match in parts.items() if int(match[2]) in epochs]
     if not chosen:
-        of = "" if fold is None else f" of fold {fold}"
+        of = f" of folds {', '.join(folds)}" if folds else ""
         raise MissingInput(f"{folder}: no finished embeddings{of}, epochs {list(epochs)}. Make them with: {EXTRACT}")
-    for number in sorted({match[1] for match in parts.values()}):
-        lacking = [epoch for epoch in epochs if f"fold{number}/epoch{epoch}" not in chosen]
+    for fold in sorted({match[1] for match in parts.values()} | set(folds or ())):
+        lacking = [epoch for epoch in epochs if f"fold{fold}/epoch{epoch}" not in chosen]
         if lacking:
-            logger.warning("export: fold %s lacks the configuration's epochs %s; they are left out", number, lacking)
+            logger.warning("export: fold %s lacks the configuration's epochs %s; they are left out", fold, lacking)
     return chosen
 
 
 def _list_store(subject: Subject, store: str) -> tuple[dict[str, Listed], dict[str, Path]]:
     """Checksums and paths of a store's files. The large ones are read when they are packed, and checked then."""
     folder = subject.place(store)
-    digests = dict(_read_manifest(folder / MANIFEST, str(folder / MANIFEST))["files"])
+    digests = dict(_read_manifest(folder / MANIFEST)["files"])
     for name in (MANIFEST, RECIPE):
         if (folder / name).exists():
             digests[name] = file_digest(folder / name)
@@ -156,14 +154,14 @@ def _list_store(subject: Subject, store: str) -> tuple[dict[str, Listed], dict[s
     return {full: Listed(digests[name], paths[full].stat().st_size) for full, name in names.items()}, paths
 
 
-def _read_manifest(path: Path, shown: str) -> dict[str, Any]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     """A store's manifest, with the parts that are relied on below. Raises BadInput when it is none."""
     value = read_json(path)
     if isinstance(value, dict) and isinstance(value.get("files"), dict) and isinstance(value.get("views"), list):
         views = value["views"]
         if views and all(view in get_args(View) for view in views) and isinstance(value.get("width"), int):
             return value
-    raise BadInput(f"{shown} is no manifest of embeddings")
+    raise BadInput(f"{path} is no manifest of embeddings")
 
 
 def _is_packed(target: Path, contents: Contents, *, force: bool) -> bool:
@@ -229,39 +227,49 @@ def _image_ids(slices: Path) -> np.ndarray:
     return read_table(slices, SLICE_SCHEMA, columns=("image_id",))["image_id"].to_numpy()
 
 
+def _check_unpacked(subject: Subject, archive: Path, unpacked: Path, contents: Contents) -> None:
+    """Hold what was unpacked against each other. Raises BadInput naming the member."""
+    try:
+        images = _image_ids(unpacked / SLICES)
+        for store in _stores(contents):
+            _check_store(subject, store, unpacked / store, contents.files, images)
+    except HounsfieldError as error:
+        raise BadInput(str(error).replace(f"{unpacked}/", f"{archive}: ")) from error
+
+
 def _check_store(
-    subject: Subject, store: str, folder: Path, listed: dict[str, Listed], images: np.ndarray, shown: str
+    subject: Subject, store: str, folder: Path, listed: dict[str, Listed], images: np.ndarray
 ) -> None:
     """Hold a store against its manifest, the checksums and the table of slices. Raises BadInput or StaleOutput."""
     if f"{store}/{MANIFEST}" not in listed:
-        raise BadInput(f"{shown}: {MANIFEST} is missing")
-    manifest = _read_manifest(folder / MANIFEST, f"{shown}/{MANIFEST}")
+        raise BadInput(f"{folder}: {MANIFEST} is missing")
+    manifest = _read_manifest(folder / MANIFEST)
     fold, epoch = STORE.fullmatch(store).groups()  # type: ignore[union-attr]
     expected = {"experiment": subject.experiment, "data_set": subject.data_set, "fold": fold, "epoch": int(epoch)}
     expected["rows"] = len(images)
     wrong = [key for key, value in expected.items() if manifest.get(key) != value]
     if wrong:
-        raise BadInput(f"{shown}/{MANIFEST} does not describe this store: {', '.join(wrong)}")
+        raise BadInput(f"{folder / MANIFEST} does not describe this store: {', '.join(wrong)}")
     if manifest.get("slices_sha256") != listed[SLICES].sha256:
-        raise StaleOutput(f"{shown} was made from another {SLICES}; make it again with: {EXTRACT} --force")
+        raise StaleOutput(f"{folder} was made from another {SLICES}; make it again with: {EXTRACT} --force")
     own = {name.removeprefix(f"{store}/"): file.sha256 for name, file in listed.items() if name.startswith(f"{store}/")}
     data = {name: digest for name, digest in own.items() if name not in (MANIFEST, RECIPE)}
     if data != manifest["files"] or not {ROWS, *(f"{view}.npy" for view in manifest["views"])} <= data.keys():
-        raise BadInput(f"{shown}/{MANIFEST}: its files are not those of the store")
+        raise BadInput(f"{folder / MANIFEST}: its files are not those of the store")
     for name in (name for name in data if name.endswith(".npy")):
-        _check_array(folder / name, manifest, len(images), f"{shown}/{name}")
+        _check_array(folder / name, manifest, len(images))
     rows = read_table(folder / ROWS, ROWS_SCHEMA)["image_id"].to_numpy()
     if not np.array_equal(rows, images):
-        raise BadInput(f"{shown}/{ROWS}: its rows are not those of {SLICES}")
+        raise BadInput(f"{folder / ROWS}: its rows are not those of {SLICES}")
 
 
-def _check_array(path: Path, manifest: dict[str, Any], rows: int, shown: str) -> None:
+def _check_array(path: Path, manifest: dict[str, Any], rows: int) -> None:
     array = open_array(path)
     logits = path == array_path(path.parent, LOGITS)
     shape = (rows, len(CLASSES) if logits else manifest["width"])
     dtype = "float32" if logits else manifest.get("dtype")
     if array.shape != shape or array.dtype.name != dtype:
-        raise BadInput(f"{shown}: {array.dtype} {array.shape}, expected {dtype} {shape}")
+        raise BadInput(f"{path}: {array.dtype} {array.shape}, expected {dtype} {shape}")
 
 
 def _make_room(subject: Subject, *, replace_slices: bool) -> None:

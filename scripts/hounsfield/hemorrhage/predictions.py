@@ -81,6 +81,6 @@ def _refuse_nonsense(path: Path, frame: pd.DataFrame) -> None:
         raise BadInput(f"{path}: {bad.sum()} slices have no six probabilities in [0, 1]; the first is {first}")
     if frame["image_id"].duplicated().any():
         raise BadInput(f"{path}: {frame['image_id'].duplicated().sum()} images occur twice")
-    strange = set(frame["split"]) - {OUT_OF_FOLD, TEST}
+    strange = set(frame["split"].unique()) - {OUT_OF_FOLD, TEST}
     if strange:
         raise BadInput(f"{path}: unknown splits {sorted(strange)[:3]}; they are {OUT_OF_FOLD} and {TEST}")

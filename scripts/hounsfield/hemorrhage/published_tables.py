@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from hounsfield.core.logs import logger
 from hounsfield.core.tables import read_table
 from hounsfield.hemorrhage.config import PrepareConfig
 
+TABLE_NAMES = ("train_metadata.csv", "test_metadata.csv", "train.csv.gz", "test.csv.gz")
 MAX_TABLE_BYTES = 2 * 2**30  # the published metadata are some 300 MB
 IDENTIFIERS = {
     "SOPInstanceUID": "image_id",
@@ -41,7 +43,7 @@ ROW_ORDER_SCHEMA = pa.schema([("Image", pa.string())])
 
 
 class PublishedTables(NamedTuple):
-    """Where the four tables lie."""
+    """Where the four tables lie, in the order of TABLE_NAMES."""
 
     train_metadata: Path
     test_metadata: Path
@@ -57,6 +59,8 @@ def published_slices(tables: PublishedTables, config: PrepareConfig) -> pd.DataF
     train, test = _read_train(tables.train, config.fold_count), _read_csv(tables.test, ["Image"])
     headers = pd.concat([read_headers(tables.train_metadata), read_headers(tables.test_metadata)], ignore_index=True)
     wanted = pd.concat([train["Image"], test["Image"]], ignore_index=True)
+    if wanted.empty:
+        raise BadInput(f"{tables.train} and {tables.test} list no image")
     refuse(f"{tables.train} and {tables.test}", "images that are listed twice", wanted[wanted.duplicated()])
     described = headers["image_id"]
     refuse(f"{tables.train_metadata} and {tables.test_metadata}", "slices twice", described[described.duplicated()])
@@ -122,7 +126,8 @@ def _read_train(path: Path, fold_count: int) -> pd.DataFrame:
     table = _read_csv(path, ["Image", *CLASSES, "fold"])
     values = table[[*CLASSES, "fold"]].apply(pd.to_numeric, errors="coerce")
     refuse(str(path), "labels that are not 0 or 1", table["Image"][~values[list(CLASSES)].isin([0, 1]).all(axis=1)])
-    refuse(str(path), f"folds that are not 0 to {fold_count - 1}", table["Image"][~values["fold"].isin(range(fold_count))])
+    strange = ~values["fold"].isin(range(fold_count))
+    refuse(str(path), f"folds that are not 0 to {fold_count - 1}", table["Image"][strange])
     return pd.concat([table[["Image"]], values], axis=1)
 
 
@@ -136,7 +141,7 @@ def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
         if len(content) > MAX_TABLE_BYTES:
             raise BadInput(f"{path} holds more than {MAX_TABLE_BYTES} bytes; it is no table of slices")
         table = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", dtype=str, usecols=columns)
-    except (ValueError, EOFError, OSError, pd.errors.ParserError) as error:
+    except (ValueError, EOFError, OSError, zlib.error, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is no readable table with the columns {', '.join(columns)}: {error}") from error
     refuse(str(path), f"rows without {columns[0]}", table.index[table[columns[0]].isna()])
     return table

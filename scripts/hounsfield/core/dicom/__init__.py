@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hounsfield.core.dicom_format import read_pixel_format
-from hounsfield.core.dicom_header import Header, read_header
-from hounsfield.core.dicom_pixels import find_pixels, read_pixels
-from hounsfield.core.dicom_refusals import FLAGS, REASONS, REFUSALS
-from hounsfield.core.dicom_values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
+from hounsfield.core.dicom.format import read_pixel_format
+from hounsfield.core.dicom.header import Header, read_header
+from hounsfield.core.dicom.pixels import find_pixels, read_pixels
+from hounsfield.core.dicom.refusals import FLAGS, REASONS, REFUSALS
+from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
 from hounsfield.core.errors import Refused
 from hounsfield.core.geometry import slice_normal
 

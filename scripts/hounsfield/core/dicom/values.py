@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hounsfield.core.dicom_format import PixelFormat
-from hounsfield.core.dicom_header import Header
+from hounsfield.core.dicom.format import PixelFormat
+from hounsfield.core.dicom.header import Header
 from hounsfield.core.errors import Refused
 
 AIR_HU = -1024.0  # what padding reads as: the lowest value of most scanners, black in every window

@@ -26,7 +26,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
-from hounsfield.core.dicom_codestreams import (
+from hounsfield.core.dicom.codestreams import (
     JPEG_LOSSLESS_FRAME,
     JPEG_LOSSY_FRAMES,
     JPEG_LS_FRAME,
@@ -36,8 +36,8 @@ from hounsfield.core.dicom_codestreams import (
     jpeg_2000_codestream,
     jpeg_claim,
 )
-from hounsfield.core.dicom_format import PixelFormat, as_stored
-from hounsfield.core.dicom_refusals import foreign_code
+from hounsfield.core.dicom.format import PixelFormat, as_stored
+from hounsfield.core.dicom.refusals import foreign_code
 from hounsfield.core.errors import Refused
 
 # A compressed picture above this size must have a codestream that could hold it; a black one packs about 1,000 to 1.
@@ -117,13 +117,14 @@ def _decode_jpeg(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[str]]
     if claim.frame not in JPEG_LOSSY_FRAMES | {JPEG_LOSSLESS_FRAME}:
         raise Refused("codestream", f"JPEG process 0xFF{claim.frame:02X} is not supported; convert the file")
     _check_claim(claim, code, form)
-    # GDCM goes by the codestream's own process; the lossless syntax makes it take any precision.
-    bits = 8 if claim.precision <= 8 else 16
+    # GDCM goes by the codestream's own process; the lossless syntax makes it take any precision. Fewer than 8 bits
+    # would end the process, so they are announced as 8.
+    allocated, stored = (8, 8) if claim.precision <= 8 else (16, claim.precision)
     with foreign_code("decoding JPEG"), _muted_error_stream():
         decoded, _ = get_decoder(JPEGLosslessSV1).as_buffer(
             encapsulate([bare_jpeg(code)]),
             decoding_plugin="gdcm",
-            **_pydicom_options(form, bits, claim.precision),
+            **_pydicom_options(form, allocated, stored),
         )
     return _shaped(decoded, claim, form), _precision_flags(claim, form)
 
@@ -173,7 +174,7 @@ def _precision_flags(claim: Claim, form: PixelFormat) -> list[str]:
     return ["precision_mismatch"] if claim.precision != form.bits_stored else []
 
 
-# By the codec names of dicom_header.CODECS.
+# By the codec names of header.CODECS.
 DECODERS: dict[str, Callable[[bytes, PixelFormat], tuple[np.ndarray, list[str]]]] = {
     "jpeg_ls": _decode_jpeg_ls,
     "jpeg_2000": _decode_jpeg_2000,

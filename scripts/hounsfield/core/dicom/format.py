@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hounsfield.core.dicom_header import Header
+from hounsfield.core.dicom.header import Header
 from hounsfield.core.errors import Refused
 
 ROWS_LIMIT = COLUMNS_LIMIT = 8192  # CT 512 to 2048, X-ray detectors up to about 5,000

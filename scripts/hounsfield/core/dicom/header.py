@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from hounsfield.core.dicom_refusals import foreign_code
+from hounsfield.core.dicom.refusals import foreign_code
 from hounsfield.core.errors import Refused
 
 INFLATED_LIMIT = 64 * 2**20  # bytes; a 16-bit picture of 5,792 x 5,792 pixels
@@ -90,11 +90,10 @@ class Header:
     def text(self, name: str) -> str:
         """One line of text, "" where absent or unreadable; several values are joined as DICOM does, by a backslash."""
         value = self.values[name]
-        if value is None or isinstance(value, float | bytes):
+        items = value if isinstance(value, MutableSequence) else [value]
+        if not all(isinstance(item, str) for item in items):  # a damaged element may come as numbers or a sequence
             return ""
-        if isinstance(value, MutableSequence):
-            return "\\".join(str(item).strip(" \0") for item in value)
-        return str(value).strip(" \0")
+        return "\\".join(item.strip(" \0") for item in items)
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """All values as floats: empty where absent, NaN for what is no number."""

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Prepare a data set: read every DICOM file once, write its header facts and statistics as a table, its windows as JPEG.
+# In:  ARCHIVE, the competition's zip (default: data/raw/<data set>/rsna-intracranial-hemorrhage-detection.zip), or the
+#      folder data/raw/<data set>/ with its unpacked content; or any folder of DICOM files (--images)
+# Out: data/<data set>/slices.parquet, rejected.csv, images/
+#
+#   sh bin/run_01_prepare_data.sh
+#   ARCHIVE=/mnt/rsna.zip sh bin/run_01_prepare_data.sh --jobs 16
+#   DATA_SET=my_hospital sh bin/run_01_prepare_data.sh --images /mnt/ct --labels labels.csv
+#   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_01_prepare_data.sh     # makes the phantoms first
+set -eu
+. "$(dirname "$(readlink -f "$0")")/_stage.sh"
+
+for argument; do
+    case $argument in
+        --images | --images=* | --archive | --archive=*)
+            program scripts/hemorrhage_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" "$@"
+            exit
+            ;;
+    esac
+done
+
+raw="$WORK/data/raw/$DATA_SET"
+archive="${ARCHIVE:-$raw/rsna-intracranial-hemorrhage-detection.zip}"
+if [ -z "${ARCHIVE:-}" ] && [ ! -e "$archive" ] && [ -d "$raw" ]; then archive="$raw"; fi # unpacked
+if [ ! -e "$archive" ] && [ -z "$HELP" ]; then
+    if [ "$DATA_SET" != phantom ]; then
+        fail "$(shown "$archive") is missing; put the competition's archive there (kaggle competitions download -c" \
+            "rsna-intracranial-hemorrhage-detection), name it with ARCHIVE=, or a folder of DICOM files with --images"
+    fi
+    program scripts/rsna2019_phantom.py --output "$archive"
+fi
+program scripts/hemorrhage_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" --archive "$archive" "$@"

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Everything that a change must pass: ruff, mypy, shellcheck, pytest. Arguments go to pytest; paths start at the root.
+#
+#   sh bin/test.sh
+#   sh bin/test.sh tests/core -k window
+set -eu
+. "$(dirname "$(readlink -f "$0")")/_stage.sh"
+if [ -n "$HELP" ]; then exit; fi
+
+cd "$ROOT" # the tools find their settings and the tests by it
+"$PYTHON" -m ruff check .
+"$PYTHON" -m mypy
+tools=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
+"$tools/shellcheck" --external-sources bin/*.sh bin/slurm/*.sbatch .ci/run
+"$PYTHON" -m pytest -q "$@"

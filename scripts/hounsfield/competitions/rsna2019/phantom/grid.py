@@ -1,0 +1,132 @@
+"""Pixels and millimetres: where a head lies in the image, and painting shapes given in millimetres.
+
+Head coordinates: x to the patient's left, y to the back, z to the vertex, in mm; the origin lies in the middle of the
+skull at the level of the orbits. A Grid covers the part of the image that holds the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]  # float32 unless said otherwise
+
+HALF_WIDTH = 95.0  # mm, ears included
+FRONT, BACK = -116.0, 108.0  # mm, nose and occiput included
+PAINT_SPACING = 0.55  # mm; coarser grids paint on a finer canvas and average down
+SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The head's rectangle in a square image. x and y: (rows, columns) float32, mm in head coordinates."""
+
+    size: int  # of the whole image
+    row: int  # of the rectangle's first pixel
+    column: int
+    spacing: float  # mm per pixel
+    to_pixel: NDArray[np.float64]  # (2, 3): head mm -> (column, row) of the rectangle
+    x: Array
+    y: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.x.shape[0], self.x.shape[1]
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """The rectangle within the whole image."""
+        return slice(self.row, self.row + self.shape[0]), slice(self.column, self.column + self.shape[1])
+
+    def crop(self, part: tuple[slice, slice]) -> Grid:
+        """A rectangle within the rectangle."""
+        row, column = part[0].start, part[1].start
+        to_pixel = self.to_pixel - [[0, 0, column], [0, 0, row]]
+        return Grid(self.size, self.row + row, self.column + column, self.spacing, to_pixel, self.x[part], self.y[part])
+
+
+def place_head(size: int, spacing: float, rotation: float, offset: tuple[float, float]) -> Grid:
+    """A grid for a head turned by `rotation` (radians) whose centre lies `offset` mm from the image's centre."""
+    middle = (size - 1) / 2
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    to_image = np.array([[cos, -sin, offset[0]], [sin, cos, offset[1]]]) / spacing + [[0, 0, middle], [0, 0, middle]]
+    column, row = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
+    dx = (column - np.float32(to_image[0, 2])) * np.float32(spacing)
+    dy = (row - np.float32(to_image[1, 2])) * np.float32(spacing)
+    x = np.float32(cos) * dx + np.float32(sin) * dy
+    y = np.float32(-sin) * dx + np.float32(cos) * dy
+    inside = (np.abs(x) < HALF_WIDTH) & (y > FRONT) & (y < BACK)
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    to_pixel = to_image - [[0, 0, columns[0]], [0, 0, rows[0]]]
+    return Grid(size, int(rows[0]), int(columns[0]), spacing, to_pixel, x[part].copy(), y[part].copy())
+
+
+class Canvas:
+    """An 8-bit mask on which shapes are painted; finer than the grid where the grid is coarse."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.scale = max(1, round(grid.spacing / PAINT_SPACING))
+        self.mask = np.zeros((grid.shape[0] * self.scale, grid.shape[1] * self.scale), np.uint8)
+        self.empty = True
+
+    def _pixels(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
+        """(n, 2) mm -> fixed-point pixels of the canvas."""
+        at = points @ self.grid.to_pixel[:, :2].T + self.grid.to_pixel[:, 2]
+        at = (at + 0.5) * self.scale - 0.5
+        return np.rint(at * (1 << SUBPIXEL_BITS)).astype(np.int32)
+
+    def discs(self, points: NDArray[np.float64], radii: NDArray[np.float64], value: int = 255) -> None:
+        """Discs at (n, 2) mm of radii (n,) mm; a row of overlapping discs is a tube's section."""
+        fixed = self.scale * (1 << SUBPIXEL_BITS) / self.grid.spacing
+        for (column, row), radius in zip(self._pixels(points).tolist(), radii.tolist(), strict=True):
+            if radius > 0:
+                cv2.circle(self.mask, (column, row), round(radius * fixed), value, -1, cv2.LINE_8, SUBPIXEL_BITS)
+                self.empty = False
+
+    def polygon(self, points: NDArray[np.float64], value: int = 255) -> None:
+        """A filled polygon, (n, 2) mm."""
+        cv2.fillPoly(self.mask, [self._pixels(points)[:, None]], value, cv2.LINE_AA, SUBPIXEL_BITS)
+        self.empty = False
+
+    def line(self, points: NDArray[np.float64], width: float, value: int = 255) -> None:
+        """A polyline, (n, 2) mm, `width` mm wide and at least one pixel of the canvas."""
+        thickness = max(1, round(width * self.scale / self.grid.spacing))
+        cv2.polylines(self.mask, [self._pixels(points)[:, None]], False, value, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        self.empty = False
+
+    def coverage(self, blur: float) -> Array:
+        """The share of each pixel that is painted, 0..1, edges softened by a Gaussian of `blur` mm."""
+        if self.empty:
+            return np.zeros(self.grid.shape, np.float32)
+        sigma = blur * self.scale / self.grid.spacing
+        soft = cv2.GaussianBlur(self.mask, (0, 0), sigma) if sigma > 0.3 else self.mask
+        if self.scale > 1:
+            soft = cv2.resize(soft, self.grid.shape[::-1], interpolation=cv2.INTER_AREA)
+        return np.asarray(soft, np.float32) * np.float32(1 / 255)
+
+
+def ramp(distance: Array, softness: float) -> Array:
+    """A soft edge: 0 below -softness / 2, 1 above softness / 2, straight between."""
+    return np.clip(distance * np.float32(1 / softness) + np.float32(0.5), 0, 1)
+
+
+def blend(image: Array, value: Array | float, share: Array) -> None:
+    """Image += (value - image) * share, in place."""
+    image += (np.float32(value) - image) * share if isinstance(value, float) else (value - image) * share
+
+
+def smooth_path(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """`count` points on a Catmull-Rom curve through (n, d) points."""
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    at = np.linspace(0, len(points) - 1, count)
+    segment = np.minimum(at.astype(int), len(points) - 2)
+    t = (at - segment)[:, None]
+    a, b, c, d = (padded[segment + k] for k in range(4))
+    return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)

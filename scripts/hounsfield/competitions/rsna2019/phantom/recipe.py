@@ -1,0 +1,39 @@
+"""What a phantom data set is made of; the same recipe gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hounsfield.core.errors import WrongUse
+
+FORMAT = 2  # raised when the generator's output changes, so that an older archive is not taken for a current one
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhantomRecipe:
+    """What a phantom data set holds. Raises WrongUse for what cannot be made."""
+
+    train_patients: int = 60
+    test_patients: int = 12
+    slices: tuple[int, int] = (12, 18)  # fewest and most slices in a series
+    size: int = 512  # rows and columns of a slice
+    seed: int = 2019
+    nested: bool = False  # files below the top folder, as in some of the competition's downloads
+    compression: str = "stored"  # or "deflated"
+
+    def __post_init__(self) -> None:
+        if self.train_patients < 1 or self.test_patients < 0:
+            raise WrongUse("a phantom needs at least one training patient and no negative number of test patients")
+        if not 1 <= self.slices[0] <= self.slices[1] <= 200:
+            raise WrongUse(f"slices {self.slices}: give the fewest and the most slices of a series, 1 to 200")
+        if not 64 <= self.size <= 1024:
+            raise WrongUse(f"size {self.size}: rows and columns must be 64 to 1024")
+        if self.seed < 0:
+            raise WrongUse(f"seed {self.seed}: give a number from 0 up")
+        if self.compression not in ("stored", "deflated"):
+            raise WrongUse(f"compression {self.compression!r}: choose stored or deflated")
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe's values for the file beside the archive."""
+        return {"format": FORMAT, **asdict(self), "slices": list(self.slices)}

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as the stages do: nothing in the tests asks the network
+
+from programs import MINI_CONFIG, run_program
+
+MINI_PHANTOM = ("--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
+
+
+class Work(NamedTuple):
+    """A work folder through which the stages have gone, and the arguments that every program takes for it."""
+
+    folder: Path
+    arguments: tuple[str, ...]
+
+
+def work_at(folder: Path, config: Path = MINI_CONFIG) -> Work:
+    """The arguments of a work folder."""
+    return Work(folder, ("--config", str(config), "--work", str(folder)))
+
+
+@pytest.fixture(scope="session")
+def phantom_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set in the competition's shape."""
+    path = tmp_path_factory.mktemp("raw") / "rsna-intracranial-hemorrhage-detection.zip"
+    run_program("rsna2019_phantom", "--output", path, *MINI_PHANTOM)
+    return path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, phantom_archive: Path) -> Work:
+    """The phantoms after stage 01. Tests that change something copy it first."""
+    work = work_at(tmp_path_factory.mktemp("prepared"))
+    run_program("hemorrhage_prepare", *work.arguments, "--archive", phantom_archive, "--jobs", 2)
+    return work
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, prepared: Work) -> Work:
+    """The phantoms after all stages, two folds. Tests that change something copy it first."""
+    work = work_at(tmp_path_factory.mktemp("finished") / "work")
+    copy_work(prepared, work)
+    run_stages(work)
+    return work
+
+
+def run_stages(work: Work, *extra: str) -> None:
+    """Stages 12 to 15 on both folds."""
+    run_program("hemorrhage_train_classifier", *work.arguments, "--fold", 0, 1, *extra)
+    run_program("hemorrhage_extract_embeddings", *work.arguments, "--fold", 0, 1, *extra)
+    run_program("hemorrhage_train_sequence", *work.arguments, "--fold", 0, 1, *extra)
+    run_program("bagged_submission", *work.arguments, *extra)
+
+
+def copy_work(source: Work, target: Work) -> None:
+    """Copy a work folder."""
+    import shutil
+
+    shutil.copytree(source.folder, target.folder)

@@ -1,0 +1,140 @@
+"""Compressed pictures: every value kept, every claim checked before a decoder runs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import dicom_files as files
+from dicom_files import PIXELS, UNSIGNED, hounsfield_units, refusal
+from hounsfield.core.dicom import read_slice
+from hounsfield.core.dicom.codestreams import bare_jpeg
+
+
+@pytest.mark.parametrize("pixels", [PIXELS, UNSIGNED], ids=["signed", "unsigned"])
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        (files.RLE, files.rle_codestream),
+        (files.JPEG_LS, files.jpeg_ls_codestream),
+        (files.JPEG_2000, files.jpeg_2000_codestream),
+    ],
+)
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_lossless_compression_keeps_every_value(
+    pixels: np.ndarray, syntax: str, encode: Callable[[np.ndarray], bytes], fragments: int
+) -> None:
+    slice_ = read_slice(files.compressed_file(encode(pixels), pixels, syntax, fragments=fragments))
+    assert np.array_equal(hounsfield_units(slice_), files.head_hu())
+    assert slice_.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("syntax", "codestream"),
+    [
+        (files.JPEG_LOSSLESS, files.SAMPLE_JPEG_LOSSLESS),
+        (files.JPEG_LOSSLESS_FIRST_ORDER, files.SAMPLE_JPEG_LOSSLESS_FIRST_ORDER),
+        (files.HIGH_THROUGHPUT_JPEG_2000, files.SAMPLE_HIGH_THROUGHPUT_JPEG_2000),
+    ],
+)
+def test_lossless_jpeg_and_high_throughput_jpeg_2000_keep_every_value(syntax: str, codestream: bytes) -> None:
+    data = files.compressed_file(codestream, files.SAMPLE, syntax, BitsStored=12, HighBit=11)
+    assert np.array_equal(read_slice(data, repair_intercept=False).stored, files.SAMPLE)
+
+
+@pytest.mark.parametrize("syntax", [files.JPEG_BASELINE, files.JPEG_EXTENDED])
+def test_8_bit_lossy_jpeg_is_read_to_within_its_loss(syntax: str) -> None:
+    pixels = np.add.outer(np.arange(64), np.arange(64) * 2).astype(np.uint8)
+    slice_ = read_slice(files.compressed_file(files.jpeg_codestream(pixels), pixels, syntax))
+    assert np.abs(slice_.stored.astype(int) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize("stated_signed", [True, False])
+def test_pixel_representation_wins_over_the_sign_of_a_jpeg_2000_picture(stated_signed: bool) -> None:
+    """What decoders differ on by 8192: 13-bit values whose sign the codestream and the header state differently."""
+    values = np.clip(files.head_hu(), -1024, 1200) if stated_signed else PIXELS
+    codestream = (values.astype(int) % 2**13).astype(np.uint16)
+    codestream = codestream if stated_signed else codestream.view(np.int16)
+    data = files.compressed_file(
+        files.jpeg_2000_codestream(codestream, bits=13), values, files.JPEG_2000,
+        BitsStored=13, HighBit=12, PixelRepresentation=int(stated_signed),
+        RescaleIntercept=0 if stated_signed else -1024,
+    )  # fmt: skip
+    slice_ = read_slice(data)
+    assert np.array_equal(hounsfield_units(slice_), files.head_hu())
+    assert "sign_mismatch" in slice_.flags
+
+
+def test_lossy_jpeg_of_12_bits_is_refused_by_name() -> None:
+    data = files.compressed_file(files.SAMPLE_JPEG_12_BITS_LOSSY, files.SAMPLE, files.JPEG_EXTENDED)
+    refused = refusal(data)
+    assert refused.code == "jpeg_12bit_lossy"
+    assert "12 bits" in refused.message
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        (files.RLE, files.rle_codestream),
+        (files.JPEG_LS, files.jpeg_ls_codestream),
+        (files.JPEG_2000, files.jpeg_2000_codestream),
+    ],
+)
+def test_a_compressed_file_that_was_cut_is_refused(
+    kept: float, syntax: str, encode: Callable[[np.ndarray], bytes]
+) -> None:
+    data = files.compressed_file(encode(PIXELS), PIXELS, syntax)
+    assert refusal(data[: int(len(data) * kept)]).code in {"pixel_data_short", "no_pixel_data"}
+
+
+def test_pixel_data_packed_otherwise_than_its_syntax_says_is_refused() -> None:
+    compressed = files.compressed_file(files.jpeg_ls_codestream(PIXELS), PIXELS, files.JPEG_LS)
+    as_plain = files.meta_element(0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+    as_compressed = files.meta_element(0x10, b"UI", b"1.2.840.10008.1.2.4.80")
+    assert refusal(files.with_meta_replaced(compressed, as_plain)).code == "encapsulation"
+    assert refusal(files.with_meta_replaced(files.ct_file(), as_compressed)).code == "encapsulation"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "encode"), [(files.JPEG_LS, files.jpeg_ls_codestream), (files.JPEG_2000, files.jpeg_2000_codestream)]
+)
+def test_a_codestream_of_another_size_than_the_header_is_refused(
+    syntax: str, encode: Callable[[np.ndarray], bytes]
+) -> None:
+    refused = refusal(files.compressed_file(encode(PIXELS[:, :60].copy()), PIXELS, syntax))
+    assert refused.code == "codestream_size"
+    assert "64 x 60" in refused.message
+
+
+def test_a_tiny_codestream_that_claims_a_huge_picture_is_refused_before_it_is_decoded() -> None:
+    """GDCM ends the process on such a file; a decoder would allocate what it claims."""
+    code = files.jpeg_ls_codestream(PIXELS)
+    frame = code.index(b"\xff\xf7")
+    huge = code[: frame + 5] + struct.pack(">HH", 8000, 8000) + code[frame + 9 :]
+    data = files.compressed_file(huge, PIXELS, files.JPEG_LS, Rows=8000, Columns=8000)
+    assert refusal(data).code == "codestream_size"
+    rle = files.compressed_file(files.rle_codestream(PIXELS), PIXELS, files.RLE, Rows=8000, Columns=8000)
+    assert refusal(rle).code == "codestream_size"
+
+
+def test_a_codestream_of_another_format_is_refused() -> None:
+    jpeg_ls, jpeg_2000 = files.jpeg_ls_codestream(PIXELS), files.jpeg_2000_codestream(PIXELS)
+    assert refusal(files.compressed_file(jpeg_2000, PIXELS, files.JPEG_LS)).code == "codestream"
+    assert refusal(files.compressed_file(jpeg_ls, PIXELS, files.JPEG_2000)).code == "codestream"
+    assert refusal(files.compressed_file(jpeg_ls, PIXELS, files.JPEG_LOSSLESS)).code == "codestream"
+    assert refusal(files.compressed_file(bytes(500), PIXELS, files.JPEG_LOSSLESS)).code == "codestream"
+
+
+def test_what_ends_gdcm_is_taken_out_of_a_jpeg_or_refused() -> None:
+    """GDCM ends the process on any remark of its JPEG library: here an unknown JFIF version, and stray bytes."""
+    code = files.SAMPLE_JPEG_LOSSLESS_FIRST_ORDER
+    unknown_version = code.replace(b"JFIF\x00\x01", b"JFIF\x00\x02")
+    assert b"JFIF" not in bare_jpeg(unknown_version)
+    data = files.compressed_file(unknown_version, files.SAMPLE, files.JPEG_LOSSLESS_FIRST_ORDER)
+    assert np.array_equal(read_slice(data).stored, files.SAMPLE)
+    stray = code.replace(b"\xff\xc4", b"\x00\x00\xff\xc4")
+    assert refusal(files.compressed_file(stray, files.SAMPLE, files.JPEG_LOSSLESS_FIRST_ORDER)).code == "codestream"

@@ -1,0 +1,108 @@
+"""Hounsfield units from stored values: the intercept repair, padding, inversion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dicom_files as files
+from dicom_files import UNSIGNED, hounsfield_units
+from hounsfield.core.dicom import read_slice
+
+
+def wrapped(hu: np.ndarray) -> np.ndarray:
+    """Hounsfield units as the series with the wrong intercept store them: modulo 4096, unsigned."""
+    return (hu.astype(int) % 4096).astype(np.uint16)
+
+
+def test_a_wrong_intercept_with_wrapped_values_is_repaired() -> None:
+    data = files.ct_file(wrapped(files.head_hu()), BitsStored=12, HighBit=11, RescaleIntercept=0)
+    slice_ = read_slice(data)
+    assert np.array_equal(hounsfield_units(slice_), files.head_hu())
+    assert slice_.intercept_repaired
+    assert slice_.flags == ("intercept_repaired",)
+
+
+def test_the_repair_can_be_switched_off() -> None:
+    data = files.ct_file(wrapped(files.head_hu()), BitsStored=12, HighBit=11, RescaleIntercept=0)
+    slice_ = read_slice(data, repair_intercept=False)
+    assert np.array_equal(slice_.stored, wrapped(files.head_hu()))
+    assert slice_.intercept == 0
+    assert not slice_.intercept_repaired
+
+
+@pytest.mark.parametrize(
+    ("pixels", "elements"),
+    [
+        pytest.param(files.head_hu(), {"RescaleIntercept": 0}, id="signed, Hounsfield units stored directly"),
+        pytest.param(UNSIGNED, {"BitsStored": 12, "HighBit": 11}, id="plain intercept"),
+        pytest.param(UNSIGNED, {"BitsStored": 12, "HighBit": 11, "RescaleIntercept": -100}, id="at the limit"),
+        pytest.param(UNSIGNED, {"RescaleIntercept": 0}, id="16 bits"),
+        pytest.param(
+            UNSIGNED, {"BitsStored": 12, "HighBit": 11, "RescaleIntercept": 0, "Modality": "DX"}, id="an X-ray"
+        ),
+    ],
+)
+def test_a_right_intercept_is_left_alone(pixels: np.ndarray, elements: dict[str, object]) -> None:
+    slice_ = read_slice(files.ct_file(pixels, **elements), modalities=frozenset({"CT", "DX"}))
+    assert not slice_.intercept_repaired
+    assert np.array_equal(slice_.stored, pixels)
+
+
+@pytest.mark.parametrize("padding", [-1500, -2000, -3024])
+@pytest.mark.parametrize("declared", [True, False])
+def test_padding_around_the_field_of_view_reads_as_air(padding: int, declared: bool) -> None:
+    pixels = files.head_hu()
+    pixels[:4, :4] = padding
+    declaration = {"PixelPaddingValue": padding} if declared else {}
+    slice_ = read_slice(files.ct_file(pixels, RescaleIntercept=0, **declaration))
+    hu = hounsfield_units(slice_)
+    assert (hu[:4, :4] == -1024).all()
+    assert np.array_equal(hu[4:], files.head_hu()[4:])
+    assert slice_.flags == ()
+
+
+def test_padding_that_reads_as_tissue_becomes_air_where_it_fills_the_corners() -> None:
+    pixels = files.head_hu()
+    pixels[pixels == -1000] = 0
+    slice_ = read_slice(files.ct_file(pixels, RescaleIntercept=0, PixelPaddingValue=0))
+    assert (slice_.stored == np.where(pixels == 0, -1024, pixels)).all()
+
+
+def test_padding_that_reads_as_tissue_and_is_not_in_the_corners_is_left_and_flagged() -> None:
+    slice_ = read_slice(files.ct_file(files.head_hu(), RescaleIntercept=0, PixelPaddingValue=35))
+    assert np.array_equal(slice_.stored, files.head_hu())
+    assert slice_.flags == ("padding_ambiguous",)
+
+
+def test_a_padding_range_is_air_from_end_to_end() -> None:
+    pixels = np.full((8, 8), 60, dtype=np.int16)
+    pixels[0, :4] = [4000, 4001, 4005, 4006]
+    data = files.ct_file(pixels, RescaleIntercept=0, PixelPaddingValue=4005, PixelPaddingRangeLimit=4000)
+    assert list(read_slice(data).stored[0, :4]) == [-1024, -1024, -1024, 4006]
+
+
+def test_padding_of_an_x_ray_becomes_its_darkest_value() -> None:
+    pixels = np.arange(100, 164, dtype=np.uint16).reshape(8, 8)
+    pixels[0, 0] = 60000
+    data = files.ct_file(pixels, Modality="DX", PixelPaddingValue=60000)
+    assert read_slice(data, modalities=frozenset({"DX"})).stored[0, 0] == 101
+
+
+def test_a_monochrome1_x_ray_is_inverted_once_and_its_window_with_it() -> None:
+    pixels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    data = files.ct_file(
+        pixels, Modality="CR", PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11,
+        RescaleIntercept=100, RescaleSlope=2, WindowCenter=300,
+    )  # fmt: skip
+    slice_ = read_slice(data, modalities=frozenset({"CR"}))
+    assert np.array_equal(slice_.stored, 4095 - pixels)
+    assert slice_.flags == ("monochrome1_inverted",)
+    # Stored value 100 was the window's centre, so its inverse is now.
+    assert slice_.window_center == (4095 - 100) * 2 + 100
+
+
+def test_an_inverted_display_leaves_the_hounsfield_units_of_a_ct_alone() -> None:
+    slice_ = read_slice(files.ct_file(PhotometricInterpretation="MONOCHROME1"))
+    assert np.array_equal(hounsfield_units(slice_), files.head_hu())
+    assert slice_.flags == ("monochrome1_ct",)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from hounsfield.core.executors import file_time_limit, run_chunks
+
+
+def double(files: Sequence[int]) -> list[int]:
+    """Doubles each number; 13 ends the process as a decoder's abort does, 14 hangs as one in C does."""
+    for file in files:
+        if file == 13:
+            os.abort()
+        with file_time_limit(1.0):
+            while file == 14:
+                time.sleep(0.05)
+    return [2 * file for file in files]
+
+
+def refuse(file: int) -> list[int]:
+    return [-file]
+
+
+def test_every_chunk_is_worked_on_once() -> None:
+    chunks = [list(range(start, start + 5)) for start in range(20, 60, 5)]
+    results = list(run_chunks(double, chunks, refuse, jobs=2))
+    assert sorted(sum(results, [])) == [2 * n for n in range(20, 60)]
+
+
+def test_a_decoder_that_dies_and_one_that_hangs_cost_one_file_each() -> None:
+    chunks = [[10, 11], [12, 13, 15], [14, 16], [17, 18], [19]]
+    results = list(run_chunks(double, chunks, refuse, jobs=2))
+    assert sorted(sum(results, [])) == sorted([-13, -14, *(2 * n for n in (10, 11, 12, 15, 16, 17, 18, 19))])

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.files import file_digest
+from hounsfield.hemorrhage.predictions import (
+    OUT_OF_FOLD,
+    TEST,
+    manifest_path,
+    read_manifest,
+    read_predictions,
+    write_predictions,
+)
+
+
+def table(**changed):
+    frame = pd.DataFrame({"image_id": ["ID_a", "ID_b"], "split": [OUT_OF_FOLD, TEST]})
+    frame = frame.assign(**{name: [0.1, 0.9] for name in CLASSES})
+    return frame.assign(**changed)
+
+
+def test_predictions_and_their_manifest_read_back_as_they_were_written(tmp_path):
+    path = tmp_path / "fold0_epoch1.parquet"
+    write_predictions(path, table(), {"stage": "sequence", "fold": "0"})
+    frame, manifest = read_predictions(path)
+    pd.testing.assert_frame_equal(frame[list(CLASSES)], table()[list(CLASSES)])
+    assert list(frame["image_id"]) == ["ID_a", "ID_b"]
+    assert manifest == {"stage": "sequence", "fold": "0", "sha256": file_digest(path)}
+
+
+def test_a_table_without_its_manifest_was_not_finished(tmp_path):
+    path = tmp_path / "fold0_epoch1.parquet"
+    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet is missing; make it with: sh bin/run_14_"):
+        read_manifest(path)
+    write_predictions(path, table(), {})
+    manifest_path(path).unlink()
+    with pytest.raises(MissingInput, match="was not finished"):
+        read_predictions(path)
+
+
+def test_a_run_killed_while_it_replaces_a_table_leaves_no_manifest(tmp_path, monkeypatch):
+    path = tmp_path / "fold0_epoch1.parquet"
+    write_predictions(path, table(), {})
+    monkeypatch.setattr(
+        "hounsfield.hemorrhage.predictions.write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        write_predictions(path, table(any=[0.2, 0.3]), {})
+    with pytest.raises(MissingInput, match="was not finished"):
+        read_predictions(path)
+
+
+def test_a_table_that_changed_after_its_manifest_is_refused(tmp_path):
+    path, other = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    write_predictions(path, table(), {})
+    write_predictions(other, table(any=[0.2, 0.3]), {})
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(BadInput, match=r"a\.parquet is not the file that its manifest describes"):
+        read_predictions(path)
+
+
+def test_a_manifest_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_predictions(path, table(), {})
+    for content in ({}, [], {"sha256": 3}):
+        manifest_path(path).write_text(json.dumps(content))
+        with pytest.raises(BadInput, match=r"a\.json is no manifest"):
+            read_manifest(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
+def test_what_is_no_probability_is_refused_before_it_is_written(tmp_path, value):
+    path = tmp_path / "a.parquet"
+    with pytest.raises(BadInput, match=r"1 slices have no six probabilities in \[0, 1\]; the first is ID_b"):
+        write_predictions(path, table(epidural=[0.5, value]), {})
+    assert not path.exists()
+
+
+def test_an_image_that_occurs_twice_and_an_unknown_split_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="1 images occur twice"):
+        write_predictions(tmp_path / "a.parquet", table(image_id=["ID_a", "ID_a"]), {})
+    with pytest.raises(BadInput, match="unknown splits"):
+        write_predictions(tmp_path / "a.parquet", table(split=["train", TEST]), {})
+
+
+def test_an_empty_table_is_a_table(tmp_path):
+    write_predictions(tmp_path / "a.parquet", table().iloc[:0], {})
+    assert read_predictions(tmp_path / "a.parquet")[0].empty

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import Work, work_at
+from dicom_files import ct_file
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.dicom import read_slice
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.images import image_path, read_image
+from programs import run_program
+from reference.windows import three_windows
+
+
+def table(work: Work, data_set: str = "phantom") -> pd.DataFrame:
+    return pd.read_parquet(work.folder / "data" / data_set / "slices.parquet")
+
+
+def rejected(work: Work, data_set: str = "phantom") -> pd.DataFrame:
+    return pd.read_csv(work.folder / "data" / data_set / "rejected.csv")
+
+
+def test_every_slice_of_the_archive_is_in_the_table_or_among_the_rejects(prepared: Work, phantom_archive: Path) -> None:
+    with zipfile.ZipFile(phantom_archive) as archive:
+        names = {name for name in archive.namelist() if name.endswith(".dcm")}
+    assert set(table(prepared)["path"]) | set(rejected(prepared)["path"]) == names
+
+
+def test_the_truncated_file_costs_itself_alone_and_is_listed_with_the_reason(prepared: Work) -> None:
+    found = rejected(prepared)
+    assert found["reason"].tolist() == ["pixel_data_short"]
+    assert "short by" in found["message"][0]
+
+
+def test_a_prepared_image_is_the_published_one(prepared: Work, phantom_archive: Path) -> None:
+    rows = table(prepared)
+    rows = rows[~rows["intercept_repaired"]]
+    with zipfile.ZipFile(phantom_archive) as archive:
+        for row in rows.iloc[::7].itertuples():
+            slice_ = read_slice(archive.read(row.path))
+            expected = three_windows(slice_.stored * slice_.slope + slice_.intercept)
+            jpeg = cv2.imdecode(cv2.imencode(".jpg", expected)[1], cv2.IMREAD_COLOR)  # quality 95 is the default
+            found = read_image(image_path(prepared.folder / "data/phantom/images", row.image_id))
+            assert np.array_equal(found, jpeg)
+            shown = expected.max(axis=-1) > 0
+            assert (row.y0, row.y1) == (np.flatnonzero(shown.any(1))[0], np.flatnonzero(shown.any(1))[-1] + 1)
+            assert (row.x0, row.x1) == (np.flatnonzero(shown.any(0))[0], np.flatnonzero(shown.any(0))[-1] + 1)
+
+
+def test_the_statistics_are_those_of_the_hounsfield_units(prepared: Work, phantom_archive: Path) -> None:
+    with zipfile.ZipFile(phantom_archive) as archive:
+        for row in table(prepared).iloc[::9].itertuples():
+            slice_ = read_slice(archive.read(row.path))
+            hu = slice_.stored * slice_.slope + slice_.intercept
+            brain = np.clip(hu, 0, 80)
+            assert row.hu_mean == pytest.approx(hu.mean(), abs=1e-3)
+            assert (row.hu_min, row.hu_max) == (hu.min(), hu.max())
+            assert row.brain_diff == brain.max() - brain.min()
+            assert row.brain_ratio == pytest.approx(((hu > 0) & (hu < 80)).mean(), abs=1e-6)
+
+
+def test_wrong_intercepts_are_repaired_by_default_and_left_alone_on_request(
+    prepared: Work, phantom_archive: Path, tmp_path: Path
+) -> None:
+    repaired = table(prepared)
+    assert repaired["intercept_repaired"].any()
+    assert repaired.loc[repaired["intercept_repaired"], "hu_max"].between(500, 3100).all()
+    strict = work_at(tmp_path)
+    arguments = ("--archive", phantom_archive, "--jobs", 2, "--prepare.repair_intercept", "false")
+    run_program("hemorrhage_prepare", *strict.arguments, *arguments)
+    assert not table(strict)["intercept_repaired"].any()
+
+
+def test_patients_are_whole_in_folds_and_in_splits(prepared: Work) -> None:
+    rows = table(prepared)
+    assert rows.groupby("patient_id")["split"].nunique().eq(1).all()
+    assert rows[rows["split"] == "train"].groupby("patient_id")["fold"].nunique().eq(1).all()
+    assert rows.loc[rows["split"] == "test", ["fold", *CLASSES]].isna().all(axis=None)
+
+
+def test_slices_of_a_series_stand_together_in_order_of_position(prepared: Work) -> None:
+    rows = table(prepared)
+    for _, series in rows.groupby("series"):
+        assert (np.diff(series.index) == 1).all()
+        assert (np.diff(series["normal_mm"]) > 0).all()
+
+
+def test_a_second_run_does_nothing_and_says_so(
+    prepared: Work, phantom_archive: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (prepared.folder / "data").rglob("*") if path.is_file()}
+    run_program("hemorrhage_prepare", *prepared.arguments, "--archive", phantom_archive)
+    after = {path: path.stat().st_mtime_ns for path in (prepared.folder / "data").rglob("*") if path.is_file()}
+    assert {path for path in before if before[path] != after[path] and path.name != ".lock"} == set()
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_a_folder_nested_or_not_gives_the_same_table_as_the_zip(
+    prepared: Work, phantom_archive: Path, tmp_path: Path
+) -> None:
+    work, top = work_at(tmp_path / "work"), tmp_path / "raw" / "rsna-intracranial-hemorrhage-detection"
+    with zipfile.ZipFile(phantom_archive) as archive:
+        archive.extractall(top)
+    run_program("hemorrhage_prepare", *work.arguments, "--archive", tmp_path / "raw", "--jobs", 2)
+    columns = [name for name in table(prepared).columns if name not in ("path", "stamp")]
+    pd.testing.assert_frame_equal(table(work)[columns], table(prepared)[columns])
+
+
+def test_a_new_file_is_prepared_without_preparing_the_others_again(tmp_path: Path) -> None:
+    images = tmp_path / "ct"
+    images.mkdir()
+    for z in range(4):
+        (images / f"{z}.dcm").write_bytes(ct_file(ImagePositionPatient=[0, 0, 5 * z], SeriesInstanceUID="1.2.3"))
+    work = work_at(tmp_path / "work")
+    arguments = ("--images", images, "--data_set", "own", "--jobs", 1)
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    before = {path: path.stat().st_mtime_ns for path in (work.folder / "data/own/images").rglob("*.jpg")}
+    (images / "new.dcm").write_bytes(ct_file(ImagePositionPatient=[0, 0, 22], SeriesInstanceUID="1.2.3"))
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    rows = table(work, "own")
+    assert rows["path"].tolist() == ["0.dcm", "1.dcm", "2.dcm", "3.dcm", "new.dcm"]
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    (images / "0.dcm").unlink()
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    assert table(work, "own")["path"].tolist() == ["1.dcm", "2.dcm", "3.dcm", "new.dcm"]
+
+
+def test_other_settings_are_refused_until_forced(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "a").write_bytes(ct_file())
+    work = work_at(tmp_path / "work")
+    arguments = ("--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    with pytest.raises(StaleOutput, match=r"settings\.jpeg_quality: 95 -> 80"):
+        run_program("hemorrhage_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80)
+    run_program("hemorrhage_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80, "--force")
+
+
+def test_labels_of_ones_own_are_matched_by_path_and_refused_by_name(tmp_path: Path) -> None:
+    images, labels = tmp_path / "ct", tmp_path / "labels.csv"
+    for folder in ("a", "b"):
+        (images / folder).mkdir(parents=True)
+        for z in range(2):
+            content = ct_file(ImagePositionPatient=[0, 0, z], PatientID=folder, SeriesInstanceUID=f"1.{ord(folder)}")
+            (images / folder / f"{z}.dcm").write_bytes(content)
+    work = work_at(tmp_path / "work")
+    arguments = ("--images", images, "--labels", labels, "--data_set", "own", "--jobs", 1)
+    header = f"image,{','.join(CLASSES)}\n"
+    labels.write_text(header + "a/0.dcm,0,0,0,0,1,1\na/1.dcm,0,0,0,0,0,0\n")
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    rows = table(work, "own").set_index("path")
+    assert rows.loc["a/0.dcm", "subdural"] == 1
+    assert rows["split"].to_dict() == {"a/0.dcm": "train", "a/1.dcm": "train", "b/0.dcm": "test", "b/1.dcm": "test"}
+    labels.write_text(header + "0.dcm,0,0,0,0,1,1\n")
+    with pytest.raises(BadInput, match=r"1 names fit several files, the first are \['0\.dcm'\]"):
+        run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    labels.write_text(header + "c/9.dcm,0,0,0,0,1,1\n")
+    with pytest.raises(BadInput, match=r"1 labelled images are not there; the first are \['c/9\.dcm'\]"):
+        run_program("hemorrhage_prepare", *work.arguments, *arguments)
+
+
+def test_no_header_text_becomes_a_file_name_or_reaches_the_table(tmp_path: Path) -> None:
+    images = tmp_path / "ct"
+    images.mkdir()
+    evil = {"SOPInstanceUID": "../../x", "PatientID": "00007041776", "PatientName": "SIMPSON^HOMER"}
+    (images / "CON").write_bytes(ct_file(**evil))
+    (images / "b.dcm").write_bytes(ct_file(**evil, ImagePositionPatient=[0, 0, 5]))
+    work = work_at(tmp_path / "work")
+    run_program("hemorrhage_prepare", *work.arguments, "--images", images, "--data_set", "own", "--jobs", 1)
+    assert len(table(work, "own")) == 2
+    for path in work.folder.rglob("*"):
+        assert path.resolve().is_relative_to(work.folder.resolve())
+        assert not path.is_file() or not any(
+            secret in path.read_bytes() for secret in (b"SIMPSON", b"HOMER", b"00007041776")
+        )
+
+
+def test_nothing_usable_is_an_error_that_says_where_the_reasons_are(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "notes.txt").write_text("not an image")
+    work = work_at(tmp_path / "work")
+    with pytest.raises(BadInput, match=r"none of 1 files is a usable CT slice; .*rejected\.csv says why"):
+        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+
+
+def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    for n in range(4):
+        content = ct_file(ImagePositionPatient=[0, 0, n])
+        (tmp_path / "ct" / f"{n}").write_bytes(content if n else content[:-1000])
+    work = work_at(tmp_path / "work")
+    with pytest.raises(BadInput, match=r"1 of 4 CT files were refused, more than prepare\.bad_share \(20%\)"):
+        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("--images", "nowhere", "--data_set", "own"), MissingInput, "nowhere is not a folder"),
+        (("--archive", "nowhere.zip"), MissingInput, "nowhere.zip does not exist"),
+        (("--labels", "x.csv"), WrongUse, "--labels goes with --images"),
+        (("--images", "x"), WrongUse, "--images needs a data set of its own"),
+        (("--data_set", "../x"), WrongUse, "cannot name a folder"),
+    ],
+)
+def test_wrong_use_is_named(tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, *arguments)
+
+
+def test_a_training_image_without_labels_stops_the_stage_by_name(phantom_archive: Path, tmp_path: Path) -> None:
+    top = tmp_path / "raw"
+    with zipfile.ZipFile(phantom_archive) as archive:
+        archive.extractall(top)
+    labels = pd.read_csv(io.BytesIO((top / "stage_2_train.csv").read_bytes()))
+    first = labels["ID"][0].rsplit("_", 1)[0]
+    labels[~labels["ID"].str.startswith(first)].to_csv(top / "stage_2_train.csv", index=False)
+    with pytest.raises(BadInput, match=rf"1 training images without labels; the first are \['{first}'\]"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
+    shutil.rmtree(top)

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from conftest import Work, copy_work, run_stages, work_at
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.images import image_path
+from hounsfield.core.store import open_array
+from hounsfield.core.training_state import TrainingState
+from programs import REPOSITORY, load_program, run_program
+
+OUTPUTS = ("checkpoints", "preds", "data/phantom/embeddings")
+
+
+class Killed(BaseException):
+    """Ends a program at once, as SIGKILL would: nothing catches it."""
+
+
+def outputs(work: Work) -> dict[str, bytes]:
+    """Every output file's bytes; TensorBoard's hold the time and are left out."""
+    return {
+        str(path.relative_to(work.folder)): path.read_bytes()
+        for top in OUTPUTS
+        for path in (work.folder / top).rglob("*")
+        if path.is_file() and "tensorboard" not in path.parts and path.name != ".lock"
+    }
+
+
+def predictions(work: Work, fold: int = 0, epoch: int = 1) -> pd.DataFrame:
+    return pd.read_parquet(work.folder / f"preds/hemorrhage/mini/fold{fold}_epoch{epoch}.parquet")
+
+
+@pytest.fixture
+def copy(prepared: Work, tmp_path: Path) -> Work:
+    """A prepared work folder of the test's own."""
+    work = work_at(tmp_path / "work")
+    copy_work(prepared, work)
+    return work
+
+
+def test_every_stage_leaves_what_the_next_one_reads(finished: Work) -> None:
+    folder = finished.folder
+    rows = pd.read_parquet(folder / "data/phantom/slices.parquet")
+    for fold in (0, 1):
+        for epoch in (0, 1):
+            store = folder / f"data/phantom/embeddings/mini/fold{fold}/epoch{epoch}"
+            assert open_array(store / "identity.npy").shape == (len(rows), 96)
+            assert open_array(store / "identity.npy").dtype == np.float16
+            assert open_array(store / "logits.npy").shape == (len(rows), 6)
+    submission = pd.read_csv(folder / "preds/hemorrhage/mini/submission.csv.gz")
+    test = rows[rows["split"] == "test"]
+    assert sorted(submission["ID"]) == sorted(f"{image}_{name}" for image in test["image_id"] for name in CLASSES)
+    assert submission["Label"].between(1e-5, 1 - 1e-5).all()
+
+
+def test_no_training_state_is_left_behind_by_a_finished_run(finished: Work) -> None:
+    assert list(finished.folder.rglob("state*.pt")) == []
+    assert list(finished.folder.rglob("*.partial")) == []
+    assert list(finished.folder.rglob("*.blocks")) == []
+
+
+def test_held_out_patients_are_the_same_for_the_classifier_and_the_sequence_network(finished: Work) -> None:
+    rows = pd.read_parquet(finished.folder / "data/phantom/slices.parquet").set_index("image_id")
+    for fold in (0, 1):
+        found = predictions(finished, fold)
+        held_out = found.loc[found["split"] == "out-of-fold", "image_id"]
+        assert set(held_out) == set(rows.index[rows["fold"] == fold])
+        assert set(found.loc[found["split"] == "test", "image_id"]) == set(rows.index[rows["split"] == "test"])
+
+
+def test_a_second_run_of_every_stage_does_nothing_and_says_so(
+    finished: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()}
+    run_stages(finished)
+    after = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()}
+    assert {path for path in after if before.get(path) != after[path] and path.name != ".lock"} == set()
+    assert capsys.readouterr().err.count("nothing to do") == 2 + 4 + 4 + 1
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_killed_classifier_goes_on_to_the_same_bytes(
+    copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    done, update = [0], TrainingState.update
+
+    def update_or_die(state: TrainingState, loss: float) -> None:
+        done[0] += 1
+        if done[0] > steps:
+            raise Killed
+        update(state, loss)
+
+    monkeypatch.setattr(TrainingState, "update", update_or_die)
+    with pytest.raises(Killed):
+        run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
+    monkeypatch.setattr(TrainingState, "update", update)
+    run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
+    found, expected = outputs(copy), outputs(finished)
+    assert {name for name in found if found[name] != expected[name]} == set()
+    assert any(name.endswith("epoch1.safetensors") for name in found)
+
+
+def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
+    copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
+    from hounsfield.hemorrhage import extraction
+
+    written, write_block, update = [0], extraction.write_block, TrainingState.update
+
+    def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
+        written[0] += 1
+        if written[0] == 5:
+            raise Killed
+        write_block(path, start, rows)
+
+    monkeypatch.setattr(extraction, "write_block", write_or_die)
+    with pytest.raises(Killed):
+        run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
+    run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
+
+    done = [0]
+
+    def update_or_die(state: TrainingState, loss: float) -> None:
+        done[0] += 1
+        if done[0] == 7:
+            raise Killed
+        update(state, loss)
+
+    monkeypatch.setattr(TrainingState, "update", update_or_die)
+    with pytest.raises(Killed):
+        run_program("hemorrhage_train_sequence", *copy.arguments, "--fold", 0)
+    run_program("hemorrhage_train_sequence", *copy.arguments, "--fold", 0)
+    found, expected = outputs(copy), outputs(finished)
+    assert {name for name in found if found[name] != expected[name]} == set()
+    assert "preds/hemorrhage/mini/fold0_epoch1.parquet" in found
+
+
+def test_the_number_of_loader_workers_does_not_matter(copy: Work, finished: Work) -> None:
+    run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0, "--classifier.workers", 2)
+    found, expected = outputs(copy), outputs(finished)
+    assert {name for name in found if found[name] != expected[name]} == set()
+
+
+def test_a_request_to_stop_saves_the_state_and_ends_with_143(copy: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = TrainingState.update
+
+    def update_and_ask(state: TrainingState, loss: float) -> None:
+        update(state, loss)
+        if state.step == 1:
+            os.kill(os.getpid(), 15)
+
+    monkeypatch.setattr(TrainingState, "update", update_and_ask)
+    with pytest.raises(SystemExit) as ended:
+        run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
+    assert ended.value.code == 143
+    assert (copy.folder / "checkpoints/hemorrhage/mini/fold0/state.pt").exists()
+
+
+def test_the_crop_of_the_embeddings_is_the_checkpoints_and_not_the_configurations(copy: Work, finished: Work) -> None:
+    no_crop = (*copy.arguments, "--classifier.crop", "false")
+    run_program("hemorrhage_train_classifier", *no_crop, "--fold", 0)
+    run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)  # says nothing of crop
+    first = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
+    work = copy.folder / "data/phantom/embeddings"
+    for path in sorted(work.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    run_program("hemorrhage_extract_embeddings", *no_crop, "--fold", 0)
+    again = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
+    assert first == again != outputs(finished)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
+
+
+def test_changed_settings_are_refused_saying_what_differs(finished: Work) -> None:
+    with pytest.raises(StaleOutput, match=r"settings\.learning_rate: 0\.001 -> 0\.5"):
+        run_program("hemorrhage_train_classifier", *finished.arguments, "--classifier.learning_rate", 0.5)
+    with pytest.raises(StaleOutput, match=r"settings\.views"):
+        run_program("hemorrhage_extract_embeddings", *finished.arguments, "--embedding.views", "[identity]")
+    with pytest.raises(StaleOutput, match=r"settings\.packed: true -> false"):
+        run_program("hemorrhage_train_sequence", *finished.arguments, "--sequence.packed", "false")
+
+
+def test_a_loss_that_is_no_number_stops_naming_the_slices(copy: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = load_program("hemorrhage_train_classifier")
+    monkeypatch.setattr(program, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
+    monkeypatch.setattr(sys, "argv", ["x", *copy.arguments])
+    with pytest.raises(BadInput, match=r"the loss is nan on the slices ID_[0-9a-f]{9}, ID_"):
+        program.main()
+
+
+def test_a_damaged_image_stops_training_by_name(copy: Work) -> None:
+    rows = pd.read_parquet(copy.folder / "data/phantom/slices.parquet")
+    damaged = image_path(copy.folder / "data/phantom/images", rows["image_id"][0])
+    damaged.write_bytes(b"no image")
+    with pytest.raises(BadInput, match=rf"{damaged.name} is not a readable image"):
+        run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "error", "message"),
+    [
+        ("hemorrhage_train_classifier", ("--fold", 7), WrongUse, "--fold 7: give 0 to 1, or all"),
+        (
+            "hemorrhage_extract_embeddings",
+            ("--fold", 0),
+            MissingInput,
+            r"epoch0\.safetensors is missing; make it with: sh",
+        ),
+        (
+            "hemorrhage_train_sequence",
+            ("--fold", 0),
+            MissingInput,
+            r"no whole embeddings there\. Make them with: sh bin/run_13",
+        ),
+        (
+            "hemorrhage_train_sequence",
+            ("--sequence.epochs_to_bag", 9),
+            WrongUse,
+            r"must be 1 to sequence\.epochs \(3\)",
+        ),
+        ("hemorrhage_train_classifier", ("--classifier.backbone", "resnet_fifty"), WrongUse, "is not a timm model"),
+    ],
+)
+def test_wrong_use_and_missing_inputs_name_the_remedy(
+    copy: Work, program: str, arguments: tuple[object, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run_program(program, *copy.arguments, *arguments)
+
+
+def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finished: Work, tmp_path: Path) -> None:
+    work = work_at(tmp_path / "work")
+    copy_work(finished, work)
+    from dicom_files import ct_file
+
+    (tmp_path / "ct").mkdir()
+    for z in range(5):
+        content = ct_file(ImagePositionPatient=[0, 0, 5 * z], SeriesInstanceUID="1.2")
+        (tmp_path / "ct" / f"I{z}0").write_bytes(content)
+    run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
+    before = outputs(work)
+    for program in ("hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
+        run_program(program, *work.arguments, "--fold", 0, 1, "--apply-to", "own")
+    run_program("bagged_submission", *work.arguments, "--apply-to", "own")
+    submission = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/submission.csv.gz")
+    assert len(submission) == 5 * 6
+    findings = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/findings.csv")
+    assert findings["path"].tolist() == ["I00", "I10", "I20", "I30", "I40"]
+    after = outputs(work)
+    assert all(after[name] == before[name] for name in before)
+
+
+def test_the_single_model_trains_on_everything_and_ends_with_a_submission(copy: Work) -> None:
+    for program in ("hemorrhage_train_classifier", "hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
+        run_program(program, *copy.arguments, "--fold", "all")
+    run_program("bagged_submission", *copy.arguments, "--fold", "all")
+    folder = copy.folder / "preds/hemorrhage/mini"
+    assert set(pd.read_parquet(folder / "foldall_epoch0.parquet")["split"]) == {"test"}
+    assert (folder / "foldall/submission.csv.gz").exists()
+    assert len(pd.read_csv(folder / "foldall/scores.csv")) == 0
+
+
+def torchrun(work: Work, program: str, processes: int) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command += [
+        str(REPOSITORY / "scripts" / f"{program}.py"),
+        *work.arguments,
+        "--fold",
+        "0",
+        "--classifier.workers",
+        "0",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_two_processes_train_and_extract_together(copy: Work, finished: Work) -> None:
+    torchrun(copy, "hemorrhage_train_classifier", 2)
+    torchrun(copy, "hemorrhage_extract_embeddings", 2)
+    rows = pd.read_parquet(copy.folder / "data/phantom/embeddings/mini/fold0/epoch1/rows.parquet")
+    expected = pd.read_parquet(finished.folder / "data/phantom/embeddings/mini/fold0/epoch1/rows.parquet")
+    assert rows.equals(expected)
+    assert open_array(copy.folder / "data/phantom/embeddings/mini/fold0/epoch1/hflip.npy").shape == (len(rows), 96)
