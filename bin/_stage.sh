@@ -231,7 +231,7 @@ install_environment() {
         fi
         echo installing >"$stamp"
         "$own" -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
-        "$own" -m uv pip sync --quiet --python "$own" --require-hashes "$ROOT/requirements.lock"
+        "$own" -m uv pip sync --quiet --compile-bytecode --python "$own" --require-hashes "$ROOT/requirements.lock"
         printf '%s\n' "$lock_checksum" >"$stamp.new"
         mv "$stamp.new" "$stamp"
     fi

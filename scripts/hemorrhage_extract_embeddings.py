@@ -43,7 +43,7 @@ def main() -> None:
     config, folds = command.config, check_folds(command.arguments.fold, command.config)
     data_set = check_name(command.arguments.apply_to or config.data_set, "--apply-to")
     slices = read_slices(command.work, data_set, SAMPLE_COLUMNS)
-    with open_devices(config.classifier.precision) as devices:
+    with open_devices(config.classifier.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         for fold, epoch in itertools.product(folds, extracted_epochs(config)):
             extract(command, data_set, fold, epoch, slices, devices)

@@ -54,7 +54,7 @@ def main() -> None:
     add_fold_argument(parser)
     command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
     folds = check_folds(command.arguments.fold, command.config)
-    with open_devices(command.config.classifier.precision) as devices:
+    with open_devices(command.config.classifier.precision, command.config.threads) as devices:
         set_up_logging(rank=devices.rank)
         for fold in folds:
             folder = classifier_folder(command.work, command.experiment, fold)

@@ -58,7 +58,7 @@ def main() -> None:
         raise WrongUse(f"sequence.epochs_to_bag must be 1 to sequence.epochs ({config.sequence.epochs})")
     data_set = check_name(command.arguments.apply_to or config.data_set, "--apply-to")
     slices = read_slices(command.work, data_set, ("image_id", "split", "series", *CLASSES, "fold"))
-    with open_devices(config.sequence.precision) as devices:
+    with open_devices(config.sequence.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         for fold, epoch in itertools.product(folds, extracted_epochs(config)):
             run_of = SequenceRun(command, fold, epoch, data_set)

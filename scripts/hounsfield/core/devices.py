@@ -67,13 +67,16 @@ class Devices:
 
 
 @contextmanager
-def open_devices(precision: Precision) -> Iterator[Devices]:
+def open_devices(precision: Precision, threads: int | None = None) -> Iterator[Devices]:
     """Join the other processes if there are any, and take this process's device.
 
-    precision: `auto` is bf16 where the hardware has it, else fp16 on a GPU, float32 on a CPU.
+    precision: `auto` is bf16 where the hardware has it, else fp16 on a GPU, float32 on a CPU. threads: compute threads
+    on a CPU; results are the same bit for bit only for the same number, and loader processes need cores too.
     """
     several = dist.is_available() and dist.is_torchelastic_launched()
     cuda = torch.cuda.is_available()
+    if threads is not None:
+        torch.set_num_threads(threads)
     if several:
         local_rank = dist.get_node_local_rank(fallback_rank=0)
         if cuda:

@@ -86,6 +86,7 @@ class HemorrhageConfig:
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2)  # of the prepared ones; training five was out of reach in 2019
     seed: int = 1234
+    threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)

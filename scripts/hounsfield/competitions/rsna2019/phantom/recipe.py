@@ -14,9 +14,9 @@ FORMAT = 2  # raised when the generator's output changes, so that an older archi
 class PhantomRecipe:
     """What a phantom data set holds. Raises WrongUse for what cannot be made."""
 
-    train_patients: int = 60
-    test_patients: int = 12
-    slices: tuple[int, int] = (12, 18)  # fewest and most slices in a series
+    train_patients: int = 80
+    test_patients: int = 10
+    slices: tuple[int, int] = (10, 16)  # fewest and most slices in a series
     size: int = 512  # rows and columns of a slice
     seed: int = 2019
     nested: bool = False  # files below the top folder, as in some of the competition's downloads
