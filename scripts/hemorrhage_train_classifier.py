@@ -133,7 +133,8 @@ def train(command: HemorrhageCommand, fold: str, devices: Devices) -> None:
                 }
                 save_weights(weights[state.epoch], network.state_dict(), facts)
             times = {"s waiting for data": f"{waited:.1f}", "s computing": f"{watch.seconds - waited:.1f}"}
-            summary(f"classifier fold {fold} epoch {state.epoch}", len(training), "slices", watch.seconds, times)
+            seen = min(len(training), state.step * config.batch_size)
+            summary(f"classifier fold {fold} epoch {state.epoch}", seen, "slices", watch.seconds, times)
             state.next_epoch()
             if devices.first:
                 state.save()

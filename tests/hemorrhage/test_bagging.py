@@ -18,6 +18,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.files import write_json
 from hounsfield.hemorrhage.bagging import held_out_slices, neutralised, prior_predictions, rolling_mean
 from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
 from hounsfield.hemorrhage.predictions import manifest_path, read_predictions
@@ -311,7 +312,7 @@ def test_a_slice_without_a_prediction_takes_the_training_prior_and_is_counted(mo
 def test_the_single_model_is_bagged_but_not_scored(monkeypatch, work, capsys):
     make_runs(work, "crop", toy_config(), folds=("all",))
     bag(monkeypatch, work, "--fold", "all")
-    scores = read_scores(folder_of(work) / "scores.csv")
+    scores = read_scores(folder_of(work) / "foldall/scores.csv")
     assert list(scores.columns) == list(COLUMNS)
     assert scores.empty
     shown = capsys.readouterr()
@@ -320,7 +321,7 @@ def test_the_single_model_is_bagged_but_not_scored(monkeypatch, work, capsys):
     tables = read_runs(work, folds=["all"])
     image = tables["all", 0]["image_id"].iloc[0]
     mean = sum(table.set_index("image_id").loc[image, "any"] for table in tables.values()) / 2
-    assert read_submission(folder_of(work))[f"{image}_any"] == pytest.approx(mean, abs=1e-9)
+    assert read_submission(folder_of(work) / "foldall")[f"{image}_any"] == pytest.approx(mean, abs=1e-9)
 
 
 def test_a_fold_that_does_not_exist_is_refused(monkeypatch, work):
@@ -381,6 +382,21 @@ def test_prior_classifier_sequence_and_bag_are_compared_on_held_out_patients(mon
     assert set(scores["slices"]) == {240}
     assert "of the fold that holds the patient out" in scores.loc["bag", "models"]
     assert "240 out-of-fold slices of 40 patients, folds 0 1 2 3 4" in capsys.readouterr().out
+
+
+def test_embeddings_published_without_logits_are_compared_without_a_classifier(monkeypatch, work):
+    for fold in range(5):
+        for epoch in range(2):
+            store = store_folder(work, DATA_SET, "crop", str(fold), epoch)
+            manifest = json.loads((store / "manifest.json").read_text())
+            del manifest["files"]["logits.npy"]
+            (store / "logits.npy").unlink()
+            write_json(store / "manifest.json", manifest)
+            make_predictions(work, "crop", toy_config(), str(fold), epoch)
+    bag(monkeypatch, work)
+    scores = read_scores(folder_of(work) / "scores.csv").set_index("system")
+    assert list(scores.index) == ["prior", "sequence", "bag"]
+    assert list(scores["gain_over"]) == ["", "prior", "sequence"]
 
 
 def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(monkeypatch, work):

@@ -6,7 +6,7 @@ N slices of the data set, T of them to be predicted for the submission, M held o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,11 @@ def rolling_mean(probabilities: np.ndarray, series: np.ndarray, order: np.ndarra
     return result
 
 
+def has_classifier(store: Path) -> bool:
+    """True when a store holds the classifier's logits beside the embeddings."""
+    return array_path(store, LOGITS).name in read_json(store / "manifest.json").get("files", {})
+
+
 def read_classifier(store: Path, count: int) -> np.ndarray:
     """The classifier's probabilities, (N, C) float64, from the logits of a store of `count` = N slices.
 
@@ -258,24 +263,31 @@ def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
     return predictions
 
 
-def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> Iterator[System]:
-    """What is compared: prior, then classifier, rolling mean and sequence of each experiment, then the bag."""
+def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> list[System]:
+    """What is compared: prior, then classifier, rolling mean and sequence of each experiment, then the bag.
+
+    Embeddings published without the classifier's outputs have no classifier to compare with.
+    """
     models = "share of positive slices in the other folds"
-    yield System("prior", "", prior_predictions(slices, held_out), models, ranks=False)
-    for number, (experiment, sequence) in enumerate(bag.sequences.items()):
+    found = [System("prior", "", prior_predictions(slices, held_out), models, ranks=False)]
+    for experiment, sequence in bag.sequences.items():
         own = [run for run in runs if run.experiment == experiment]
         epoch = max(run.epoch for run in own)
         last = [run for run in own if run.epoch == epoch]
-        alone, smooth = classifier_predictions(last, slices, held_out)
         models = f"classifier epoch {epoch} of the fold that holds the patient out"
-        classifier = 1 + 3 * number
-        yield System("classifier", experiment, alone, models, over=0)
-        yield System("classifier_rolling_mean", experiment, smooth, models, over=classifier)
-        yield System("sequence", experiment, sequence, f"sequence on {models}", over=classifier)
+        compared_with = 0  # the prior
+        if all(has_classifier(run.store) for run in last):
+            alone, smooth = classifier_predictions(last, slices, held_out)
+            compared_with = len(found)
+            found.append(System("classifier", experiment, alone, models, over=0))
+            found.append(System("classifier_rolling_mean", experiment, smooth, models, over=compared_with))
+        found.append(System("sequence", experiment, sequence, f"sequence on {models}", over=compared_with))
+    first_sequence = next(place for place, system in enumerate(found) if system.name == "sequence")
     epochs = {name: [run.epoch for run in runs if run.experiment == name] for name in bag.sequences}
     made_of = "; ".join(f"{name} classifier epochs {' '.join(map(str, sorted(set(e))))}" for name, e in epochs.items())
     models = f"mean over sequence runs of the fold that holds the patient out: {made_of}"
-    yield System("bag", "+".join(bag.sequences), bag.held_out, models, over=3)
+    found.append(System("bag", "+".join(bag.sequences), bag.held_out, models, over=first_sequence))
+    return found
 
 
 def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) -> None:
