@@ -29,6 +29,7 @@ from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.files import file_digest, read_json
 from hounsfield.hemorrhage import published_stores
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, build_batch, index_series
+from programs import run_program
 
 SPLITS = ("trn", "val", "tst")
 
@@ -213,3 +214,21 @@ def test_killed_import_goes_on_with_the_arrays_that_are_missing(
     take(download, work)
     assert (store_of(work) / "identity.npy").stat().st_mtime_ns == stamp
     assert {path: path.read_bytes() for path in wanted} == wanted
+
+
+def test_published_embeddings_go_through_the_sequence_stage_to_a_submission(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (tmp_path / "published").mkdir()
+    source = make_download(tmp_path / "published", make_truth(patients=15))
+    config = tmp_path / "published.yaml"
+    config.write_text(
+        "data_set: stage1\nfolds: [1]\nthreads: 1\nembedding: {views: [identity], epochs: [0, 1]}\n"
+        "sequence: {hidden_units: 8, epochs: 2, epochs_to_bag: 2}\n"
+    )
+    arguments = ("--config", config, "--work", work)
+    run_program("hemorrhage_embedding_archive", "import-published", source, *arguments)
+    run_program("hemorrhage_train_sequence", *arguments, "--fold", 1)
+    run_program("bagged_submission", *arguments)
+    scores = pd.read_csv(work / "preds/hemorrhage/published/scores.csv")
+    assert scores["system"].tolist() == ["prior", "sequence", "bag"]
+    assert len(pd.read_csv(work / "preds/hemorrhage/published/submission.csv.gz")) % 6 == 0

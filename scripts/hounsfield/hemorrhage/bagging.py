@@ -296,7 +296,7 @@ def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) 
     slices: T rows of those four columns; probabilities: (T, C). A file's name is foreign text: a cell that a
     spreadsheet would take for a formula gets a leading apostrophe.
     """
-    table = slices.assign(**{name: slices[name].map(neutralised) for name in ("image_id", "path")})
+    table = slices.assign(**{name: slices[name].fillna("").map(neutralised) for name in ("image_id", "path")})
     table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
     with written_whole(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -1,11 +1,10 @@
 """Pictures of what the preparation does and of the planted bleeds, from phantom slices that went through the real code.
 
-Every picture is WIDTH inches wide; at DPI it has 1.5 times the pixels of the 900 that a README shows.
+Every picture is WIDTH inches wide and has no text smaller than SMALL, which reads at the 900 pixels of a README.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +27,16 @@ from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.preparation import WINDOWS, window_image
 
 WIDTH = 9.0  # inches
-DPI = 150
-COLOURS = 128  # of a picture file: grey images keep their noise, and the file stays small
-PAPER, INK, MUTED, LINE = "#fbfbf9", "#1f2a33", "#5c6873", "#aab4bd"
-ACCENT = "#e69f00"  # the crop box and arrowheads, on grey images
+FINE, COARSE = 200, 150  # pixels an inch; coarse where so much is noise that the file would grow beyond 350 kB
+COLOURS = 96  # of a picture file: enough greys that no step shows
+PAPER, INK, MUTED = "#ffffff", "#1f2a33", "#5c6873"
+ACCENT = "#ffa500"  # the crop box and arrowheads, on grey images
 HEADING, TEXT, SMALL = 9.5, 8.5, 7.5  # points
+AIR = -1000.0  # HU
 
 SEED, SLICES = 2019, 28  # slices of a series
 FULL_RANGE = Window(center=0, width=2000)
-HEAD_MM = (202.0, 164.0)  # height and width of what is shown of a head
+HEAD_MM = (206.0, 172.0)  # height and width of what is shown of a head
 
 # The patients whose bleed shows best what its name means, and the sign by which it is known.
 BLEEDS: tuple[tuple[str, int, str], ...] = (
@@ -44,7 +44,7 @@ BLEEDS: tuple[tuple[str, int, str], ...] = (
     ("subdural", 5, "crescent along the convexity"),
     ("subarachnoid", 11, "basal cisterns and fissures"),
     ("intraventricular", 2, "levels in the occipital horns"),
-    ("intraparenchymal", 3, "putamen, dark rim of oedema"),
+    ("intraparenchymal", 3, "putamen, rim of oedema"),
 )
 
 
@@ -79,20 +79,15 @@ def make_example(kind: str, patient: int, size: int) -> Example:
     return Example(plan, plan.series[0], draw_series(plan, plan.series[0], with_mimics=False))
 
 
-def hounsfield_units(slice_: DicomSlice) -> np.ndarray:
-    """(rows, columns) float64."""
-    return slice_.stored * slice_.slope + slice_.intercept
-
-
-def new_figure(height: float) -> Figure:
+def new_figure(height: float, dpi: int) -> Figure:
     """An empty picture, WIDTH x height inches."""
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
+    figure = Figure(figsize=(WIDTH, height), dpi=dpi, facecolor=PAPER)
     FigureCanvasAgg(figure)
     return figure
 
 
 def add_image(figure: Figure, place: tuple[float, float, float, float], image: np.ndarray) -> Axes:
-    """Show an image on its own axes. place: left, top, width, height in inches from the top-left corner.
+    """Show an image on axes of its own. place: left, top, width, height in inches from the top-left corner.
 
     image: (rows, columns) of 0..1, or (rows, columns, 3) uint8, red first.
     """
@@ -106,9 +101,9 @@ def add_image(figure: Figure, place: tuple[float, float, float, float], image: n
 
 
 def add_text(figure: Figure, left: float, top: float, text: str, size: float = TEXT, **style: object) -> None:
-    """Write text at a point in inches from the top-left corner; centred on it unless `style` says otherwise."""
+    """Write text on a baseline, in inches from the top-left corner; centred unless `style` says otherwise."""
     width, height = figure.get_size_inches()
-    settings = {"ha": "center", "va": "center", "color": INK, "linespacing": 1.3, **style}
+    settings = {"ha": "center", "va": "baseline", "color": INK, "linespacing": 1.3, **style}
     figure.text(left / width, 1 - top / height, text, fontsize=size, **settings)  # type: ignore[arg-type]
 
 
@@ -117,8 +112,9 @@ def save_picture(figure: Figure, path: Path) -> None:
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
-    picture = Image.fromarray(np.ascontiguousarray(pixels)).quantize(COLOURS, dither=Image.Dither.NONE)
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
+    # this method keeps rare colours, such as that of the arrowheads
+    picture = Image.fromarray(pixels).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     with written_whole(path) as partial:
         picture.save(partial, format="PNG", optimize=True)
 
@@ -129,51 +125,57 @@ def save_picture(figure: Figure, path: Path) -> None:
 def draw_preparation(size: int = 512) -> Figure:
     """From Hounsfield units to the classifier's input: a plain series, and one whose header states a wrong intercept."""
     rows = (
-        (make_example("intraventricular", 10, size), "plain series", "air reads −1000 HU"),
-        (make_example("epidural", 3, size), "wrong intercept", "unrepaired: air reads 3096 HU"),
-    )
+        (make_example("intraventricular", 10, size), "plain series",
+         ("air reads −1000 HU", "blood bright, CSF dark", "blood apart from bone", "skin and fat in view",
+          "box: all that is not black", "on a black square")),
+        (make_example("epidural", 3, size), "wrong intercept",
+         ("air reads 3096 HU", "as it should be,", "once the preparation", "has repaired it",
+          "a head rest counts too", "so the head is smaller")),
+    )  # fmt: skip
+    names = ("brain", "subdural", "soft tissue")
     headings = (
         ("values of the file", "−1000 to 1000 HU"),
-        *(_window_heading(name, window) for name, window in zip(("brain", "subdural", "soft tissue"), WINDOWS)),
-        ("three channels", "with the crop box"),
-        ("crop", f"input, {ClassifierConfig().size} × {ClassifierConfig().size}"),
+        *((name, _numbers(window)) for name, window in zip(names, WINDOWS, strict=True)),
+        ("three channels", "as red, green and blue"),
+        ("crop", f"network input, {ClassifierConfig().size} px"),
     )
-    left, gap, top = 0.34, 0.06, 0.50
-    side = (WIDTH - left - 0.12 - 5 * gap) / 6
-    figure = new_figure(top + 2 * (side + 0.26) + 0.02)
-    for column, (name, detail) in enumerate(headings):
-        middle = left + column * (side + gap) + side / 2
-        add_text(figure, middle, 0.17, name, HEADING, weight="bold")
-        add_text(figure, middle, 0.36, detail, SMALL, color=MUTED)
-    for row, (example, name, fact) in enumerate(rows):
-        y = top + row * (side + 0.26)
-        add_text(figure, 0.18, y + side / 2, name, TEXT, rotation=90)
+    left, gap, top, caption = 0.34, 0.06, 0.48, 0.28
+    side = (WIDTH - left - 0.1 - 5 * gap) / 6
+    figure = new_figure(top + 2 * (side + caption), FINE)
+    for column, heading in enumerate(headings):
+        _head_column(figure, left + column * (side + gap) + side / 2, *heading)
+    for row, (example, name, facts) in enumerate(rows):
+        y = top + row * (side + caption)
+        add_text(figure, 0.2, y + side / 2, name, TEXT, rotation=90, va="center", weight="bold")
         tiles, box = preparation_steps(example)
-        for column, tile in enumerate(tiles):
-            axes = add_image(figure, (left + column * (side + gap), y, side, side), tile)
+        for column, (tile, fact) in enumerate(zip(tiles, facts, strict=True)):
+            x = left + column * (side + gap)
+            axes = add_image(figure, (x, y, side, side), tile)
             if column == 4:
-                _draw_box(axes, box)
-        add_text(figure, left, y + side + 0.11, fact, SMALL, color=MUTED, ha="left")
+                axes.add_patch(Rectangle((box.x0 - 0.5, box.y0 - 0.5), box.x1 - box.x0, box.y1 - box.y0,
+                                         fill=False, edgecolor=ACCENT, linewidth=1.2))  # fmt: skip
+            add_text(figure, x + side / 2, y + side + 0.14, fact, SMALL, color=MUTED)
     return figure
 
 
 def preparation_steps(example: Example) -> tuple[list[np.ndarray], Box]:
     """Six images of one slice, in the order of the columns, and the crop box in the fifth."""
     index = example.fullest
-    raw = hounsfield_units(example.read(index, repair_intercept=False))
+    raw = example.read(index, repair_intercept=False)
     image, facts = window_image(example.read(index))
     box = Box(*(int(facts[name]) for name in Box._fields))
     crop = resize(crop_to_square(image, box), ClassifierConfig().size)
-    return [apply_window(raw, FULL_RANGE), *(image[:, :, c] / 255 for c in range(3)), image, crop], box
+    shown = apply_window(raw.stored * raw.slope + raw.intercept, FULL_RANGE)
+    return [shown, *(image[:, :, channel] / 255 for channel in range(3)), image, crop], box
 
 
-def _window_heading(name: str, window: Window) -> tuple[str, str]:
-    return name, f"centre {window.center:g}, width {window.width:g}"
+def _numbers(window: Window) -> str:
+    return f"centre {window.center:g}, width {window.width:g}"
 
 
-def _draw_box(axes: Axes, box: Box) -> None:
-    corner = (box.x0 - 0.5, box.y0 - 0.5)
-    axes.add_patch(Rectangle(corner, box.x1 - box.x0, box.y1 - box.y0, fill=False, edgecolor=ACCENT, linewidth=1.2))
+def _head_column(figure: Figure, middle: float, name: str, detail: str) -> None:
+    add_text(figure, middle, 0.21, name, HEADING, weight="bold")
+    add_text(figure, middle, 0.39, detail, SMALL, color=MUTED)
 
 
 # ---- bleeds --------------------------------------------------------------------------------------------------------
@@ -181,34 +183,27 @@ def _draw_box(axes: Axes, box: Box) -> None:
 
 def draw_bleeds(size: int = 512) -> Figure:
     """Each kind of bleed in the brain and the subdural window, and the first slice in which it is labelled."""
-    left, gap, top = 0.52, 0.06, 0.50
-    width = (WIDTH - left - 0.12 - 4 * gap) / 5
+    left, gap, top = 0.52, 0.06, 0.48
+    width = (WIDTH - left - 0.1 - 4 * gap) / 5
     height = width * HEAD_MM[0] / HEAD_MM[1]
-    figure = new_figure(top + 3 * (height + gap) + 0.06)
+    figure = new_figure(top + 3 * height + 2 * gap + 0.26, COARSE)
+    rows = (("brain window", BRAIN), ("subdural window", SUBDURAL), ("first labelled slice", BRAIN))
+    for row, (name, window) in enumerate(rows):
+        middle = top + row * (height + gap) + height / 2
+        add_text(figure, 0.16, middle, name, TEXT, rotation=90, va="center", weight="bold")
+        add_text(figure, 0.36, middle, _numbers(window), SMALL, rotation=90, va="center", color=MUTED)
     for column, (kind, patient, sign) in enumerate(BLEEDS):
         x = left + column * (width + gap)
-        add_text(figure, x + width / 2, 0.17, kind, HEADING, weight="bold")
-        add_text(figure, x + width / 2, 0.36, sign, SMALL, color=MUTED)
+        _head_column(figure, x + width / 2, kind, sign)
         example = make_example(kind, patient, size)
-        shown = ((example.fullest, BRAIN), (example.fullest, SUBDURAL), (example.first, BRAIN))
-        for row, (index, window) in enumerate(shown):
-            head = apply_window(cut_head(example, example.study.hu[index], air=-1000.0), window)
+        for row, index in enumerate((example.fullest, example.fullest, example.first)):
+            head = apply_window(cut_head(example, example.study.hu[index], AIR), rows[row][1])
             axes = add_image(figure, (x, top + row * (height + gap), width, height), head)
             if column == 0:
                 axes.text(0.03, 0.5, "R", transform=axes.transAxes, color="white", fontsize=SMALL, va="center")
-        share = example.study.contrast[example.first, 0]
-        axes.text(0.5, 0.02, f"{share:.0%} of its contrast", transform=axes.transAxes, color="white", fontsize=SMALL,
-                  ha="center", va="bottom")  # fmt: skip
-        _point_at(axes, cut_head(example, example.study.masks[kind][example.first], air=False))
-    labels = (
-        ("brain window", BRAIN),
-        ("subdural window", SUBDURAL),
-        ("first labelled slice", BRAIN),
-    )
-    for row, (name, window) in enumerate(labels):
-        middle = top + row * (height + gap) + height / 2
-        add_text(figure, 0.15, middle, name, TEXT, rotation=90, weight="bold")
-        add_text(figure, 0.35, middle, _window_heading(name, window)[1], SMALL, rotation=90, color=MUTED)
+        _point_at(axes, cut_head(example, example.study.masks[kind][example.first], False))
+        contrast = f"{example.study.contrast[example.first, 0]:.0%} of its full contrast"
+        add_text(figure, x + width / 2, top + 3 * height + 2 * gap + 0.15, contrast, SMALL, color=MUTED)
     return figure
 
 
@@ -247,6 +242,3 @@ def _edge(mask: np.ndarray, point: np.ndarray, step: np.ndarray) -> np.ndarray:
             return point
         point = point + step
 
-
-def draw_all(names: Sequence[str]) -> None:
-    """Placeholder."""
