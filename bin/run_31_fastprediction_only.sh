@@ -32,8 +32,11 @@ else
     GIVEN_DATA_SET=
     use_config # the archive brings its own experiment
 fi
-FOLDS=
-for folder in "$DATA/embeddings/$EXPERIMENT"/fold*; do FOLDS="$FOLDS${FOLDS:+ }${folder##*/fold}"; done
+present=
+for fold in $FOLDS; do # of the folds that the experiment names, those that are there
+    if [ -d "$DATA/embeddings/$EXPERIMENT/fold$fold" ]; then present="$present${present:+ }$fold"; fi
+done
+FOLDS="${present:-all}"
 export FOLDS
 stage run_14_trainfull_sequential.sh "$@"
 stage run_15_bagged_submission.sh "$@"

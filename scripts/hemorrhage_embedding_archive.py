@@ -14,6 +14,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -62,7 +63,8 @@ def export_archive(argv: Sequence[str]) -> None:
     target = Path(arguments.output) if arguments.output else archive_path(subject)
     with tempfile.TemporaryDirectory() as scratch:
         resolved = Path(scratch) / subject.config.name
-        save_config(resolved, config)
+        # where the weights lay is nobody else's concern
+        save_config(resolved, replace(config, classifier=replace(config.classifier, weights=None)))
         epochs = extracted_epochs(config)
         contents = export_embeddings(subject, resolved, target, folds=folds, epochs=epochs, force=command.force)
     summary(f"export to {target}", len(contents.files), "files", watch.seconds)

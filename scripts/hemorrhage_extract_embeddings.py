@@ -62,7 +62,8 @@ def extract(
         "weights_sha256": facts["sha256"],
         "slices_sha256": file_digest(slices_path(command.work, data_set)),
     }
-    recipe = Recipe("embeddings", plain(config.embedding), facts_of_store)
+    settings = {name: value for name, value in plain(config.embedding).items() if name != "epochs"}
+    recipe = Recipe("embeddings", {**settings, "precision": config.classifier.precision}, facts_of_store)
     with claimed(devices, folder, recipe, force=command.force):
         if (folder / "manifest.json").exists():
             logger.info("embeddings fold %s epoch %d: nothing to do, %d slices", fold, epoch, len(slices))

@@ -6,13 +6,20 @@ Out: data/<data set>/slices.parquet, images/, rejected.csv.
 
 from __future__ import annotations
 
+import secrets
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.paths import data_folder, images_folder, raw_archive, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import (
+    data_folder,
+    images_folder,
+    raw_archive,
+    sample_submission_path,
+    slices_path,
+)
 from hounsfield.competitions.rsna2019.slices import (
     SLICE_SCHEMA,
     add_labels_and_folds,
@@ -27,10 +34,10 @@ from hounsfield.core.files import locked, read_json, write_bytes, write_json
 from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, summary
 from hounsfield.core.recipes import Recipe, claim
 from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.core.tables import write_table
+from hounsfield.core.tables import neutralised, write_table
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 from hounsfield.hemorrhage.parts import Parts
-from hounsfield.hemorrhage.preparation import prepare_chunk, refuse_deadly
+from hounsfield.hemorrhage.preparation import Naming, prepare_chunk, refuse_deadly
 from hounsfield.hemorrhage.source import Source, competition_source, own_source
 
 FILES_A_CHUNK = 64
@@ -54,16 +61,20 @@ def main() -> None:
     folder = data_folder(command.work, check_name(config.data_set, "data_set"))
     with locked(folder):
         source = find_source(command)
-        claim(folder / "parts", Recipe("prepare", plain(config.prepare), {}), force=command.force)
-        digest = {"source": source.digest()}
-        finished = folder / "prepared.json"
+        settings = plain(config.prepare)
+        of_a_file = {name: settings.pop(name) for name in ("repair_intercept", "jpeg_quality")}
+        claim(folder / "parts", Recipe("prepare", of_a_file, {}), force=command.force)
+        digest = {**source.digests(), "settings": settings}
+        finished, table = folder / "prepared.json", slices_path(command.work, config.data_set)
         parts = Parts(folder / "parts")
-        missing = parts.missing(source.files)
-        if not missing and finished.exists() and read_json(finished) == digest:
+        missing = parts.missing(source.files, images_folder(command.work, config.data_set))
+        if not missing and table.exists() and finished.exists() and read_json(finished) == digest:
             logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), config.data_set)
             return
         finished.unlink(missing_ok=True)
-        prepare_missing(missing, parts, command)
+        if missing:
+            table.unlink(missing_ok=True)  # later stages must not read an old table over new images
+        prepare_missing(missing, parts, source, command)
         slices = write_tables(source, parts, command)
         write_json(finished, digest)
     summary("prepare", len(missing), "files", watch.seconds, {"slices in the table": len(slices)})
@@ -75,21 +86,33 @@ def find_source(command: Command[HemorrhageConfig]) -> Source:
     if arguments.images is None:
         if arguments.labels is not None:
             raise WrongUse("--labels goes with --images; the competition's archive brings its own")
-        return competition_source(Path(arguments.archive or raw_archive(command.work, config.data_set)))
+        return competition_source(Path(arguments.archive or raw_archive(command.work, config.data_set)).absolute())
     if arguments.archive is not None:
         raise WrongUse("--archive and --images name two sources; give one")
     if config.data_set in ("rsna2019", "phantom"):
         raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
-    return own_source(Path(arguments.images), None if arguments.labels is None else Path(arguments.labels))
+    images, labels = Path(arguments.images).absolute(), arguments.labels
+    naming = Naming(key=own_key(data_folder(command.work, config.data_set) / "pseudonyms.key"))
+    return own_source(images, None if labels is None else Path(labels), naming)
 
 
-def prepare_missing(missing: list[SourceFile], parts: Parts, command: Command[HemorrhageConfig]) -> None:
+def own_key(path: Path) -> bytes:
+    """The key of the data set's pseudonyms; made once, and to be kept from who must not know the patients."""
+    if not path.exists():
+        write_bytes(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def prepare_missing(
+    missing: list[SourceFile], parts: Parts, source: Source, command: Command[HemorrhageConfig]
+) -> None:
     """Prepare the missing files in chunks, over processes or a cluster."""
     config = command.config
     chunks = [missing[start : start + FILES_A_CHUNK] for start in range(0, len(missing), FILES_A_CHUNK)]
     work = partial(
         prepare_chunk,
         images=str(images_folder(command.work, config.data_set)),
+        naming=source.naming,
         repair_intercept=config.prepare.repair_intercept,
         jpeg_quality=config.prepare.jpeg_quality,
     )
@@ -110,7 +133,8 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
         reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series"
     )
     rejected = pd.concat([rejected, refused], ignore_index=True).sort_values("path")
-    write_bytes(folder / "rejected.csv", rejected[["path", "reason", "message"]].to_csv(index=False).encode())
+    listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(neutralised))
+    write_bytes(folder / "rejected.csv", listed.to_csv(index=False).encode())
     if stray.all():
         raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")
     slices = order_slices(rows[~stray], config.prepare.order)
@@ -122,7 +146,7 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
             f"{bad} of {bad + len(slices)} CT files were refused, more than prepare.bad_share "
             f"({config.prepare.bad_share:.0%}); {folder / 'rejected.csv'} says why"
         )
-    spacing_facts(slices).to_csv(folder / "spacing.csv", index=False)
+    write_bytes(folder / "spacing.csv", spacing_facts(slices).to_csv(index=False).encode())
     if source.sample is not None:
         write_bytes(sample_submission_path(command.work, config.data_set), source.sample)
     write_table(folder / "slices.parquet", slices, SLICE_SCHEMA)

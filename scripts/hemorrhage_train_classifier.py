@@ -43,8 +43,8 @@ from hounsfield.hemorrhage.loss import hemorrhage_loss, score
 from hounsfield.hemorrhage.paths import classifier_folder, classifier_weights
 from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, SliceImages, load_batches, normalise, open_slice_images
 
-# these change how fast a run goes, not what comes out
-SPEED_SETTINGS = ("workers", "save_every", "download", "compile")
+# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
+SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")
 HemorrhageCommand = Command[HemorrhageConfig]
 
 
@@ -111,7 +111,9 @@ def train(command: HemorrhageCommand, fold: str, devices: Devices) -> None:
     network = devices.place(build_network(config.backbone, len(CLASSES)))
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
-    state = TrainingState(folder / "state.pt", network, optimizer, scaler)
+    state = TrainingState(
+        folder / "state.pt", network, optimizer, scaler, processes=devices.world, precision=devices.precision
+    )
     if not state.restore():
         load_pretrained(network, config.backbone, config.weights, download=config.download)
     model = devices.wrap(network)
@@ -175,12 +177,15 @@ def train_epoch(
             # gradients are averaged over the processes; the weights alone already make the sum a mean
             state.descend(loss * devices.world)
             step_loss += loss.detach()
-        state.update(finite(float(devices.total(step_loss)), dataset, todo[step]))
-        if stop.received or state.step % settings.save_every == 0:
-            if devices.first:
-                state.save()
-            if stop.received:
-                raise Stopped
+        # one process that is asked to stop stops them all, at the same step
+        loss_sum, stops = devices.total(torch.stack([step_loss, step_loss.new_tensor(float(stop.received))])).tolist()
+        state.update(finite(loss_sum, dataset, todo[step]))
+        last = state.step == len(todo)
+        if devices.first and (stops or last or state.step % settings.save_every == 0):
+            state.save()
+        if stops:
+            raise Stopped
+    devices.share_buffers(state.network)
     return waited
 
 

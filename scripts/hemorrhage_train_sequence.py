@@ -21,10 +21,10 @@ from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.slices import read_slices
 from hounsfield.core.checkpoints import load_weights, save_weights
 from hounsfield.core.devices import Devices, claimed, open_devices
-from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.files import file_digest, read_json
+from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
+from hounsfield.core.files import file_digest, json_values, locked, read_json
 from hounsfield.core.logs import Scalars, Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe
+from hounsfield.core.recipes import Recipe, differences
 from hounsfield.core.stages import Command, check_name, parse, run, stage_parser
 from hounsfield.core.training import seed_of, stop_on_sigterm
 from hounsfield.core.training_state import TrainingState
@@ -44,7 +44,7 @@ from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.sequence_training import predict_series, train_epoch
 
 HemorrhageCommand = Command[HemorrhageConfig]
-TRAIN = "sh bin/run_14_trainfull_sequential.sh"
+RETRAIN = "sh bin/run_14_trainfull_sequential.sh --force"
 
 
 def main() -> None:
@@ -114,9 +114,12 @@ class SequenceRun:
             optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
             schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
             scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
-            state = TrainingState(self.folder / "state.pt", network, optimizer, scaler, schedule)
+            state = TrainingState(
+                self.folder / "state.pt", network, optimizer, scaler, schedule, devices.world, devices.precision
+            )
             if not state.restore():
                 state.tensors = {"probabilities": torch.zeros(len(slices), len(CLASSES), dtype=torch.float64)}
+            facts = {**self.facts, "settings": manifest["settings"], "width": store.width}
             model = devices.wrap(network)
             scalars = Scalars(self.folder / "tensorboard", enabled=devices.first)
             with stop_on_sigterm() as stop:
@@ -130,9 +133,7 @@ class SequenceRun:
                     if state.epoch >= settings.epochs - settings.epochs_to_bag:
                         state.tensors["probabilities"] += torch.from_numpy(found)
                     if devices.first and state.epoch >= settings.epochs - settings.keep_epochs:
-                        save_weights(
-                            self.weights(state.epoch), network.state_dict(), {**self.facts, "width": store.width}
-                        )
+                        save_weights(self.weights(state.epoch), network.state_dict(), facts)
                     state.next_epoch()
                     if devices.first:
                         state.save()
@@ -148,7 +149,12 @@ class SequenceRun:
         store, watch, settings = EmbeddingStore(self.store, slices), Stopwatch(), self.settings
         last = min(settings.keep_epochs, settings.epochs_to_bag)
         manifest = self.manifest()
-        kept = [load_weights(self.weights(e), remedy=TRAIN) for e in range(settings.epochs - last, settings.epochs)]
+        kept = [load_weights(self.weights(e), remedy=RETRAIN) for e in range(settings.epochs - last, settings.epochs)]
+        for _, facts in kept:
+            changes = differences(facts["settings"], manifest["settings"])
+            if changes or facts["width"] != store.width:
+                listing = ", ".join(changes) or f"embedding width {facts['width']} -> {store.width}"
+                raise StaleOutput(f"{self.folder}: trained with other settings ({listing}); train again: {RETRAIN}")
         manifest["inputs"]["weights"] = [facts["sha256"] for _, facts in kept]
         if self.finished(manifest):
             logger.info("%s: nothing to do, %s is written", self.name, self.predictions)
@@ -159,15 +165,16 @@ class SequenceRun:
             network.load_state_dict(weights)
             total += predict_series(network, store, index, len(slices), settings, devices)
         if devices.first:
-            self.write(slices.assign(split="test"), total / last, np.zeros(len(slices), bool), manifest)
+            with locked(self.predictions.parent):
+                self.write(slices.assign(split="test"), total / last, np.zeros(len(slices), bool), manifest)
         summary(self.name, len(slices), "slices", watch.seconds, {"epochs averaged": last})
 
     def finished(self, manifest: dict[str, Any]) -> bool:
         """True when the predictions are there and rest on the same inputs and settings."""
         path = manifest_path(self.predictions)
-        if not path.exists():
+        if self.force or not path.exists() or not self.predictions.exists():
             return False
-        return {k: v for k, v in read_json(path).items() if k != "sha256"} == manifest
+        return read_json(path) == {**json_values(manifest), "sha256": file_digest(self.predictions)}
 
     def report(self, state: TrainingState, scores: dict[str, float | None], scalars: Scalars) -> None:
         """Log an epoch's losses."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import multiprocessing
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.files import locked, read_json, value_digest, write_bytes, write_json, written_whole
 from hounsfield.core.recipes import Recipe, claim
+from programs import held_by_another_process
 
 
 def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -44,24 +46,29 @@ def test_equal_values_have_equal_digests_whatever_the_order_of_keys() -> None:
     assert value_digest({"a": 1}) != value_digest({"a": 2})
 
 
-def _hold(folder: Path, ready: object, done: object) -> None:
-    with locked(folder):
-        ready.set()
-        done.wait(30)
-
-
 def test_a_second_run_in_the_same_folder_is_refused_and_a_dead_one_leaves_no_lock(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path, ready, done))
-    other.start()
-    assert ready.wait(30)
-    with pytest.raises(WrongUse, match="another run is writing here"), locked(tmp_path):
-        pass
-    other.kill()
-    other.join()
-    with locked(tmp_path):
-        pass
+    with held_by_another_process(tmp_path) as other:
+        with pytest.raises(WrongUse, match="another run is writing here"), locked(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with locked(tmp_path):
+            pass
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.bin"
+    write_bytes(path, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(BadInput, match=r"table\.bin: cannot be written \(File too large\)"):
+            write_bytes(path, bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"old"
 
 
 RECIPE = Recipe("classifier", {"epochs": 2, "size": 64}, {"slices.parquet": "aa"})
@@ -89,4 +96,7 @@ def test_force_removes_what_the_other_recipe_made(tmp_path: Path) -> None:
     changed = Recipe("classifier", {"epochs": 3, "size": 64}, {"slices.parquet": "aa"})
     claim(tmp_path, changed, force=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["recipe.json"]
+    (tmp_path / "epoch0").write_text("weights")
+    claim(tmp_path, changed, force=True)  # force begins anew also where the recipe is the same
+    assert not (tmp_path / "epoch0").exists()
     assert read_json(tmp_path / "recipe.json")["settings"]["epochs"] == 3

@@ -49,7 +49,7 @@ def test_a_missing_and_a_damaged_image_are_named_with_the_remedy(tmp_path: Path)
         read_image(tmp_path / "absent.jpg")
     for content in (b"", b"no jpeg"):
         (tmp_path / "bad.jpg").write_bytes(content)
-        with pytest.raises(BadInput, match=r"bad\.jpg is not a readable image"):
+        with pytest.raises(BadInput, match=r"bad\.jpg is not the image that was written"):
             read_image(tmp_path / "bad.jpg")
 
 

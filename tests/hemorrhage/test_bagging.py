@@ -19,9 +19,11 @@ from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.files import write_json
-from hounsfield.hemorrhage.bagging import held_out_slices, neutralised, prior_predictions, rolling_mean
+from hounsfield.core.tables import neutralised
+from hounsfield.hemorrhage.bagging import held_out_slices, prior_predictions, rolling_mean
 from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
 from hounsfield.hemorrhage.predictions import manifest_path, read_predictions
+from programs import held_by_another_process
 from reference.rolling_mean import rolling_mean_of_series
 from synthetic_runs import (
     DATA_SET,
@@ -247,9 +249,7 @@ def test_a_lost_or_changed_output_is_made_again(monkeypatch, work):
 
 
 def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
-    from hounsfield.core.files import locked
-
-    with locked(folder_of(work)), pytest.raises(WrongUse, match="another run is writing here"):
+    with held_by_another_process(folder_of(work)), pytest.raises(WrongUse, match="another run is writing here"):
         bag(monkeypatch, work)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from conftest import Work, work_at
-from dicom_files import ct_file
+from dicom_files import PIXELS, ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.dicom import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
@@ -226,3 +227,88 @@ def test_a_training_image_without_labels_stops_the_stage_by_name(phantom_archive
     with pytest.raises(BadInput, match=rf"1 training images without labels; the first are \['{first}'\]"):
         run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
     shutil.rmtree(top)
+
+
+def test_training_images_without_a_label_table_stop_the_stage(phantom_archive: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(phantom_archive) as archive:
+        archive.extractall(tmp_path / "raw")
+    (tmp_path / "raw" / "stage_2_train.csv").unlink()
+    with pytest.raises(BadInput, match=r"training images and no stage_2_train\.csv"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", tmp_path / "raw")
+
+
+def test_an_identifier_that_occurs_twice_in_the_archive_stops_the_stage(phantom_archive: Path, tmp_path: Path) -> None:
+    top = tmp_path / "raw"
+    with zipfile.ZipFile(phantom_archive) as archive:
+        archive.extractall(top)
+    twin = next((top / "stage_2_train_images").iterdir())
+    shutil.copy(twin, top / "stage_2_test_images" / twin.name)
+    with pytest.raises(BadInput, match=rf"1 image identifiers occur twice; the first are \['{twin.stem}'\]"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
+
+
+def own(tmp_path: Path, **files: bytes) -> tuple[Work, tuple[object, ...]]:
+    """A folder of own files and the arguments that prepare it."""
+    (tmp_path / "ct").mkdir()
+    for name, content in files.items():
+        (tmp_path / "ct" / name).write_bytes(content)
+    return work_at(tmp_path / "work"), ("--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
+
+
+def test_a_file_name_that_is_no_text_is_prepared_and_escaped(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path)
+    Path(os.fsdecode(bytes(tmp_path / "ct") + b"/M\xfcller.dcm")).write_bytes(ct_file())
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    assert table(work, "own")["path"].tolist() == ["M\\xfcller.dcm"]
+
+
+def test_an_image_that_was_lost_is_made_again(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path, a=ct_file())
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    image = next((work.folder / "data/own/images").rglob("*.jpg"))
+    content = image.read_bytes()
+    image.unlink()
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    assert image.read_bytes() == content
+
+
+def test_a_file_that_changed_and_came_back_is_not_lost(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path, a=ct_file())
+    path = tmp_path / "ct" / "a"
+    first = path.stat()
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    expected = next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes()
+    path.write_bytes(ct_file(PIXELS[::-1].copy()))
+    os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns + 10**9))
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    path.write_bytes(ct_file())
+    os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    assert len(table(work, "own")) == 1
+    assert next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes() == expected
+
+
+def test_ones_own_identifiers_become_pseudonyms_that_differ_between_data_sets(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path, a=ct_file(PatientID="ID_123456"), b=ct_file(PatientID="ID_123456"))
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("hemorrhage_prepare", *work.arguments, *arguments[:2], "--data_set", "again", "--jobs", 1)
+    first, second = set(table(work, "own")["patient_id"]), set(table(work, "again")["patient_id"])
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert "ID_123456" not in first | second
+
+
+def test_two_rows_that_name_one_file_in_different_ways_are_refused(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path, **{"a.dcm": ct_file()})
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"image,{','.join(CLASSES)}\na.dcm,0,0,0,0,1,1\na,0,0,0,0,0,0\n")
+    with pytest.raises(BadInput, match="2 rows name the same files in different ways"):
+        run_program("hemorrhage_prepare", *work.arguments, *arguments, "--labels", labels)
+
+
+def test_a_pixel_at_the_top_of_sixteen_bits_is_a_pixel_like_any_other(tmp_path: Path) -> None:
+    stored = np.full((64, 64), -1024, np.int16)
+    stored[20:40, 20:40], stored[30, 30] = 40, 32767
+    work, arguments = own(tmp_path, a=ct_file(stored, PixelRepresentation=1, BitsStored=16, RescaleIntercept=0))
+    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    assert table(work, "own")["hu_max"].tolist() == [32767]

@@ -200,7 +200,7 @@ def test_a_damaged_image_stops_training_by_name(copy: Work) -> None:
     rows = pd.read_parquet(copy.folder / "data/phantom/slices.parquet")
     damaged = image_path(copy.folder / "data/phantom/images", rows["image_id"][0])
     damaged.write_bytes(b"no image")
-    with pytest.raises(BadInput, match=rf"{damaged.name} is not a readable image"):
+    with pytest.raises(BadInput, match=rf"{damaged.name} is not the image that was written"):
         run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0, 1)
 
 

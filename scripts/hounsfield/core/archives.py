@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.logs import logger
 
 LOCAL_HEADER = struct.Struct("<4s5HLLLHH")
 MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
@@ -31,6 +32,11 @@ class SourceFile:
     offset: int = -1  # of the member's local header; -1 for a file in a folder
     packed: int = 0  # compressed bytes
     method: int = 0  # zip compression method
+
+    @property
+    def label(self) -> str:
+        """The name for tables and messages; bytes that are no text, as old media hold them, are escaped."""
+        return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     def read(self) -> bytes:
         """The file's bytes. Raises Refused when it cannot be read; that costs this file alone."""
@@ -86,6 +92,8 @@ def _walk(root: Path, folder: Path) -> Iterator[SourceFile]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(root, Path(entry.path))
+        elif entry.is_symlink():
+            logger.warning("%s is a link, and links are not followed", ascii(entry.name))
         elif entry.is_file(follow_symlinks=False):
             facts = entry.stat(follow_symlinks=False)
             yield SourceFile(os.path.relpath(entry.path, root), str(root), facts.st_size, facts.st_mtime_ns)

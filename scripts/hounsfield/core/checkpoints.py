@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hounsfield.core.errors import BadInput, MissingInput
@@ -26,9 +26,10 @@ DIGEST_BYTES = 32  # SHA-256, in front of the training state
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write weights to `path` (.safetensors) and `facts` with their digest to the .json beside it, which comes last."""
+    """Write weights to `path` (.safetensors), then `facts` with their digest to the .json beside it."""
     with written_whole(path) as partial:
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, partial)
+        # serialised in memory first: the library's own writing does not report a full disk as such
+        partial.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}))
     write_json(path.with_suffix(".json"), {**facts, "sha256": file_digest(path)})
 
 
@@ -43,7 +44,7 @@ def load_weights(path: Path, *, remedy: str = "") -> tuple[dict[str, Tensor], di
         raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}")
     facts = read_json(path.with_suffix(".json"))
     if file_digest(path) != facts["sha256"]:
-        raise BadInput(f"{path} does not match the digest in {path.with_suffix('.json').name}; train it again")
+        raise BadInput(f"{path} does not match the digest beside it (.json); train it again with --force")
     return load_file(path), facts
 
 

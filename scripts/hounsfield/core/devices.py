@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from torch.nn.parallel import DistributedDataParallel
 from hounsfield.core.files import locked
 from hounsfield.core.recipes import Recipe, claim
 from hounsfield.core.settings import Precision
+
+# while the first process joins and digests many gigabytes of embeddings, the others wait
+PATIENCE = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class Devices:
     def first(self) -> bool:
         """True in the one process that writes what all share."""
         return self.rank == 0
+
+    @property
+    def precision(self) -> str:
+        """What networks compute in, by name."""
+        return "float32" if self.half is None else str(self.half).removeprefix("torch.")
 
     @property
     def scales_gradients(self) -> bool:
@@ -53,6 +62,12 @@ class Devices:
         if self.world == 1:
             return model
         return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def share_buffers(self, network: nn.Module) -> None:
+        """Give every process the first one's running statistics, which are the ones that are saved."""
+        if self.world > 1:
+            for buffer in network.buffers():
+                dist.broadcast(buffer, src=0)
 
     def barrier(self) -> None:
         """Wait until every process is here."""
@@ -81,7 +96,7 @@ def open_devices(precision: Precision, threads: int | None = None) -> Iterator[D
         local_rank = dist.get_node_local_rank(fallback_rank=0)
         if cuda:
             torch.cuda.set_device(local_rank % torch.cuda.device_count())
-        dist.init_process_group("nccl" if cuda else "gloo")
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
     try:
         device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
         yield Devices(

@@ -9,14 +9,14 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
-from hounsfield.core.errors import MissingInput
+from hounsfield.core.errors import MissingInput, WrongUse
 
 FileT = TypeVar("FileT")
 ResultT = TypeVar("ResultT")
@@ -55,6 +55,8 @@ def open_executor(jobs: int | None, dask_scheduler: str | None) -> Iterator[tupl
             f"no Dask scheduler answers at {dask_scheduler}: start it, or leave out the option"
         ) from error
     with client:
+        if max(client.nthreads().values(), default=1) > 1:
+            raise WrongUse("the Dask workers run several tasks in one process; start them with --nthreads 1")
         workers = max(1, sum(client.nthreads().values()))
         yield client.get_executor(pure=False), workers
 
@@ -92,12 +94,15 @@ def _until_broken(
         under_way: dict[Future[ResultT], Sequence[FileT]] = {}
         broken = False
         while not broken:
-            while waiting and len(under_way) < workers * CHUNKS_A_WORKER:
-                chunk = waiting.popleft()
-                under_way[pool.submit(work, chunk)] = chunk
+            while not broken and waiting and len(under_way) < workers * CHUNKS_A_WORKER:
+                try:
+                    under_way[pool.submit(work, waiting[0])] = waiting[0]
+                    waiting.popleft()
+                except BrokenExecutor:  # a worker died while the caller was busy with a result
+                    broken = True
             if not under_way:
                 return
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(under_way, return_when=ALL_COMPLETED if broken else FIRST_COMPLETED)
             for future in done:
                 chunk = under_way.pop(future)
                 if _worker_died(future):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 @contextmanager
@@ -29,6 +32,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
+        if error.errno not in UNWRITABLE:
+            raise
         raise BadInput(f"{path}: cannot be written ({error.strerror}); what was there before is intact") from error
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -44,6 +49,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, whole or not at all."""
     write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def json_values(value: Any) -> Any:
+    """A value as it reads back from a JSON file: tuples become lists."""
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def read_json(path: Path) -> Any:
@@ -74,12 +84,12 @@ def value_digest(value: Any) -> str:
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process: a second run that would write there is refused.
 
-    The lock belongs to the process, so one that was killed leaves nothing to clear away.
+    The lock belongs to the process alone, not to its children, so one that was killed leaves nothing to clear away.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             raise WrongUse(f"{folder}: another run is writing here; wait for it or stop it") from None
         yield

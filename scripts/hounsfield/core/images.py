@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,13 +63,17 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     return encoded.tobytes()
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read a prepared image as (rows, columns, 3) uint8. Raises MissingInput or BadInput, naming the file."""
+def read_image(path: Path, checksum: int | None = None) -> np.ndarray:
+    """Read a prepared image as (rows, columns, 3) uint8. Raises MissingInput or BadInput, naming the file.
+
+    checksum: the CRC-32 that its file must have; other bytes are refused.
+    """
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
+        encoded = path.read_bytes()
     except FileNotFoundError:
         raise MissingInput(f"{path} is missing; make it with: sh bin/run_01_prepare_data.sh") from None
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    intact = bool(encoded) and (checksum is None or zlib.crc32(encoded) == checksum)
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if intact else None
     if image is None:
-        raise BadInput(f"{path} is not a readable image; remove it and run: sh bin/run_01_prepare_data.sh")
+        raise BadInput(f"{path} is not the image that was written; remove it and run: sh bin/run_01_prepare_data.sh")
     return image

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.files import read_json, value_digest, write_json
+from hounsfield.core.files import json_values, read_json, value_digest, write_json
 
 RECIPE = "recipe.json"
 
@@ -28,9 +28,8 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values (tuples become lists), as it reads back from a file."""
-        return json.loads(
-            json.dumps({"stage": self.stage, "settings": self.settings, "inputs": self.inputs})
-        )
+        values: dict[str, Any] = json_values(asdict(self))
+        return values
 
     def digest(self) -> str:
         """One digest of stage, settings and inputs."""
@@ -40,21 +39,21 @@ class Recipe:
 def claim(folder: Path, recipe: Recipe, *, force: bool) -> None:
     """Mark `folder` as made by `recipe`, or confirm that it is.
 
-    Raises StaleOutput, listing what differs, when the folder was made by another recipe; with `force` the folder's
-    old content is removed instead.
+    Raises StaleOutput, listing what differs, when the folder was made by another recipe. With `force` the folder's old
+    content is removed, whatever made it.
     """
     path = folder / RECIPE
-    if path.exists():
+    if force and folder.exists():
+        _empty(folder)
+    elif path.exists():
         changes = differences(read_json(path), recipe.as_json())
-        if not changes:
-            return
-        if not force:
+        if changes:
             listing = "\n".join(f"  {change}" for change in changes[:20])
             raise StaleOutput(
                 f"{folder} was made from something else:\n{listing}\nMake it anew by adding --force (its content is "
                 "removed), or use another experiment name"
             )
-        _empty(folder)
+        return
     write_json(path, recipe.as_json())
 
 
@@ -75,8 +74,9 @@ def _short(value: Any) -> str:
 
 
 def _empty(folder: Path) -> None:
+    """Remove all but the lock and the recipe: after a kill in between, what is left still has its recipe."""
     for entry in folder.iterdir():
-        if entry.name == ".lock":
+        if entry.name in (".lock", RECIPE):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -69,6 +69,7 @@ def parse(
     argv = list(sys.argv[1:] if argv is None else argv)
     if not any(word == "--config" or word.startswith("--config=") for word in argv):
         argv = ["--config", str(default_config), *argv]
+    argv = [_found(word) if before == "--config" else word for before, word in zip(["", *argv], argv, strict=False)]
     try:
         arguments = parser.parse_args(argv)
         config = parser.instantiate(arguments)
@@ -111,10 +112,18 @@ def run(main: Callable[[], None]) -> NoReturn:
     except HounsfieldError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
     except KeyboardInterrupt:
         logger.warning("interrupted; the same command goes on from here")
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)
+
+
+def _found(config: str) -> str:
+    """A configuration that is not there as seen from here may be there as seen from the repository."""
+    return str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
 
 
 def _config_of(argv: Sequence[str]) -> str:

@@ -49,3 +49,8 @@ def read_table(
         wrong = [f.name for f in expected if found.field(f.name).type != f.type]
         raise BadInput(f"{path}: columns {wrong} have another type than expected; make it again")
     return table.to_pandas()
+
+
+def neutralised(cell: str) -> str:
+    """The text of a cell, made harmless for spreadsheets."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

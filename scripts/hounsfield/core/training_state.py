@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.checkpoints import clear_state, load_state, save_state
+from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
 
 
@@ -23,16 +24,33 @@ class TrainingState:
     optimizer: Optimizer
     scaler: GradScaler
     schedule: LRScheduler | None = None
+    processes: int = 1
+    precision: str = "float32"
     epoch: int = 0
     step: int = 0
     loss: float = 0.0
     tensors: dict[str, Tensor] = field(default_factory=dict)  # what else is carried from epoch to epoch
 
     def restore(self) -> bool:
-        """Go back to where the last run stopped; False when there is nothing to go on from."""
+        """Go back to where the last run stopped; False when there is nothing to go on from.
+
+        Raises StaleOutput when it computed in another precision.
+        """
         state = load_state(self.path)
         if state is None:
             return False
+        if state["precision"] != self.precision:
+            raise StaleOutput(
+                f"{self.path} was trained in {state['precision']}, and this run is in {self.precision}: go on where it "
+                "was begun, name that precision, or begin anew with --force"
+            )
+        if state["processes"] != self.processes:
+            logger.warning(
+                "going on with %d processes instead of %d: the same slices in the same order, but sums are rounded "
+                "otherwise",
+                self.processes,
+                state["processes"],
+            )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
@@ -50,6 +68,8 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "processes": self.processes,
+            "precision": self.precision,
             "epoch": self.epoch,
             "step": self.step,
             "loss": self.loss,

@@ -21,6 +21,7 @@ from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.files import file_digest, read_json, written_whole
 from hounsfield.core.recipes import differences
 from hounsfield.core.store import open_array
+from hounsfield.core.tables import neutralised
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs, sequence_settings
 from hounsfield.hemorrhage.folds import ALL
 from hounsfield.hemorrhage.paths import LOGITS, array_path, predictions_folder, predictions_path, store_folder
@@ -300,8 +301,3 @@ def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) 
     table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
     with written_whole(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
-
-
-def neutralised(cell: str) -> str:
-    """The text of a cell, made harmless for spreadsheets."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

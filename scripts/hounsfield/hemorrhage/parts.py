@@ -15,12 +15,15 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.slices import FILE_SCHEMA
 from hounsfield.core.archives import SourceFile
+from hounsfield.core.images import image_path
 from hounsfield.core.tables import read_table, write_table
 from hounsfield.hemorrhage.preparation import Prepared
 
 REJECT_SCHEMA = pa.schema(
     [("path", pa.string()), ("stamp", pa.int64()), ("reason", pa.string()), ("message", pa.string())]
 )
+# what may be otherwise the next time: these rejects do not vouch for their file
+PASSING = {"unreadable_file", "decoder_died"}
 PART = re.compile(r"(\d{7})\.(rows|rejected)\.parquet")
 
 
@@ -47,22 +50,26 @@ class Parts:
 
         Parts about files that have gone, or changed since, are passed over.
         """
-        current = pd.DataFrame({"path": [f.name for f in files], "stamp": [f.stamp for f in files]})
+        current = pd.DataFrame({"path": [f.label for f in files], "stamp": [f.stamp for f in files]})
         current["stamp"] = current["stamp"].astype("int64")
         return self._read("rows", FILE_SCHEMA, current), self._read("rejected", REJECT_SCHEMA, current)
 
-    def missing(self, files: Sequence[SourceFile]) -> list[SourceFile]:
-        """Those of `files` that no part vouches for."""
-        done: set[tuple[str, int]] = set()
-        for kind, schema in (("rows", FILE_SCHEMA), ("rejected", REJECT_SCHEMA)):
-            for path in self._folder.glob(f"*.{kind}.parquet"):
-                part = read_table(path, schema, columns=["path", "stamp"])
-                done.update(zip(part["path"], part["stamp"], strict=True))
-        return [file for file in files if (file.name, file.stamp) not in done]
+    def missing(self, files: Sequence[SourceFile], images: Path) -> list[SourceFile]:
+        """Those of `files` that no part vouches for, or whose image has gone from the folder `images`."""
+        done: dict[str, int] = {}  # path -> stamp of the version that was prepared last
+        for path in sorted(self._folder.glob("*.parquet")):
+            if ".rows." in path.name:
+                part = read_table(path, FILE_SCHEMA, columns=["path", "stamp", "image_id"])
+                part = part[[image_path(images, image_id).exists() for image_id in part["image_id"]]]
+            else:
+                part = read_table(path, REJECT_SCHEMA, columns=["path", "stamp", "reason"])
+                part = part[~part["reason"].isin(PASSING)]
+            done.update(zip(part["path"], part["stamp"], strict=True))
+        return [file for file in files if done.get(file.label) != file.stamp]
 
     def _read(self, kind: str, schema: pa.Schema, current: pd.DataFrame) -> pd.DataFrame:
         parts = [read_table(path, schema) for path in sorted(self._folder.glob(f"*.{kind}.parquet"))]
         if not parts:
             return schema.empty_table().to_pandas()
-        joined = pd.concat(parts, ignore_index=True).drop_duplicates("path", keep="last")
-        return joined.merge(current, on=["path", "stamp"]).sort_values("path", ignore_index=True)
+        joined = pd.concat(parts, ignore_index=True).merge(current, on=["path", "stamp"])
+        return joined.drop_duplicates("path", keep="last").sort_values("path", ignore_index=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from hounsfield.core.windows import BRAIN, SOFT_TISSUE, SUBDURAL, window_table
 
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
 SECONDS_A_FILE = 20.0  # a decoder that takes longer hangs
-PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")
+PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 
 
 @dataclass
@@ -34,28 +35,39 @@ class Prepared:
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
 
-def pseudonym(value: str) -> str:
-    """The data set's own pseudonyms (`ID_...`) as they are; any other identifier as the digest of its text."""
-    return value if PSEUDONYM.fullmatch(value) else f"ID_{hashlib.sha256(value.encode()).hexdigest()[:12]}"
+class Naming(NamedTuple):
+    """How identifiers become pseudonyms. key: of one's own data; None for the competition, which has given its own.
 
-
-def image_id_of(name: str) -> str:
-    """A slice's identifier: the file's stem where it is a pseudonym, else the digest of its path in the input.
-
-    Never header text: what a header claims may be empty, the same in every file, or `../../x`.
+    Patient numbers are few enough to try them all, so a digest without a key would not hide them.
     """
-    stem = PurePosixPath(name).stem
-    return stem if PSEUDONYM.fullmatch(stem) else pseudonym(name)
+
+    key: bytes | None
+
+    def pseudonym(self, value: str) -> str:
+        """The competition's pseudonyms (`ID_...`) as they are; any other identifier as a keyed digest of its text."""
+        if self.key is None and PSEUDONYM.fullmatch(value):
+            return value
+        digest = hmac.new(self.key or b"", value.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        return f"ID_{digest.hexdigest()[:12]}"
+
+    def image_id(self, file: SourceFile) -> str:
+        """A slice's identifier: the competition's file stem, or the digest of the file's path in the input.
+
+        Never header text: what a header claims may be empty, the same in every file, or `../../x`.
+        """
+        return self.pseudonym(PurePosixPath(file.name).stem if self.key is None else file.name)
 
 
-def prepare_chunk(files: Sequence[SourceFile], *, images: str, repair_intercept: bool, jpeg_quality: int) -> Prepared:
+def prepare_chunk(
+    files: Sequence[SourceFile], *, images: str, naming: Naming, repair_intercept: bool, jpeg_quality: int
+) -> Prepared:
     """Prepare each file; what cannot be used is refused with a reason, and costs itself alone."""
     cv2.setNumThreads(1)  # the processes are the parallelism
     prepared = Prepared()
     for file in files:
         try:
             with file_time_limit(SECONDS_A_FILE):
-                row = prepare_file(file, Path(images), repair_intercept=repair_intercept, jpeg_quality=jpeg_quality)
+                row = prepare_file(file, Path(images), naming, repair=repair_intercept, jpeg_quality=jpeg_quality)
             prepared.rows.append(row)
         except Refused as refusal:
             prepared.rejected.append(reject_row(file, refusal.code, refusal.message))
@@ -70,13 +82,13 @@ def refuse_deadly(file: SourceFile) -> Prepared:
 
 def reject_row(file: SourceFile, code: str, message: str) -> dict[str, Any]:
     """One row of the rejects table."""
-    return {"path": file.name, "stamp": file.stamp, "reason": code, "message": message}
+    return {"path": file.label, "stamp": file.stamp, "reason": code, "message": message}
 
 
-def prepare_file(file: SourceFile, images: Path, *, repair_intercept: bool, jpeg_quality: int) -> dict[str, Any]:
+def prepare_file(file: SourceFile, images: Path, naming: Naming, *, repair: bool, jpeg_quality: int) -> dict[str, Any]:
     """Write one slice's image and return its row of the slice table."""
-    image_id = image_id_of(file.name)
-    slice_ = read_slice(file.read(), repair_intercept=repair_intercept)
+    image_id = naming.image_id(file)
+    slice_ = read_slice(file.read(), repair_intercept=repair)
     image, statistics = window_image(slice_)
     encoded = encode_jpeg(image, jpeg_quality)
     path = image_path(images, image_id)
@@ -86,10 +98,10 @@ def prepare_file(file: SourceFile, images: Path, *, repair_intercept: bool, jpeg
     partial.replace(path)
     return {
         "image_id": image_id,
-        "path": file.name,
+        "path": file.label,
         "stamp": file.stamp,
         "image_crc32": zlib.crc32(encoded),
-        **_header_columns(slice_, str(PurePosixPath(file.name).parent)),
+        **_header_columns(slice_, str(PurePosixPath(file.name).parent), naming),
         **statistics,
     }
 
@@ -98,9 +110,10 @@ def window_image(slice_: DicomSlice) -> tuple[np.ndarray, dict[str, Any]]:
     """The three windows of a slice as (rows, columns, 3) uint8, and its crop box and HU statistics.
 
     All of it comes from one look-up table over the stored values and one histogram of them: what a stored value
-    becomes does not depend on where it stands.
+    becomes does not depend on where it stands. (The published system finds the box in the image as it comes back from
+    JPEG, which ringing around the skull makes a few pixels larger.)
     """
-    stored = slice_.stored
+    stored = slice_.stored.astype(np.int32)  # differences of 16-bit values need more than 16 bits
     low, high = int(stored.min()), int(stored.max())
     hu = np.arange(low, high + 1) * slice_.slope + slice_.intercept  # (K,)
     present = np.bincount((stored - low).ravel(), minlength=high - low + 1)  # (K,) pixels of each value
@@ -130,7 +143,7 @@ def _statistics(hu: np.ndarray, present: np.ndarray) -> dict[str, float]:
     }
 
 
-def _header_columns(slice_: DicomSlice, folder: str) -> dict[str, Any]:
+def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str, Any]:
     """A slice's header facts under the table's names; identifiers as pseudonyms.
 
     Where the header does not say which series or patient a slice is of, its folder does.
@@ -138,9 +151,9 @@ def _header_columns(slice_: DicomSlice, folder: str) -> dict[str, Any]:
     nan3, nan6 = (float("nan"),) * 3, (float("nan"),) * 6
     spacing = slice_.pixel_spacing or (float("nan"),) * 2
     return {
-        "patient_id": pseudonym(slice_.patient_id or slice_.study_uid or folder),
-        "study_uid": pseudonym(slice_.study_uid or folder),
-        "series_uid": pseudonym(slice_.series_uid or folder),
+        "patient_id": naming.pseudonym(slice_.patient_id or slice_.study_uid or folder),
+        "study_uid": naming.pseudonym(slice_.study_uid or folder),
+        "series_uid": naming.pseudonym(slice_.series_uid or folder),
         **dict(zip(POSITION, slice_.position or nan3, strict=True)),
         **dict(zip(ORIENTATION, slice_.orientation or nan6, strict=True)),
         "instance_number": slice_.instance_number,

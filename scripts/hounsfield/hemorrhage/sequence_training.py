@@ -50,18 +50,19 @@ def train_epoch(
         counted = batch.is_slice * series[:, None] / int(index.lengths[todo[step]].sum())
         loss = (losses * counted).sum()
         state.descend(loss * devices.world)
-        total = float(devices.total(loss.detach().clone()))
+        # one process that is asked to stop stops them all, at the same step
+        both = torch.stack([loss.detach(), loss.new_tensor(float(stop.received))])
+        total, stops = devices.total(both).tolist()
         if not math.isfinite(total):
             raise BadInput(
                 f"the loss is {total} on the series that begin at rows {index.starts[todo[step]].tolist()} of "
                 "slices.parquet: look at their embeddings, or lower sequence.learning_rate"
             )
         state.update(total)
-        if stop.received or state.step % config.save_every == 0:
-            if devices.first:
-                state.save()
-            if stop.received:
-                raise Stopped
+        if devices.first and (stops or state.step == len(todo) or state.step % config.save_every == 0):
+            state.save()
+        if stops:
+            raise Stopped
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from hounsfield.core.training import seed_of
 from hounsfield.hemorrhage.config import ClassifierConfig
 
 UNAUGMENTED = -1  # in place of an epoch: the image as it is
-SAMPLE_COLUMNS = ("image_id", "x0", "y0", "x1", "y1", *CLASSES)
+SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
 
 
 class SliceBatch(NamedTuple):
@@ -39,6 +39,7 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, slices: pd.DataFrame, folder: Path, *, crop: bool, size: int, seed: int) -> None:
         # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
         self._ids = slices["image_id"].to_numpy().astype("S")
+        self._checksums = slices["image_crc32"].to_numpy(np.int64)
         self._boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy(np.int32)
         self._labels = np.array(slices[list(CLASSES)], np.float32)
         self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
@@ -58,7 +59,7 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         epoch, row = key
-        image = read_image(image_path(self._folder, self._ids[row].decode()))
+        image = read_image(image_path(self._folder, self._ids[row].decode()), int(self._checksums[row]))
         if self._crop:
             image = crop_to_square(image, Box(*self._boxes[row].tolist()))
         image = resize(image, self._size)

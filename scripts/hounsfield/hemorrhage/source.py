@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,8 +11,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import read_labels
 from hounsfield.core.archives import SourceFile, list_files
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.files import value_digest
-from hounsfield.hemorrhage.preparation import image_id_of
+from hounsfield.hemorrhage.preparation import Naming
 
 TRAIN, TEST = "stage_2_train_images", "stage_2_test_images"
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
@@ -24,13 +24,18 @@ class Source:
     files: list[SourceFile]
     labels: pd.DataFrame | None
     sample: bytes | None
-    ignored: int  # files that are neither images nor tables
+    naming: Naming
+    ignored: int = 0  # files that are neither images nor tables
 
-    def digest(self) -> str:
-        """Changes when a file or a label does."""
-        listing = [[file.name, file.size, file.stamp] for file in self.files]
-        labels = "" if self.labels is None else self.labels.to_csv()
-        return value_digest([listing, labels, "" if self.sample is None else self.sample.decode(errors="replace")])
+    def digests(self) -> dict[str, str]:
+        """Change when a file, a label or the sample does."""
+        files, labels = hashlib.sha256(), hashlib.sha256(b"")
+        for file in self.files:
+            files.update(f"{file.label}\0{file.size}\0{file.stamp}\n".encode())
+        if self.labels is not None:
+            labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
+        sample = hashlib.sha256(self.sample or b"")
+        return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample": sample.hexdigest()}
 
 
 def competition_source(archive: Path) -> Source:
@@ -41,11 +46,15 @@ def competition_source(archive: Path) -> Source:
         raise BadInput(
             f"{archive}: no {TRAIN}/*.dcm or {TEST}/*.dcm among {len(listing)} files; is it the whole archive?"
         )
+    naming = Naming(key=None)
+    _refuse_twins(archive, [naming.image_id(file) for file in images])
     labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
     labels = None
+    train = {naming.image_id(f) for f in images if PurePosixPath(f.name).parent.name == TRAIN}
+    if labels_file is None and train:
+        raise BadInput(f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder")
     if labels_file is not None:
         labels = read_labels(_content(labels_file), f"{archive}/{labels_file.name}")
-        train = {image_id_of(f.name) for f in images if PurePosixPath(f.name).parent.name == TRAIN}
         unlabelled = sorted(train - set(labels.index))
         if unlabelled:
             raise BadInput(
@@ -53,10 +62,10 @@ def competition_source(archive: Path) -> Source:
             )
         labels = labels[labels.index.isin(train)]
     sample = None if sample_file is None else _content(sample_file)
-    return Source(images, labels, sample, len(listing) - len(images))
+    return Source(images, labels, sample, naming, len(listing) - len(images))
 
 
-def own_source(images: Path, labels: Path | None) -> Source:
+def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
     """Every file of a folder of any depth; what is not a CT slice is refused later, with a reason."""
     if not images.is_dir():
         raise MissingInput(f"{images} is not a folder; --images takes the folder that holds the DICOM files")
@@ -67,17 +76,17 @@ def own_source(images: Path, labels: Path | None) -> Source:
     if labels is not None:
         if not labels.is_file():
             raise MissingInput(f"{labels} does not exist; --labels takes a CSV table")
-        table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels)
-    return Source(listing, table, None, 0)
+        table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels, naming)
+    return Source(listing, table, None, naming)
 
 
-def _by_image_id(labels: pd.DataFrame, listing: list[SourceFile], source: Path) -> pd.DataFrame:
+def _by_image_id(labels: pd.DataFrame, listing: list[SourceFile], source: Path, naming: Naming) -> pd.DataFrame:
     """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
     known: dict[str, str | None] = {}
     for file in listing:
         path = PurePosixPath(file.name)
         for name in {str(path), path.name, path.stem}:
-            known[name] = None if name in known else image_id_of(file.name)  # None: the name fits several files
+            known[name] = None if name in known else naming.image_id(file)  # None: the name fits several files
     ambiguous = [name for name in labels.index if name in known and known[name] is None]
     if ambiguous:
         raise BadInput(
@@ -86,7 +95,17 @@ def _by_image_id(labels: pd.DataFrame, listing: list[SourceFile], source: Path) 
     absent = [name for name in labels.index if name not in known]
     if absent:
         raise BadInput(f"{source}: {len(absent)} labelled images are not there; the first are {absent[:10]}")
-    return labels.set_axis([known[name] for name in labels.index], axis=0)
+    matched = labels.set_axis([known[name] for name in labels.index], axis=0)
+    twice = labels.index[matched.index.duplicated(keep=False)]
+    if len(twice):
+        raise BadInput(f"{source}: {len(twice)} rows name the same files in different ways: {list(twice[:10])}")
+    return matched
+
+
+def _refuse_twins(archive: Path, image_ids: list[str]) -> None:
+    twins = pd.Series(image_ids)[pd.Series(image_ids).duplicated()].tolist()
+    if twins:
+        raise BadInput(f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}")
 
 
 def _named(listing: list[SourceFile], name: str) -> SourceFile | None:

@@ -59,7 +59,7 @@ SLICE_SCHEMA = pa.schema(
         ("series", pa.int32()),  # numbers the sequences of one data set; rows of a series stand together
         ("order", pa.int32()),  # 0, 1, ... along the series
         ("normal_mm", pa.float64()),  # position along the slice normal
-        *FILE_FIELDS,
+        *(field for field in FILE_FIELDS if field[0] != "stamp"),  # a copied file is the same slice
         *((name, pa.int8()) for name in CLASSES),  # null for test slices
         ("fold", pa.int8()),  # null for test slices
     ]
@@ -113,8 +113,8 @@ def spacing_facts(slices: pd.DataFrame) -> pd.DataFrame:
 def add_labels_and_folds(slices: pd.DataFrame, labels: pd.DataFrame | None, fold_count: int) -> pd.DataFrame:
     """Add split, the six labels and the fold.
 
-    labels: indexed by image identifier, six columns; None: everything is test. Folds are the published ones: rows
-    sorted by image identifier, a patient's fold is the row number of its first slice modulo `fold_count`.
+    labels: indexed by image identifier, six columns; None: everything is test. Folds are the published ones: with the
+    labels sorted by image identifier, a patient's fold is the row number of its first slice modulo `fold_count`.
     """
     joined = slices.drop(columns=["split", *CLASSES, "fold"], errors="ignore")
     if labels is None:
@@ -122,7 +122,8 @@ def add_labels_and_folds(slices: pd.DataFrame, labels: pd.DataFrame | None, fold
     joined = joined.merge(labels.astype("float64"), how="left", left_on="image_id", right_index=True)
     labelled = joined["any"].notna().to_numpy()
     joined["split"] = np.where(labelled, "train", "test")
-    train = joined.loc[labelled, ["image_id", "patient_id"]].sort_values("image_id")
-    joined["fold"] = pd.Series(fold_by_first_row(train["patient_id"], fold_count), train.index, dtype="float64")
-    joined["fold"] = joined["fold"].astype("float64")
+    train = joined.loc[labelled, ["image_id", "patient_id"]]
+    rows = labels.index.sort_values().get_indexer(pd.Index(train["image_id"]))
+    folds = fold_by_first_row(train["patient_id"], rows, fold_count)
+    joined["fold"] = pd.Series(folds, train.index).astype("float64").reindex(joined.index)
     return joined.sort_values(["split", "series", "order"], ascending=[False, True, True], ignore_index=True)
