@@ -5,8 +5,10 @@ Every picture is WIDTH inches wide and has no text smaller than SMALL, which rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,9 +29,8 @@ from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.preparation import WINDOWS, window_image
 
 WIDTH = 9.0  # inches
-FINE, COARSE = 200, 150  # pixels an inch; coarse where so much is noise that the file would grow beyond 350 kB
-COLOURS = 96  # of a picture file: enough greys that no step shows
-PAPER, INK, MUTED = "#ffffff", "#1f2a33", "#5c6873"
+FINE, COARSE = 200, 150  # pixels an inch; coarse where so much is noise that the file would grow too large
+PAPER, INK, MUTED, LINE = "#ffffff", "#1f2a33", "#5c6873", "#aab4bd"
 ACCENT = "#ffa500"  # the crop box and arrowheads, on grey images
 HEADING, TEXT, SMALL = 9.5, 8.5, 7.5  # points
 AIR = -1000.0  # HU
@@ -81,9 +82,7 @@ def make_example(kind: str, patient: int, size: int) -> Example:
 
 def new_figure(height: float, dpi: int) -> Figure:
     """An empty picture, WIDTH x height inches."""
-    figure = Figure(figsize=(WIDTH, height), dpi=dpi, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(WIDTH, height), dpi=dpi, facecolor=PAPER)
 
 
 def add_image(figure: Figure, place: tuple[float, float, float, float], image: np.ndarray) -> Axes:
@@ -96,25 +95,42 @@ def add_image(figure: Figure, place: tuple[float, float, float, float], image: n
     box = (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
     axes = figure.add_axes(box)
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="hanning")
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color=LINE, linewidth=0.5)  # a picture that is white at its rim has an edge too
     return axes
 
 
-def add_text(figure: Figure, left: float, top: float, text: str, size: float = TEXT, **style: object) -> None:
+def add_text(figure: Figure, left: float, top: float, text: str, size: float = TEXT, **style: Any) -> None:
     """Write text on a baseline, in inches from the top-left corner; centred unless `style` says otherwise."""
     width, height = figure.get_size_inches()
     settings = {"ha": "center", "va": "baseline", "color": INK, "linespacing": 1.3, **style}
-    figure.text(left / width, 1 - top / height, text, fontsize=size, **settings)  # type: ignore[arg-type]
+    figure.text(left / width, 1 - top / height, text, fontsize=size, **settings)
 
 
-def save_picture(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG with a palette, whole or not at all; the same figure gives the same bytes."""
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+def draw_arrow(axes: Axes, start: Sequence[float], end: Sequence[float], **style: Any) -> None:
+    """An arrow in the axes' own coordinates, from (x, y) to (x, y)."""
+    arrow = {"arrowstyle": "-|>", "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0, **style}
+    axes.annotate("", (end[0], end[1]), (start[0], start[1]), arrowprops=arrow)
+
+
+def save_picture(figure: Figure, path: Path, greys: int = 96) -> None:
+    """Write a figure as PNG with a palette, whole or not at all; the same figure gives the same bytes.
+
+    greys: levels that grey pixels are rounded to; fewer make a smaller file. The rest of the palette is for the others.
+    """
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
-    # this method keeps rare colours, such as that of the arrowheads
-    picture = Image.fromarray(pixels).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    index = np.rint(pixels[:, :, 0] * ((greys - 1) / 255)).astype(np.uint8)
+    palette = np.repeat(np.rint(np.linspace(0, 255, greys)), 3).astype(np.uint8).tobytes()
+    coloured = pixels.max(axis=2) > pixels.min(axis=2)
+    if coloured.any():
+        row = Image.fromarray(pixels[coloured][None])
+        others = row.quantize(256 - greys, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        index[coloured] = np.asarray(others)[0] + greys
+        palette += bytes(others.getpalette() or ())
+    picture = Image.fromarray(index)
+    picture.putpalette(palette)
     with written_whole(path) as partial:
         picture.save(partial, format="PNG", optimize=True)
 
@@ -123,14 +139,14 @@ def save_picture(figure: Figure, path: Path) -> None:
 
 
 def draw_preparation(size: int = 512) -> Figure:
-    """From Hounsfield units to the classifier's input: a plain series, and one whose header states a wrong intercept."""
+    """From Hounsfield units to the classifier's input: a plain series, and one with a wrong intercept."""
     rows = (
-        (make_example("intraventricular", 10, size), "plain series",
-         ("air reads −1000 HU", "blood bright, CSF dark", "blood apart from bone", "skin and fat in view",
-          "box: all that is not black", "on a black square")),
+        (make_example("subdural", 10, size), "plain series",
+         ("blood bright, CSF dark", "blood apart from bone", "skin and fat in view", "box: all that is not black",
+          "on a black square")),
         (make_example("epidural", 3, size), "wrong intercept",
-         ("air reads 3096 HU", "as it should be,", "once the preparation", "has repaired it",
-          "a head rest counts too", "so the head is smaller")),
+         ("", "after the repair of intercept and wrapped values", "", "a head rest counts too",
+          "so the head is smaller")),
     )  # fmt: skip
     names = ("brain", "subdural", "soft tissue")
     headings = (
@@ -139,34 +155,43 @@ def draw_preparation(size: int = 512) -> Figure:
         ("three channels", "as red, green and blue"),
         ("crop", f"network input, {ClassifierConfig().size} px"),
     )
-    left, gap, top, caption = 0.34, 0.06, 0.48, 0.28
+    left, gap, top, below = 0.34, 0.06, 0.48, 0.28
     side = (WIDTH - left - 0.1 - 5 * gap) / 6
-    figure = new_figure(top + 2 * (side + caption), FINE)
+    figure = new_figure(top + 2 * (side + below), FINE)
     for column, heading in enumerate(headings):
         _head_column(figure, left + column * (side + gap) + side / 2, *heading)
     for row, (example, name, facts) in enumerate(rows):
-        y = top + row * (side + caption)
+        y = top + row * (side + below)
         add_text(figure, 0.2, y + side / 2, name, TEXT, rotation=90, va="center", weight="bold")
-        tiles, box = preparation_steps(example)
-        for column, (tile, fact) in enumerate(zip(tiles, facts, strict=True)):
+        tiles, box, air = preparation_steps(example)
+        captions = (f"air reads {air} HU".replace("-", "−"), *facts)
+        for column, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
             x = left + column * (side + gap)
             axes = add_image(figure, (x, y, side, side), tile)
             if column == 4:
-                axes.add_patch(Rectangle((box.x0 - 0.5, box.y0 - 0.5), box.x1 - box.x0, box.y1 - box.y0,
-                                         fill=False, edgecolor=ACCENT, linewidth=1.2))  # fmt: skip
-            add_text(figure, x + side / 2, y + side + 0.14, fact, SMALL, color=MUTED)
+                draw_crop_box(axes, box)
+            add_text(figure, x + side / 2, y + side + 0.14, caption, SMALL, color=MUTED)
     return figure
 
 
-def preparation_steps(example: Example) -> tuple[list[np.ndarray], Box]:
-    """Six images of one slice, in the order of the columns, and the crop box in the fifth."""
+def preparation_steps(example: Example) -> tuple[list[np.ndarray], Box, int]:
+    """Six images of one slice, in the order of the columns, the crop box in the fifth, and HU of air in the file."""
     index = example.fullest
-    raw = example.read(index, repair_intercept=False)
+    file = example.read(index, repair_intercept=False)
+    hu = file.stored * file.slope + file.intercept
+    rows, columns = hu.shape
+    air = round(float(np.median(hu[: rows // 16, columns // 3 : -columns // 3])))  # above the head
     image, facts = window_image(example.read(index))
     box = Box(*(int(facts[name]) for name in Box._fields))
     crop = resize(crop_to_square(image, box), ClassifierConfig().size)
-    shown = apply_window(raw.stored * raw.slope + raw.intercept, FULL_RANGE)
-    return [shown, *(image[:, :, channel] / 255 for channel in range(3)), image, crop], box
+    channels = [image[:, :, channel] / 255 for channel in range(3)]
+    return [apply_window(hu, FULL_RANGE), *channels, image, crop], box, air
+
+
+def draw_crop_box(axes: Axes, box: Box) -> None:
+    """Outline the crop box on an image."""
+    corner = (box.x0 - 0.5, box.y0 - 0.5)
+    axes.add_patch(Rectangle(corner, box.x1 - box.x0, box.y1 - box.y0, fill=False, edgecolor=ACCENT, linewidth=1.2))
 
 
 def _numbers(window: Window) -> str:
@@ -210,7 +235,7 @@ def draw_bleeds(size: int = 512) -> Figure:
 def cut_head(example: Example, image: np.ndarray, air: float) -> np.ndarray:
     """HEAD_MM of an image around the middle of the skull, the same part in all slices of a series."""
     pixel = example.series.pixel * 512 / example.plan.size
-    inside = example.study.cavity.any(axis=0)
+    inside = np.any(example.study.cavity, axis=0)
     cut = []
     for axis, extent in enumerate(HEAD_MM):
         at = np.flatnonzero(inside.any(axis=1 - axis))
@@ -230,8 +255,8 @@ def _point_at(axes: Axes, mask: np.ndarray) -> None:
     away = middles[largest] - centre
     away /= max(float(np.hypot(*away)), 1.0)
     tip = _edge(mask, middles[largest], -away) - away * 0.02 * mask.shape[1]
-    axes.annotate("", tuple(tip), tuple(tip - away * 0.11 * mask.shape[1]),
-                  arrowprops={"arrowstyle": "-|>", "color": ACCENT, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+    tail = tip - away * 0.11 * mask.shape[1]
+    draw_arrow(axes, tail.tolist(), tip.tolist(), color=ACCENT)
 
 
 def _edge(mask: np.ndarray, point: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -241,4 +266,3 @@ def _edge(mask: np.ndarray, point: np.ndarray, step: np.ndarray) -> np.ndarray:
         if not (0 <= row < mask.shape[0] and 0 <= column < mask.shape[1] and mask[row, column]):
             return point
         point = point + step
-
