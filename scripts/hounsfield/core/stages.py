@@ -113,7 +113,8 @@ def run(main: Callable[[], None]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        place = error.filename or "the system (is the disk full, is /dev/shm there and writable?)"
+        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
     except KeyboardInterrupt:
         logger.warning("interrupted; the same command goes on from here")
