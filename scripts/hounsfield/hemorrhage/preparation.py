@@ -113,13 +113,14 @@ def window_image(slice_: DicomSlice) -> tuple[np.ndarray, dict[str, Any]]:
     becomes does not depend on where it stands. (The published system finds the box in the image as it comes back from
     JPEG, which ringing around the skull makes a few pixels larger.)
     """
-    stored = slice_.stored.astype(np.int32)  # differences of 16-bit values need more than 16 bits
+    stored = slice_.stored  # int16 or uint16
     low, high = int(stored.min()), int(stored.max())
+    level = (stored - stored.dtype.type(low)).view(np.uint16)  # from 0; the difference wraps, the view unwraps
     hu = np.arange(low, high + 1) * slice_.slope + slice_.intercept  # (K,)
-    present = np.bincount((stored - low).ravel(), minlength=high - low + 1)  # (K,) pixels of each value
+    present = np.bincount(level.ravel(), minlength=high - low + 1)  # (K,) pixels of each value
     table = np.zeros((len(hu), 4), np.uint8)  # four channels: one 32-bit word a value is looked up at once
     table[:, :3] = window_table(hu, WINDOWS)
-    words = table.view(np.uint32)[:, 0][stored - low]
+    words = table.view(np.uint32)[:, 0].take(level)
     image = cv2.cvtColor(words.view(np.uint8).reshape(*stored.shape, 4), cv2.COLOR_BGRA2BGR)
     box = bounding_box(words != 0)
     return image, {**box._asdict(), **_statistics(hu, present)}

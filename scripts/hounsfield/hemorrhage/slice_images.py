@@ -93,7 +93,7 @@ def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:
     """(B, S, S, 3) uint8 -> (B, 3, S, S) float32 in channels-last memory, centred and scaled over the training set."""
     mean = torch.tensor(config.mean, device=images.device)
     std = torch.tensor(config.std, device=images.device)
-    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+    return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
 
 
 def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> SliceBatch:

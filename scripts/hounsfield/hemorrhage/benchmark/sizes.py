@@ -1,0 +1,32 @@
+"""How much the benchmark measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Counts of what is measured; pixels are those of a side."""
+
+    drawn: int = 48  # phantoms
+    pixels: int = 512
+    linked: int = 1200  # links to them, for preparation on several cores
+    batches: int = 100  # sequence batches
+    store_slices: int = 780_000
+    store_series: int = 19_000
+    width: int = 2048  # E
+    extracted: int = 512  # slices
+    extracted_pixels: int = 480
+    table_slices: int = 874_035
+    few: int = 200  # slices whose memory is compared
+    many: int = 2000
+    memory_pixels: int = 96
+    repeats: int = 3
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    drawn=16, linked=320, batches=20, store_slices=78_000, store_series=1_900, extracted=128, table_slices=87_000,
+    few=50, many=500, repeats=2,
+)  # fmt: skip
