@@ -13,6 +13,7 @@
 #     PYTHON      the interpreter: its own environment if that satisfies requirements.txt, else ROOT/.venv made with it
 #     GPUS        processes on a node, one a GPU, or that many processes where there is no GPU (default: 1)
 #     NODES       machines (default: 1); with more, also NODE_RANK (0, 1, ...), MASTER_ADDR and MASTER_PORT
+#     RESTARTS    how often all processes are started again when one of them dies (default: 0; only with NODES=1)
 # and offers `say`, `fail`, `need`, `program`, `launch` and `stage`. All of its own words go to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
@@ -107,7 +108,7 @@ program() {
 
 # launch FILE ARGUMENTS: a Python program on all devices: GPUS processes on each of NODES machines.
 launch() {
-    if [ "$GPUS-$NODES" = 1-1 ] || [ -n "$HELP" ]; then
+    if [ "$GPUS-$NODES-$RESTARTS" = 1-1- ] || [ -n "$HELP" ]; then
         program "$@"
         return
     fi
@@ -116,7 +117,10 @@ launch() {
     cores=$(getconf _NPROCESSORS_ONLN) # shared out; torchrun itself gives each process a single thread
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > GPUS ? cores / GPUS : 1))}"
     if [ "$NODES" = 1 ]; then
-        supervise "$PYTHON" -m torch.distributed.run --standalone --nproc-per-node "$GPUS" "$program" "$@"
+        # else processes that are started again are given the addresses of those that died
+        export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+        supervise "$PYTHON" -m torch.distributed.run --standalone --nproc-per-node "$GPUS" \
+            ${RESTARTS:+--max-restarts "$RESTARTS"} "$program" "$@"
     else
         if [ -z "${MASTER_ADDR:-}" ]; then fail "NODES=$NODES needs MASTER_ADDR, the first machine's name"; fi
         supervise "$PYTHON" -m torch.distributed.run --nnodes "$NODES" --nproc-per-node "$GPUS" \
@@ -290,14 +294,20 @@ GIVEN_DATA_SET="${DATA_SET:-}" # what a person asked for, as against what CONFIG
 GIVEN_FOLDS="${FOLDS:-}"
 GPUS="${GPUS:-1}"
 NODES="${NODES:-1}"
+RESTARTS="${RESTARTS:-}"
 case $GPUS-$NODES in
     *[!0-9-]* | -* | *- | 0* | *-0*) fail "GPUS=$GPUS NODES=$NODES: both are whole numbers from 1" ;;
+esac
+case $RESTARTS in
+    *[!0-9]*) fail "RESTARTS=$RESTARTS: a whole number is needed" ;;
+    *[1-9]*) if [ "$NODES" != 1 ]; then fail "RESTARTS=$RESTARTS needs NODES=1; run the same command again instead"; fi ;;
 esac
 use_config
 
 if [ -n "$HELP" ]; then sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0"; fi
 
 choose_python
-export WORK CONFIG GPUS NODES PYTHON # for the stages that a stage runs
+export WORK CONFIG GPUS NODES RESTARTS PYTHON # for the stages that a stage runs
 export PYTHONUNBUFFERED=1         # lines reach a log file when they are written
 export NO_ALBUMENTATIONS_UPDATE=1 # albumentations asks the network for a newer version otherwise
+export THP_MEM_ALLOC_ENABLE="${THP_MEM_ALLOC_ENABLE:-1}" # torch in huge pages: small ones cost more than the arithmetic

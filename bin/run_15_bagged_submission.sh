@@ -11,5 +11,5 @@ set -eu
 
 need "$WORK/preds/hemorrhage/$EXPERIMENT" run_14_trainfull_sequential.sh
 # shellcheck disable=SC2086  # one word a fold
-program scripts/bagged_submission.py --config "$CONFIG" --work "$WORK" --fold $FOLDS \
+program scripts/hemorrhage_bag.py --config "$CONFIG" --work "$WORK" --fold $FOLDS \
     ${GIVEN_DATA_SET:+--apply-to "$GIVEN_DATA_SET"} "$@"

@@ -21,6 +21,7 @@ import torch
 
 from hounsfield.core.files import write_bytes, write_json
 from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.measurements import Line, as_markdown
 from hounsfield.core.stages import REPOSITORY, run
 from hounsfield.hemorrhage.benchmark.extraction import extraction_lines
 from hounsfield.hemorrhage.benchmark.full_size import full_size_lines
@@ -29,7 +30,6 @@ from hounsfield.hemorrhage.benchmark.networks import network_lines
 from hounsfield.hemorrhage.benchmark.preparation import preparation_lines
 from hounsfield.hemorrhage.benchmark.sequences import sequence_lines
 from hounsfield.hemorrhage.benchmark.sizes import FULL, QUICK, Sizes
-from hounsfield.hemorrhage.benchmark.table import Line, as_markdown
 
 PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks")
 
@@ -81,7 +81,9 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
             folder / "extraction", drawn=sizes.drawn, slices=sizes.extracted, size=sizes.extracted_pixels,
             workers=0, repeats=repeats,
         ),
-        "full-size": lambda: full_size_lines(sizes.table_slices),
+        "full-size": lambda: full_size_lines(
+            folder / "full-size", sizes.table_slices, width=sizes.width, images=sizes.epoch_images
+        ),
         "memory": lambda: memory_lines(folder / "memory", few=sizes.few, many=sizes.many, size=sizes.memory_pixels),
         "networks": lambda: network_lines(
             options.backbone, size=options.size, batch=options.batch, repeats=repeats, device=device

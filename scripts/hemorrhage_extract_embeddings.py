@@ -28,10 +28,15 @@ from hounsfield.core.tables import write_table
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.extraction import classifier_config, extract_blocks
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
-from hounsfield.hemorrhage.paths import LOGITS, ROWS_SCHEMA, array_path, classifier_weights, store_folder
+from hounsfield.hemorrhage.paths import (
+    LOGITS,
+    ROWS_SCHEMA,
+    TRAIN_CLASSIFIER,
+    array_path,
+    classifier_weights,
+    store_folder,
+)
 from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, open_slice_images
-
-TRAIN = "sh bin/run_12_trainfull_imgclassifier.sh"
 
 
 def main() -> None:
@@ -55,7 +60,7 @@ def extract(
     """Extract the embeddings of all slices by one checkpoint."""
     config, watch = command.config, Stopwatch()
     weights_path = classifier_weights(command.work, command.experiment, fold, epoch)
-    weights, facts = load_weights(weights_path, remedy=TRAIN)
+    weights, facts = load_weights(weights_path, remedy=TRAIN_CLASSIFIER)
     trained = replace(classifier_config(facts), workers=config.classifier.workers)
     folder = store_folder(command.work, data_set, command.experiment, fold, epoch)
     facts_of_store = {

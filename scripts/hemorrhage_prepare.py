@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.paths import (
     data_folder,
@@ -21,26 +22,34 @@ from hounsfield.competitions.rsna2019.paths import (
     slices_path,
 )
 from hounsfield.competitions.rsna2019.slices import (
+    FILE_SCHEMA,
+    ORIENTATION,
+    POSITION,
+    SERIES_KEY,
     SLICE_SCHEMA,
     add_labels_and_folds,
+    flags_with_repeats,
     order_slices,
     spacing_facts,
     tilted_away,
 )
-from hounsfield.core.archives import SourceFile
+from hounsfield.core.archives import FileList
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.executors import run_chunks
 from hounsfield.core.files import locked, read_json, write_bytes, write_json
 from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, summary
+from hounsfield.core.parts import Parts, refuse_deadly
 from hounsfield.core.recipes import Recipe, claim
 from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.core.tables import neutralised, write_table
+from hounsfield.core.tables import neutralised, to_arrow, write_arrow
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
-from hounsfield.hemorrhage.parts import Parts
-from hounsfield.hemorrhage.preparation import Naming, prepare_chunk, refuse_deadly
+from hounsfield.hemorrhage.preparation import Naming, prepare_chunk
 from hounsfield.hemorrhage.source import Source, competition_source, own_source
 
 FILES_A_CHUNK = 64
+# what the order, the folds and the flags of slices follow from
+PLACING = ["image_id", *SERIES_KEY, *POSITION, *ORIENTATION, "instance_number", "flags", "sop_number", "image_crc32"]
+COPIED = {field.name for field in FILE_SCHEMA} - {"flags"}  # from the parts to the table of slices, unchanged
 # files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
 NOT_OURS = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file"}
 
@@ -66,7 +75,7 @@ def main() -> None:
         claim(folder / "parts", Recipe("prepare", of_a_file, {}), force=command.force)
         digest = {**source.digests(), "settings": settings}
         finished, table = folder / "prepared.json", slices_path(command.work, config.data_set)
-        parts = Parts(folder / "parts")
+        parts = Parts(folder / "parts", FILE_SCHEMA, ".jpg")
         missing = parts.missing(source.files, images_folder(command.work, config.data_set))
         if not missing and table.exists() and finished.exists() and read_json(finished) == digest:
             logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), config.data_set)
@@ -92,6 +101,8 @@ def find_source(command: Command[HemorrhageConfig]) -> Source:
     if config.data_set in ("rsna2019", "phantom"):
         raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
     images, labels = Path(arguments.images).absolute(), arguments.labels
+    if data_folder(command.work, config.data_set).is_relative_to(images.resolve()):
+        raise WrongUse(f"{images} holds the work folder's own outputs; name the folder of the DICOM files alone")
     naming = Naming(key=own_key(data_folder(command.work, config.data_set) / "pseudonyms.key"))
     return own_source(images, None if labels is None else Path(labels), naming)
 
@@ -103,12 +114,9 @@ def own_key(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def prepare_missing(
-    missing: list[SourceFile], parts: Parts, source: Source, command: Command[HemorrhageConfig]
-) -> None:
+def prepare_missing(missing: FileList, parts: Parts, source: Source, command: Command[HemorrhageConfig]) -> None:
     """Prepare the missing files in chunks, over processes or a cluster."""
     config = command.config
-    chunks = [missing[start : start + FILES_A_CHUNK] for start in range(0, len(missing), FILES_A_CHUNK)]
     work = partial(
         prepare_chunk,
         images=str(images_folder(command.work, config.data_set)),
@@ -117,9 +125,13 @@ def prepare_missing(
         jpeg_quality=config.prepare.jpeg_quality,
     )
     results = run_chunks(
-        work, chunks, refuse_deadly, jobs=command.arguments.jobs, dask_scheduler=command.arguments.dask_scheduler
+        work,
+        missing.blocks(FILES_A_CHUNK),
+        refuse_deadly,
+        jobs=command.arguments.jobs,
+        dask_scheduler=command.arguments.dask_scheduler,
     )
-    for prepared in progress(results, total=len(chunks), unit="chunk", label="prepare"):
+    for prepared in progress(results, total=-(-len(missing) // FILES_A_CHUNK), unit="chunk", label="prepare"):
         parts.add(prepared)
 
 
@@ -127,17 +139,22 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
     """Join the parts: order, labels, folds, rejects. Raises BadInput when too little is usable."""
     config = command.config
     folder = data_folder(command.work, config.data_set)
-    rows, rejected = parts.join(source.files)
-    stray = tilted_away(rows)
-    refused = rows.loc[stray, ["path", "stamp"]].assign(
-        reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series"
+    rows, refusals = parts.join(source.files)
+    files = rows.select(PLACING).to_pandas()
+    files["flags"] = flags_with_repeats(files)
+    stray = tilted_away(files)
+    refused = (
+        rows.select(["path", "stamp"])
+        .filter(stray)
+        .to_pandas()
+        .assign(reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series")
     )
-    rejected = pd.concat([rejected, refused], ignore_index=True).sort_values("path")
+    rejected = pd.concat([refusals.to_pandas(), refused], ignore_index=True).sort_values("path")
     listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(neutralised))
     write_bytes(folder / "rejected.csv", listed.to_csv(index=False).encode())
     if stray.all():
         raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")
-    slices = order_slices(rows[~stray], config.prepare.order)
+    slices = order_slices(files.assign(row=np.arange(len(files)))[~stray], config.prepare.order)
     slices = add_labels_and_folds(slices, source.labels, config.prepare.fold_count)
     report(source, slices, rejected, folder)
     bad = (~rejected["reason"].isin(NOT_OURS)).sum()
@@ -149,8 +166,16 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
     write_bytes(folder / "spacing.csv", spacing_facts(slices).to_csv(index=False).encode())
     if source.sample is not None:
         write_bytes(sample_submission_path(command.work, config.data_set), source.sample)
-    write_table(folder / "slices.parquet", slices, SLICE_SCHEMA)
+    write_arrow(folder / "slices.parquet", with_places(rows, slices))
     return slices
+
+
+def with_places(rows: pa.Table, slices: pd.DataFrame) -> pa.Table:
+    """The rows in the order of `slices`, with what that has found out; all other columns stay as they are."""
+    row = pa.array(slices["row"])
+    found = to_arrow(slices, pa.schema([field for field in SLICE_SCHEMA if field.name not in COPIED]))
+    columns = [rows[name].take(row) if name in COPIED else found[name] for name in SLICE_SCHEMA.names]
+    return pa.table(columns, schema=SLICE_SCHEMA)
 
 
 def report(source: Source, slices: pd.DataFrame, rejected: pd.DataFrame, folder: Path) -> None:

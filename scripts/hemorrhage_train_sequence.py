@@ -16,13 +16,22 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.predictions import (
+    OUT_OF_FOLD,
+    TEST,
+    is_finished,
+    manifest_path,
+    write_predictions,
+)
+from hounsfield.competitions.rsna2019.scores import score
 from hounsfield.competitions.rsna2019.slices import read_slices
 from hounsfield.core.checkpoints import load_weights, save_weights
 from hounsfield.core.devices import Devices, claimed, open_devices
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, json_values, locked, read_json
+from hounsfield.core.files import file_digest, locked
 from hounsfield.core.logs import Scalars, Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.recipes import Recipe, differences
 from hounsfield.core.stages import Command, check_name, parse, run, stage_parser
@@ -35,16 +44,19 @@ from hounsfield.hemorrhage.config import (
     extracted_epochs,
     sequence_settings,
 )
-from hounsfield.hemorrhage.folds import ALL, add_fold_argument, check_folds
-from hounsfield.hemorrhage.loss import score
-from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, sequence_folder, store_folder
-from hounsfield.hemorrhage.predictions import OUT_OF_FOLD, TEST, manifest_path, write_predictions
+from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
+from hounsfield.hemorrhage.paths import (
+    TRAIN_SEQUENCE,
+    predictions_folder,
+    predictions_path,
+    sequence_folder,
+    store_folder,
+)
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex, index_series
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.sequence_training import predict_series, train_epoch
 
 HemorrhageCommand = Command[HemorrhageConfig]
-RETRAIN = "sh bin/run_14_trainfull_sequential.sh --force"
 
 
 def main() -> None:
@@ -108,6 +120,8 @@ class SequenceRun:
             if self.finished(manifest):
                 logger.info("%s: nothing to do, %s is written", self.name, self.predictions)
                 return
+            if devices.first:  # with --force there is one that vouches for weights which have gone
+                manifest_path(self.predictions).unlink(missing_ok=True)
             index, labels = index_series(slices), np.array(slices[list(CLASSES)], np.float32)
             learnt, scored, predicted = split_series(slices, index, self.fold)
             network = self.network(store.width, devices)
@@ -127,8 +141,7 @@ class SequenceRun:
                     train_epoch(
                         model, state, store, index.only(learnt), labels, settings, self.config.seed, devices, stop
                     )
-                    schedule.step()
-                    found = predict_series(network, store, index.only(predicted), len(slices), settings, devices)
+                    found = predict_series(network, store, index.only(predicted), len(slices), settings, devices, stop)
                     self.report(state, score(found[scored], labels[scored]) if scored.any() else {}, scalars)
                     if state.epoch >= settings.epochs - settings.epochs_to_bag:
                         state.tensors["probabilities"] += torch.from_numpy(found)
@@ -149,21 +162,27 @@ class SequenceRun:
         store, watch, settings = EmbeddingStore(self.store, slices), Stopwatch(), self.settings
         last = min(settings.keep_epochs, settings.epochs_to_bag)
         manifest = self.manifest()
-        kept = [load_weights(self.weights(e), remedy=RETRAIN) for e in range(settings.epochs - last, settings.epochs)]
+        kept = [
+            load_weights(self.weights(e), remedy=f"{TRAIN_SEQUENCE} --force")
+            for e in range(settings.epochs - last, settings.epochs)
+        ]
         for _, facts in kept:
             changes = differences(facts["settings"], manifest["settings"])
             if changes or facts["width"] != store.width:
                 listing = ", ".join(changes) or f"embedding width {facts['width']} -> {store.width}"
-                raise StaleOutput(f"{self.folder}: trained with other settings ({listing}); train again: {RETRAIN}")
+                raise StaleOutput(
+                    f"{self.folder}: trained with other settings ({listing}); train again: {TRAIN_SEQUENCE} --force"
+                )
         manifest["inputs"]["weights"] = [facts["sha256"] for _, facts in kept]
         if self.finished(manifest):
             logger.info("%s: nothing to do, %s is written", self.name, self.predictions)
             return
         index, network = index_series(slices), self.network(store.width, devices)
         total = np.zeros((len(slices), len(CLASSES)))
-        for weights, _ in kept:
-            network.load_state_dict(weights)
-            total += predict_series(network, store, index, len(slices), settings, devices)
+        with stop_on_sigterm() as stop:
+            for weights, _ in kept:
+                network.load_state_dict(weights)
+                total += predict_series(network, store, index, len(slices), settings, devices, stop)
         if devices.first:
             with locked(self.predictions.parent):
                 self.write(slices.assign(split="test"), total / last, np.zeros(len(slices), bool), manifest)
@@ -171,10 +190,7 @@ class SequenceRun:
 
     def finished(self, manifest: dict[str, Any]) -> bool:
         """True when the predictions are there and rest on the same inputs and settings."""
-        path = manifest_path(self.predictions)
-        if self.force or not path.exists() or not self.predictions.exists():
-            return False
-        return read_json(path) == {**json_values(manifest), "sha256": file_digest(self.predictions)}
+        return not self.force and is_finished(self.predictions, manifest)
 
     def report(self, state: TrainingState, scores: dict[str, float | None], scalars: Scalars) -> None:
         """Log an epoch's losses."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,11 +56,10 @@ def run_stages(work: Work, *extra: str) -> None:
     run_program("hemorrhage_train_classifier", *work.arguments, "--fold", 0, 1, *extra)
     run_program("hemorrhage_extract_embeddings", *work.arguments, "--fold", 0, 1, *extra)
     run_program("hemorrhage_train_sequence", *work.arguments, "--fold", 0, 1, *extra)
-    run_program("bagged_submission", *work.arguments, *extra)
+    run_program("hemorrhage_bag", *work.arguments, *extra)
 
 
 def copy_work(source: Work, target: Work) -> None:
     """Copy a work folder."""
-    import shutil
-
+    
     shutil.copytree(source.folder, target.folder)

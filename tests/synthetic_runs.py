@@ -15,6 +15,7 @@ import yaml
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
+from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.competitions.rsna2019.slices import SLICE_SCHEMA, add_labels_and_folds, read_slices
 from hounsfield.core.files import file_digest, write_json
 from hounsfield.core.recipes import Recipe, claim
@@ -36,7 +37,6 @@ from hounsfield.hemorrhage.paths import (
     predictions_path,
     store_folder,
 )
-from hounsfield.hemorrhage.predictions import OUT_OF_FOLD, TEST, write_predictions
 
 DATA_SET = "toy"
 EMBEDDING_WIDTH = 4

@@ -21,7 +21,8 @@ Rule = Callable[[Path], list[str]]
 
 # Calls that run code from data or from a shell.
 FORBIDDEN = {
-    "eval", "exec", "os.system", "os.popen", "marshal.load", "marshal.loads", "shelve.open",
+    "eval", "exec", "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput",
+    "marshal.load", "marshal.loads", "shelve.open",
     "pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads", "joblib.load",
     "dill.load", "dill.loads", "pandas.read_pickle", "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load",
 }  # fmt: skip
@@ -189,6 +190,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (unsafe_calls, "core/a.py", "import numpy as np\nnp.load(f, allow_pickle=True)"),
     (unsafe_calls, "core/a.py", "import numpy as np\nnp.load(f, allow_pickle=yes)"),
     (unsafe_calls, "../program.py", "import subprocess\nsubprocess.run(c, shell=True)"),
+    (unsafe_calls, "../program.py", "from subprocess import getoutput\ngetoutput(c)"),
 ]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, read_labels
@@ -55,3 +57,39 @@ def test_a_wide_table_of_ones_own_images_is_read() -> None:
 def test_a_table_of_another_kind_is_refused_naming_its_columns() -> None:
     with pytest.raises(BadInput, match=r"columns \['name', 'age'\] are neither"):
         read_labels(b"name,age\nx,1\n", "own.csv")
+
+
+def test_one_label_that_is_no_number_is_named_and_not_its_innocent_neighbours() -> None:
+    with pytest.raises(BadInput, match=r"1 labels that are not 0 or 1; the first are: ID_00000000c_any\."):
+        read_labels(long_table("ID_00000000c_any,yes"), "train.csv")
+    rows = "a,0,0,0,0,1,1\nb,0,0,0,0,x,1\n"
+    with pytest.raises(BadInput, match=r"1 labels that are not 0 or 1; the first are: b\."):
+        read_labels(f"image,{','.join(CLASSES)}\n{rows}".encode(), "own.csv")
+
+
+def test_an_image_may_be_called_like_a_missing_value() -> None:
+    assert list(read_labels(f"image,{','.join(CLASSES)}\nNA,0,0,0,0,1,1\n".encode(), "own.csv").index) == ["NA"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (b"", "is not a readable CSV table: No columns"),
+        (b"ID,Label\n", "has no rows"),
+        (gzip.compress(long_table()), "is not a readable CSV table"),
+        (long_table().decode().encode("utf-16"), "is not a readable CSV table"),
+        (long_table("garbage at the end"), "1 labels that are not 0 or 1; the first are: garbage at the end"),
+        (long_table('"never closed'), "EOF inside string"),
+        (long_table().replace(b",", b";"), "columns"),
+        (long_table() + bytes(3), "1 labels that are not 0 or 1"),
+    ],
+)
+def test_a_table_that_is_damaged_or_packed_is_refused_by_name(content: bytes, fact: str) -> None:
+    with pytest.raises(BadInput, match=f"train.csv.*({fact})"):
+        read_labels(content, "train.csv")
+
+
+def test_rows_with_a_comma_too_many_are_refused() -> None:
+    header, *rows = long_table().splitlines()
+    with pytest.raises(BadInput, match=r"train\.csv has rows with more cells than its header"):
+        read_labels(b"\n".join([header, *(row + b"," for row in rows)]), "train.csv")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import zipfile
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 
 from hounsfield.core.archives import list_files
 from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.zip_directory import read_directory
 
 
 def make_zip(path: Path, method: int) -> dict[str, bytes]:
@@ -99,3 +103,84 @@ def test_folders_of_any_depth_are_listed_and_links_are_not_followed(tmp_path: Pa
 def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="none does not exist"):
         list_files(tmp_path / "none")
+
+
+def test_a_damaged_archive_is_refused_by_name_or_costs_single_files_and_nothing_else(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "a.zip", random.Random(1)
+    make_zip(path, zipfile.ZIP_STORED)
+    whole = path.read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    for _ in range(400):
+        content = bytearray(whole)
+        for _ in range(numbers.choice([1, 2, 5])):
+            content[numbers.randrange(directory, len(content))] = numbers.choice([0, 255, numbers.randrange(256)])
+        path.write_bytes(content)
+        try:
+            for file in list_files(path):
+                with contextlib.suppress(Refused):
+                    file.read()
+        except BadInput as error:
+            assert str(path) in str(error)
+
+
+def test_a_member_s_name_never_leads_out_of_the_archive(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.zip"
+    path.parent.mkdir()
+    names = ["../../outside", "/outside", "C:\\outside", "a/../../outside"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    assert [file.read() for file in list_files(path)] == [b"x"] * len(names)
+    assert [found.name for found in tmp_path.rglob("*") if found.is_file()] == ["a.zip"]
+
+
+def test_what_is_neither_folder_nor_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
+        list_files(tmp_path / "pipe")
+
+
+def test_a_list_of_files_is_a_sequence_that_keeps_them_as_columns(tmp_path: Path) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_STORED)
+    files = list_files(tmp_path / "a.zip")
+    whole = list(files)
+    assert [len(block) for block in files.blocks(2)] == [2, 2, 1]
+    assert sum(files.blocks(2), []) == whole
+    assert (files[-1], list(files[1:3])) == (whole[-1], whole[1:3])
+    assert files.labels.to_pylist() == [file.label for file in whole]
+    assert files.stamps.tolist() == [file.stamp for file in whole]
+    assert list(files.take(files.sizes > 1002)) == whole[3:]
+
+
+def test_names_that_are_no_text_are_kept_and_their_labels_escaped(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/M\xfcller")).write_bytes(b"x")
+    (tmp_path / "Mü").write_bytes(b"y")
+    files = list_files(tmp_path)
+    assert files.labels.to_pylist() == [file.label for file in files] == ["Mü", "M\\xfcller"]
+    assert [file.read() for file in files] == [b"y", b"x"]
+
+
+def test_the_directory_says_what_the_standard_library_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"something that stands before the archive")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = b"of the whole"
+        for name in ("plain.dcm", "Müller.dcm", "of one entry"):
+            entry = zipfile.ZipInfo(name)
+            entry.comment, entry.extra = b"of one", b"\xfe\xca\x02\x00ab"
+            archive.writestr(entry, name * 50)
+    with zipfile.ZipFile(path) as archive:
+        expected = [(m.filename, m.file_size, m.CRC, m.header_offset, m.compress_size, m.compress_type)
+                    for m in archive.infolist()]  # fmt: skip
+    assert [tuple(member) for member in read_directory(path)] == expected
+
+
+def test_sizes_and_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.zip"
+    with path.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("first", b"1")
+        file.seek(5 * 2**30)  # sparse: takes no room
+        archive.start_dir = file.tell()
+        archive.writestr("second", b"22")
+    assert [(m.name, m.offset > 2**32) for m in read_directory(path)] == [("first", False), ("second", True)]
+    assert [file.read() for file in list_files(path)] == [b"1", b"22"]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from hounsfield.core.executors import file_time_limit, run_chunks
 
@@ -41,3 +44,43 @@ def test_a_worker_that_dies_while_the_caller_is_busy_costs_its_file_alone() -> N
         time.sleep(0.15)  # writing what was prepared, say
         results += result
     assert sorted(results) == sorted([-13, *(2 * n for n in range(20, 40))])
+
+
+PROGRAM = """
+import time
+from hounsfield.core.executors import run_chunks
+import test_executors
+for pid in run_chunks(test_executors.own_number, [["a"]], str, jobs=1):
+    print(pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def own_number(_files: Sequence[str]) -> int:
+    return os.getpid()
+
+
+def test_a_killed_program_leaves_no_worker_behind() -> None:
+    tests = Path(__file__).parent
+    scripts = tests.parents[1] / "scripts"
+    environment = {**os.environ, "PYTHONPATH": f"{scripts}{os.pathsep}{tests}"}
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, env=environment, text=True)
+    assert program.stdout is not None
+    worker = int(program.stdout.readline())
+    assert Path(f"/proc/{worker}").exists()
+
+    program.kill()
+    program.wait()
+
+    until = time.monotonic() + 20
+    while running(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not running(worker)
+
+
+def running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # ended, and not yet looked at by its new parent

@@ -89,9 +89,7 @@ FORMS = [as_plain, as_torch_of_2019, as_torch_zip]
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("made_by", LOADERS)
-def test_row_order_is_read_from_a_pickled_loader(
-    tmp_path: Path, made_by: str, form: Callable[[bytes], bytes]
-) -> None:
+def test_row_order_is_read_from_a_pickled_loader(tmp_path: Path, made_by: str, form: Callable[[bytes], bytes]) -> None:
     assert images_of(write(tmp_path, form(loader_bytes(made_by)))) == IMAGES
 
 

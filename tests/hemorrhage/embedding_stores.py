@@ -47,8 +47,15 @@ def make_store(work: Path, fold: str, epoch: int) -> Path:
     write_table(folder / "rows.parquet", slices, ROWS_SCHEMA)
     files = ("identity.npy", "hflip.npy", "logits.npy", "rows.parquet")
     manifest = {
-        "experiment": EXPERIMENT, "data_set": DATA_SET, "fold": fold, "epoch": epoch, **origin,
-        "rows": len(slices), "width": WIDTH, "dtype": "float16", "views": ["identity", "hflip"],
+        "experiment": EXPERIMENT,
+        "data_set": DATA_SET,
+        "fold": fold,
+        "epoch": epoch,
+        **origin,
+        "rows": len(slices),
+        "width": WIDTH,
+        "dtype": "float16",
+        "views": ["identity", "hflip"],
         "files": {name: file_digest(folder / name) for name in files},
     }
     write_json(folder / "manifest.json", manifest)

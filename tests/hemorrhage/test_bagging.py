@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bagged_submission
+import hemorrhage_bag
+from hounsfield.competitions.rsna2019.held_out import held_out_slices, prior_predictions
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.predictions import manifest_path, read_predictions
 from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.files import write_json
 from hounsfield.core.tables import neutralised
-from hounsfield.hemorrhage.bagging import held_out_slices, prior_predictions, rolling_mean
+from hounsfield.hemorrhage.bagging import rolling_mean
 from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
-from hounsfield.hemorrhage.predictions import manifest_path, read_predictions
 from programs import held_by_another_process
 from reference.rolling_mean import rolling_mean_of_series
 from synthetic_runs import (
@@ -36,7 +37,7 @@ from synthetic_runs import (
     write_sample,
 )
 
-PROGRAM = Path(bagged_submission.__file__)
+PROGRAM = Path(hemorrhage_bag.__file__)
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +59,9 @@ def work(bagged_once, tmp_path):
 
 
 def bag(monkeypatch, work, *options, experiment="crop"):
-    argv = ["bagged_submission.py", "--config", str(work / f"configs/{experiment}.yaml"), "--work", str(work), *options]
+    argv = ["hemorrhage_bag.py", "--config", str(work / f"configs/{experiment}.yaml"), "--work", str(work), *options]
     monkeypatch.setattr(sys, "argv", argv)
-    bagged_submission.main()
+    hemorrhage_bag.main()
 
 
 def folder_of(work, experiment="crop"):
@@ -73,7 +74,7 @@ def read_submission(folder):
 
 def read_runs(work, experiment="crop", folds=range(5), epochs=range(2)):
     return {
-        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e))[0]
+        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e), remedy="")[0]
         for f in folds
         for e in epochs
     }
@@ -224,7 +225,7 @@ def test_a_second_run_does_nothing_says_so_and_shows_the_table_again(monkeypatch
 
 def test_force_gives_the_same_bytes_again(monkeypatch, work):
     bag(monkeypatch, work)
-    names = ("submission.csv.gz", "findings.csv", "scores.csv", "bag.json")
+    names = ("submission.csv.gz", "findings.csv", "scores.csv", "bag_manifest.json")
     first = {name: (folder_of(work) / name).read_bytes() for name in names}
     stamp = (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns
     bag(monkeypatch, work, "--force")
@@ -254,7 +255,7 @@ def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
 
 
 def test_runs_replaced_while_they_are_bagged_are_noticed(monkeypatch, work):
-    original = bagged_submission.write_findings
+    original = hemorrhage_bag.write_findings
 
     def replace_a_run(*arguments):
         original(*arguments)
@@ -264,10 +265,10 @@ def test_runs_replaced_while_they_are_bagged_are_noticed(monkeypatch, work):
         path.unlink()
         path.write_text(json.dumps(facts))
 
-    monkeypatch.setattr(bagged_submission, "write_findings", replace_a_run)
+    monkeypatch.setattr(hemorrhage_bag, "write_findings", replace_a_run)
     with pytest.raises(StaleOutput, match="replaced while"):
         bag(monkeypatch, work)
-    assert not (folder_of(work) / "bag.json").exists()
+    assert not (folder_of(work) / "bag_manifest.json").exists()
 
 
 def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(tmp_path):
@@ -461,7 +462,16 @@ def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
     assert findings.loc[3, "any"] == pytest.approx(submitted[findings.loc[3, "image_id"] + "_any"], abs=1e-6)
 
 
-@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)"])
 def test_a_file_name_that_looks_like_a_formula_is_neutralised(cell):
     assert neutralised(cell) == f"'{cell}"
     assert neutralised(f"a{cell}") == f"a{cell}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "printed"),
+    [("\t=1", r"\t=1"), ("a\r=1", r"a\r=1"), ("a\n=1", r"a\n=1"), ("\x1b[2J", r"\x1b[2J"), ("a\u202eb", r"a\u202eb")],
+)
+def test_a_file_name_cannot_end_a_line_of_a_table_or_steer_a_terminal(cell, printed):
+    assert neutralised(cell) == printed
+    assert neutralised("Jüne ☃") == "Jüne ☃"

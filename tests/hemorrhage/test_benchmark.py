@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from hounsfield.core.images import image_path
+from hounsfield.core.measurements import Line, as_markdown
 from hounsfield.hemorrhage.benchmark.full_size import full_size_lines
 from hounsfield.hemorrhage.benchmark.networks import inference, network_lines, operations, training
 from hounsfield.hemorrhage.benchmark.phantom_files import link_files, write_phantoms
 from hounsfield.hemorrhage.benchmark.sequences import make_case, series_lengths
-from hounsfield.hemorrhage.benchmark.table import Line, as_markdown
 from hounsfield.hemorrhage.preparation import Naming, prepare_chunk
 from hounsfield.hemorrhage.sequence_batches import build_batch
 from hounsfield.hemorrhage.sequence_network import with_deltas
@@ -96,11 +96,12 @@ def test_table_has_a_row_a_line_and_the_notes_below() -> None:
     ]
 
 
-def test_synthetic_competition_goes_through_folds_order_and_index() -> None:
-    time, index, table = full_size_lines(4100)
-    assert "4100 slices in 100 series" in time.note
-    assert index.measured > 0
-    assert table.measured > 0
+def test_synthetic_competition_goes_through_folds_order_index_and_three_epochs(tmp_path: Path) -> None:
+    lines = full_size_lines(tmp_path, 4100, width=8, images=70)
+    assert "4100 slices in 100 series" in lines[0].note
+    assert all(line.measured > 0 for line in lines)
+    memory = [line for line in lines if line.what.startswith("memory over")]
+    assert [len(line.note.split(": ")[1].split()) for line in memory] == [9, 9]
 
 
 def test_networks_are_measured_in_every_form() -> None:

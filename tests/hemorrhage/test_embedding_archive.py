@@ -100,9 +100,7 @@ def test_export_refuses_a_store_that_is_damaged_or_belongs_to_other_slices(work:
     assert not (work.parent / "tiny.tar").exists()
 
 
-def test_import_a_second_time_does_nothing(
-    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_import_a_second_time_does_nothing(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, other = export(work), tmp_path / "other"
     first = import_embeddings(archive, other, force=False)
     monkeypatch.setattr(tar_archives, "_write_out", lambda *_: pytest.fail("unpacked again"))
@@ -162,9 +160,7 @@ def test_what_differs_is_named_and_replaced_by_force_only(
     assert contents_of(other) == wanted
 
 
-def test_force_takes_away_the_embeddings_that_belong_to_replaced_slices(
-    work: Path, tmp_path: Path
-) -> None:
+def test_force_takes_away_the_embeddings_that_belong_to_replaced_slices(work: Path, tmp_path: Path) -> None:
     archive, other = export(work, folds=("0",)), tmp_path / "other"
     make_slices(other, prefix="XX_")
     make_store(other, "3", 0)

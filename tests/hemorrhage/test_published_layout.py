@@ -105,8 +105,15 @@ def test_manifest_describes_a_store_without_logits(download: Path, work: Path, t
     manifest = read_json(folder / "manifest.json")
     assert manifest.pop("files") == {name: file_digest(folder / name) for name in ("identity.npy", "rows.parquet")}
     assert manifest == {
-        "experiment": EXPERIMENT, "data_set": DATA_SET, "fold": "1", "epoch": 0, "rows": len(truth.slices),
-        "width": WIDTH, "dtype": "float16", "views": ["identity"], "weights_sha256": None,
+        "experiment": EXPERIMENT,
+        "data_set": DATA_SET,
+        "fold": "1",
+        "epoch": 0,
+        "rows": len(truth.slices),
+        "width": WIDTH,
+        "dtype": "float16",
+        "views": ["identity"],
+        "weights_sha256": None,
         "slices_sha256": file_digest(slices_path(work, DATA_SET)),
     }
     assert np.load(folder / "identity.npy").dtype == np.float16
@@ -228,7 +235,7 @@ def test_published_embeddings_go_through_the_sequence_stage_to_a_submission(tmp_
     arguments = ("--config", config, "--work", work)
     run_program("hemorrhage_embedding_archive", "import-published", source, *arguments)
     run_program("hemorrhage_train_sequence", *arguments, "--fold", 1)
-    run_program("bagged_submission", *arguments)
+    run_program("hemorrhage_bag", *arguments)
     scores = pd.read_csv(work / "preds/hemorrhage/published/scores.csv")
     assert scores["system"].tolist() == ["prior", "sequence", "bag"]
     assert len(pd.read_csv(work / "preds/hemorrhage/published/submission.csv.gz")) % 6 == 0

@@ -106,12 +106,20 @@ def test_several_devices_on_one_machine_need_no_address(prepared: Tree) -> None:
     assert prepared.calls()[0].startswith("-m|torch.distributed.run|--standalone|--nproc-per-node|2|scripts/")
 
 
+def test_restarts_are_left_to_torchrun_even_of_one_process(prepared: Tree) -> None:
+    prepared.run(CLASSIFIER, RESTARTS="3", FOLDS="0")
+    start = "-m|torch.distributed.run|--standalone|--nproc-per-node|1|--max-restarts|3|scripts/"
+    assert prepared.calls()[0].startswith(start)
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
         ({"GPUS": "two"}, "GPUS=two NODES=1: both are whole numbers from 1"),
         ({"GPUS": "0"}, "GPUS=0 NODES=1: both are whole numbers from 1"),
         ({"NODES": "2"}, "NODES=2 needs MASTER_ADDR, the first machine's name"),
+        ({"RESTARTS": "often"}, "RESTARTS=often: a whole number is needed"),
+        ({"RESTARTS": "1", "NODES": "2"}, "RESTARTS=1 needs NODES=1; run the same command again instead"),
     ],
 )
 def test_unusable_numbers_of_devices_are_refused(prepared: Tree, variables: dict[str, str], message: str) -> None:
@@ -162,7 +170,7 @@ def test_quickstart_runs_phantoms_and_all_stages_in_order(tree: Tree) -> None:
         "hemorrhage_train_classifier 0 1 2",
         "hemorrhage_extract_embeddings 0 1 2",
         "hemorrhage_train_sequence 0 1 2",
-        "bagged_submission 0 1 2",
+        "hemorrhage_bag 0 1 2",
     ]
     archive = "data/raw/phantom/rsna-intracranial-hemorrhage-detection.zip"
     assert tree.calls()[0] == f"scripts/rsna2019_phantom.py|--output|{archive}"
@@ -175,7 +183,7 @@ def test_single_model_way_uses_the_fold_all_and_skips_finished_preparation(prepa
     prepared.write("preds/hemorrhage/single/x")
     assert prepared.run("run_21_trainsngl_e2e.sh").returncode == 0
     stages = ("hemorrhage_train_classifier all", "hemorrhage_extract_embeddings all", "hemorrhage_train_sequence all")
-    assert prepared.programs() == [*stages, "bagged_submission all"]
+    assert prepared.programs() == [*stages, "hemorrhage_bag all"]
 
 
 def test_preparation_takes_the_archive_that_is_there_or_says_where_it_is_missed(tree: Tree) -> None:
@@ -204,6 +212,17 @@ def test_own_studies_take_their_folder_s_name_and_the_experiment_s_models(tree: 
     assert all("|--apply-to|ward_7_j_ne" in call for call in calls[1:])
 
 
+def test_own_studies_may_lie_in_a_folder_with_quotes_blanks_and_commands_in_its_name(
+    tree: Tree, tmp_path: Path
+) -> None:
+    name = """it's "7" $(touch pwned) `touch pwned`;touch pwned & *"""
+    (tmp_path / name).mkdir()
+    tree.write("data/ward/embeddings/crop/fold0/x")
+    done = tree.run("run_17_predict_studies.sh", f"../{name}", DATA_SET="ward", FOLDS="0")
+    assert tree.calls()[0].endswith(f"|--data_set|ward|--images|../{name}"), done.stderr
+    assert list(tmp_path.rglob("pwned")) == []
+
+
 def test_own_studies_never_mix_with_the_training_data(tree: Tree, tmp_path: Path) -> None:
     (tmp_path / "rsna2019").mkdir()
     done = tree.run("run_17_predict_studies.sh", "../rsna2019")
@@ -222,7 +241,7 @@ def test_fast_way_uses_the_experiment_and_the_folds_of_the_archive(tree: Tree) -
     done = tree.run("run_31_fastprediction_only.sh", archive.name, PRINT=f"{brought}\n")
     assert done.returncode == 0, done.stderr
     assert tree.calls()[0] == "scripts/hemorrhage_embedding_archive.py|import|small.tar|--work|ROOT"
-    assert tree.programs()[1:] == ["hemorrhage_train_sequence 0 2", "bagged_submission 0 2"]
+    assert tree.programs()[1:] == ["hemorrhage_train_sequence 0 2", "hemorrhage_bag 0 2"]
     assert all("--config|data/phantom/embeddings/small.yaml" in call for call in tree.calls()[1:])
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.images import image_path
 from hounsfield.core.store import open_array
 from hounsfield.core.training_state import TrainingState
-from programs import REPOSITORY, load_program, run_program
+from hounsfield.hemorrhage import sequence_training
+from programs import load_program, run_program
 
 OUTPUTS = ("checkpoints", "preds", "data/phantom/embeddings")
 
@@ -196,6 +196,16 @@ def test_a_loss_that_is_no_number_stops_naming_the_slices(copy: Work, monkeypatc
         program.main()
 
 
+def test_a_sequence_loss_that_is_no_number_stops_naming_where_the_series_begin(
+    finished: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_at(tmp_path / "work")
+    copy_work(finished, work)
+    monkeypatch.setattr(sequence_training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
+    with pytest.raises(BadInput, match=r"the loss is nan on the series that begin at rows \[\d+.*\] of slices"):
+        run_program("hemorrhage_train_sequence", *work.arguments, "--fold", 0, "--force")
+
+
 def test_a_damaged_image_stops_training_by_name(copy: Work) -> None:
     rows = pd.read_parquet(copy.folder / "data/phantom/slices.parquet")
     damaged = image_path(copy.folder / "data/phantom/images", rows["image_id"][0])
@@ -249,7 +259,7 @@ def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finishe
     before = outputs(work)
     for program in ("hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
         run_program(program, *work.arguments, "--fold", 0, 1, "--apply-to", "own")
-    run_program("bagged_submission", *work.arguments, "--apply-to", "own")
+    run_program("hemorrhage_bag", *work.arguments, "--apply-to", "own")
     submission = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/submission.csv.gz")
     assert len(submission) == 5 * 6
     findings = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/findings.csv")
@@ -261,33 +271,8 @@ def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finishe
 def test_the_single_model_trains_on_everything_and_ends_with_a_submission(copy: Work) -> None:
     for program in ("hemorrhage_train_classifier", "hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
         run_program(program, *copy.arguments, "--fold", "all")
-    run_program("bagged_submission", *copy.arguments, "--fold", "all")
+    run_program("hemorrhage_bag", *copy.arguments, "--fold", "all")
     folder = copy.folder / "preds/hemorrhage/mini"
     assert set(pd.read_parquet(folder / "foldall_epoch0.parquet")["split"]) == {"test"}
     assert (folder / "foldall/submission.csv.gz").exists()
     assert len(pd.read_csv(folder / "foldall/scores.csv")) == 0
-
-
-def torchrun(work: Work, program: str, processes: int) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command += [
-        str(REPOSITORY / "scripts" / f"{program}.py"),
-        *work.arguments,
-        "--fold",
-        "0",
-        "--classifier.workers",
-        "0",
-    ]
-    done = subprocess.run(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def test_two_processes_train_and_extract_together(copy: Work, finished: Work) -> None:
-    torchrun(copy, "hemorrhage_train_classifier", 2)
-    torchrun(copy, "hemorrhage_extract_embeddings", 2)
-    rows = pd.read_parquet(copy.folder / "data/phantom/embeddings/mini/fold0/epoch1/rows.parquet")
-    expected = pd.read_parquet(finished.folder / "data/phantom/embeddings/mini/fold0/epoch1/rows.parquet")
-    assert rows.equals(expected)
-    assert open_array(copy.folder / "data/phantom/embeddings/mini/fold0/epoch1/hflip.npy").shape == (len(rows), 96)

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from hounsfield.core.files import locked
@@ -61,7 +62,11 @@ class Devices:
         """The model whose gradients are averaged over the processes; the model itself when there is one."""
         if self.world == 1:
             return model
-        return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+        if self.device.type == "cuda":
+            return DistributedDataParallel(model, device_ids=[self.device])
+        parallel = DistributedDataParallel(model)
+        parallel.register_comm_hook(None, lambda _, bucket: _average_one_by_one(bucket))
+        return parallel
 
     def share_buffers(self, network: nn.Module) -> None:
         """Give every process the first one's running statistics, which are the ones that are saved."""
@@ -108,6 +113,17 @@ def open_devices(precision: Precision, threads: int | None = None) -> Iterator[D
     finally:
         if several:
             dist.destroy_process_group()
+
+
+def _average_one_by_one(bucket: dist.GradBucket) -> Future[Tensor]:
+    """Average each gradient over the processes by itself.
+
+    Averaged together, a gradient's place among the others decides how a sum over three or more processes is rounded,
+    and places change after a run's first step: one that goes on from a saved state would end otherwise.
+    """
+    bucket.buffer().div_(dist.get_world_size())
+    sums = [dist.all_reduce(gradient, async_op=True).get_future() for gradient in bucket.gradients()]
+    return torch.futures.collect_all(sums).then(lambda _: bucket.buffer())
 
 
 def _half(precision: Precision, cuda: bool) -> torch.dtype | None:

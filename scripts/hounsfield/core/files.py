@@ -26,18 +26,28 @@ def written_whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno not in UNWRITABLE:
-            raise
-        raise BadInput(f"{path}: cannot be written ({error.strerror}); what was there before is intact") from error
+        with unwritable_named(path):
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def unwritable_named(path: Path) -> Iterator[None]:
+    """Turn what a full or read-only disk does to the writing of `path` into BadInput with the file and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise BadInput(
+            f"{path}: cannot be written ({error.strerror}); what was there before is intact. Make room, or let this "
+            "user write there, and start the same command again"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

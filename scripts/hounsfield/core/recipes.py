@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.files import json_values, read_json, value_digest, write_json
+from hounsfield.core.files import file_digest, json_values, read_json, value_digest, write_json
 
 RECIPE = "recipe.json"
 
@@ -55,6 +55,27 @@ def claim(folder: Path, recipe: Recipe, *, force: bool) -> None:
             )
         return
     write_json(path, recipe.as_json())
+
+
+def outputs_finished(manifest: Path, recipe: Recipe, *, force: bool) -> bool:
+    """True when the outputs that a manifest names lie beside it, whole, and were made by this recipe.
+
+    For a folder that also holds other stages' files, and so cannot be claimed: its outputs are replaced one by one,
+    and the manifest, with `recipe` and `outputs` (name -> digest), is written last. With `force` they never count.
+    Raises StaleOutput, listing what differs, when they were made by another recipe.
+    """
+    if force or not manifest.exists():
+        return False
+    written = read_json(manifest)
+    changes = differences(written["recipe"], recipe.as_json())
+    if changes:
+        listing = "\n".join(f"  {change}" for change in changes[:20])
+        names = ", ".join(written["outputs"])
+        raise StaleOutput(
+            f"{manifest.parent}: {names} were made from something else:\n{listing}\nReplace them by adding --force"
+        )
+    outputs = {manifest.parent / name: digest for name, digest in written["outputs"].items()}
+    return all(path.exists() and file_digest(path) == digest for path, digest in outputs.items())
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:

@@ -6,13 +6,16 @@ the configuration's file names the experiment, and with it the output folders.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar, get_args, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
@@ -23,6 +26,8 @@ from hounsfield.core.logs import logger
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # what may become the name of a folder
+
+SECONDS_OF_THE_FIRST = 10  # in which it says what is wrong, and ends
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
 
@@ -51,6 +56,9 @@ def stage_parser(config_class: type[Any], description: str, *, default_config: P
         help="folder that holds data, checkpoints and preds",
     )
     parser.add_argument("--force", action="store_true", help="replace outputs that were made from other inputs")
+    # the items of a tuple of dataclasses are looked up by their import path; only the declared type passes
+    paths = [f"{part.__module__}.{part.__qualname__}" for part in _dataclasses_in(config_class)]
+    set_parsing_settings(import_path_allowlist=paths)
     parser.add_class_arguments(config_class)
     return parser
 
@@ -108,7 +116,8 @@ def save_config(path: Path, config: Any) -> None:
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a stage program and end the process: exit code 0 done, 2 wrong use or missing input, 1 anything else."""
     try:
-        main()
+        with _in_turn():
+            main()
     except HounsfieldError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -120,6 +129,17 @@ def run(main: Callable[[], None]) -> NoReturn:
         logger.warning("interrupted; the same command goes on from here")
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Of several processes that fail alike only the first speaks: torchrun ends the others while they wait here."""
+    try:
+        yield
+    except Exception:
+        if os.environ.get("RANK", "0") != "0":
+            time.sleep(SECONDS_OF_THE_FIRST)
+        raise
 
 
 def _found(config: str) -> str:
@@ -134,6 +154,14 @@ def _config_of(argv: Sequence[str]) -> str:
         if word.startswith("--config="):
             return word.removeprefix("--config=")
     return "the configuration"
+
+
+def _dataclasses_in(kind: Any) -> Iterator[type[Any]]:
+    """The dataclasses that a type is made of, at any depth."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        yield kind
+    for part in get_type_hints(kind).values() if is_dataclass(kind) else get_args(kind):
+        yield from _dataclasses_in(part)
 
 
 def _lists(value: Any) -> Any:

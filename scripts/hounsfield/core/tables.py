@@ -21,13 +21,23 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     """Write `frame` to a Parquet file, whole or not at all. The same rows give the same bytes."""
+    write_arrow(path, to_arrow(frame, schema))
+
+
+def write_arrow(path: Path, table: pa.Table) -> None:
+    """Write a table that has its schema already, as `write_table` does; how it was put together is not seen."""
     with written_whole(path) as partial:
-        pq.write_table(to_arrow(frame, schema), partial, compression="zstd")
+        pq.write_table(table.combine_chunks(), partial, compression="zstd")
 
 
 def read_table(
     path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
+    """Read a Parquet table and hold it against `schema`; as `read_arrow` does, for pandas."""
+    return read_arrow(path, schema, remedy=remedy, columns=columns).to_pandas()
+
+
+def read_arrow(path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet table and hold it against `schema`.
 
     remedy: how to make the file, for the error message. columns: those wanted; all of the schema's when None.
@@ -48,9 +58,10 @@ def read_table(
     if not table.schema.remove_metadata().equals(expected):
         wrong = [f.name for f in expected if found.field(f.name).type != f.type]
         raise BadInput(f"{path}: columns {wrong} have another type than expected; make it again")
-    return table.to_pandas()
+    return table.replace_schema_metadata(None)
 
 
 def neutralised(cell: str) -> str:
-    """The text of a cell, made harmless for spreadsheets."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """The text of a cell, made harmless for spreadsheets and terminals: no formula, no line break, no control code."""
+    printed = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cell)
+    return f"'{printed}" if printed.startswith(("=", "+", "-", "@")) else printed

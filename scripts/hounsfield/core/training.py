@@ -69,13 +69,18 @@ class StopRequest:
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[StopRequest]:
-    """Turn SIGTERM into a request that the loop looks at between steps, for as long as the context lasts."""
+    """Turn SIGTERM into a request that the loop looks at between steps, for as long as the context lasts.
+
+    A request that came after the last look stops the run when the context ends: what comes next is not begun.
+    """
     request = StopRequest()
     before = signal.signal(signal.SIGTERM, request._receive)
     try:
         yield request
     finally:
         signal.signal(signal.SIGTERM, before)
+    if request.received:
+        raise Stopped
 
 
 class Stopped(SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,7 +90,12 @@ class TrainingState:
         self.step += 1
 
     def next_epoch(self) -> None:
-        """Step over to the beginning of the next epoch."""
+        """Step over to the beginning of the next epoch, and to its learning rate."""
+        if self.schedule is not None:
+            with warnings.catch_warnings():
+                # a run that goes on from an epoch's last step has not called the optimiser in this process
+                warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+                self.schedule.step()
         self.epoch, self.step, self.loss = self.epoch + 1, 0, 0.0
 
     def clear(self) -> None:

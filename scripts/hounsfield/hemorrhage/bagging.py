@@ -14,20 +14,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.held_out import ALL, HeldOut, prior_predictions
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.predictions import TEST, read_manifest, read_predictions
 from hounsfield.competitions.rsna2019.scores import System
-from hounsfield.competitions.rsna2019.submission import prior
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, read_json, written_whole
+from hounsfield.core.files import file_digest, read_json
 from hounsfield.core.recipes import differences
 from hounsfield.core.store import open_array
-from hounsfield.core.tables import neutralised
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs, sequence_settings
-from hounsfield.hemorrhage.folds import ALL
-from hounsfield.hemorrhage.paths import LOGITS, array_path, predictions_folder, predictions_path, store_folder
-from hounsfield.hemorrhage.predictions import REMEDY, TEST, read_manifest, read_predictions
+from hounsfield.hemorrhage.paths import (
+    EXTRACT,
+    LOGITS,
+    TRAIN_SEQUENCE,
+    array_path,
+    predictions_folder,
+    predictions_path,
+    store_folder,
+)
 
-EXTRACT = "sh bin/run_13_trainfull_embedding_extract.sh"
 TABLE_COLUMNS = ("image_id", "split", "series", "order", "patient_id", "fold", *CLASSES)  # of slices.parquet
 NEIGHBOUR, CENTRE = 0.6, 1.8  # weights of the rolling mean over 3 slices (2nd place); their sum is 3
 SHOWN = 10  # lines of a listing in a message
@@ -47,16 +52,6 @@ class Run:
     def name(self) -> str:
         """Short and unique, for manifests."""
         return f"{self.experiment}/fold{self.fold}_epoch{self.epoch}"
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The training slices of the folds that are bagged; each is predicted by models that do not know its patient."""
-
-    rows: np.ndarray  # (M,) positions in slices.parquet, ascending
-    folds: np.ndarray  # (M,) int8
-    labels: np.ndarray  # (M, C) int8
-    patients: np.ndarray  # (M,) identifiers
 
 
 @dataclass(frozen=True)
@@ -103,21 +98,22 @@ def check_runs(
         expected = {"experiment": run.experiment, "data_set": data_set, "fold": run.fold, "epoch": run.epoch}
         made_from = {**expected, "slices_sha256": slices_digest}
         stale_stores += [f"{store}: {change}" for change in _changes(read_json(store), made_from)]
-        manifest, digests[f"embeddings {run.name}"] = read_manifest(run.table), file_digest(store)
+        manifest = read_manifest(run.table, remedy=TRAIN_SEQUENCE)
+        digests[f"embeddings {run.name}"] = file_digest(store)
         expected |= {"stage": "sequence", "settings": sequence_settings(experiments[run.experiment])}
         expected |= {"inputs": {"slices": slices_digest, "store": digests[f"embeddings {run.name}"]}}
         stale_tables += [f"{run.table}: {change}" for change in _changes(manifest, expected)]
         digests[f"predictions {run.name}"] = manifest["sha256"]
     if stale_stores:
-        raise StaleOutput(_listing("embeddings", stale_stores, f"{EXTRACT} --force, then {REMEDY} --force"))
+        raise StaleOutput(_listing("embeddings", stale_stores, f"{EXTRACT} --force, then {TRAIN_SEQUENCE} --force"))
     if stale_tables:
-        raise StaleOutput(_listing("predictions", stale_tables, f"{REMEDY} --force"))
+        raise StaleOutput(_listing("predictions", stale_tables, f"{TRAIN_SEQUENCE} --force"))
     return digests
 
 
 def _refuse_missing(runs: Sequence[Run]) -> None:
     for what, paths, stage in (
-        ("predictions", [run.table.with_suffix(".json") for run in runs], REMEDY),
+        ("predictions", [run.table.with_suffix(".json") for run in runs], TRAIN_SEQUENCE),
         ("embeddings", [run.store / "manifest.json" for run in runs], EXTRACT),
     ):
         missing = [f"  {path}" for path in paths if not path.exists()]
@@ -148,22 +144,6 @@ def _listing(what: str, changes: Sequence[str], remedy: str) -> str:
     return f"{what} are mixed or stale (found -> expected now):\n{lines}{more}\nMake them anew with: {remedy}"
 
 
-def held_out_slices(slices: pd.DataFrame, folds: Sequence[str]) -> HeldOut:
-    """The labelled slices of `folds`; none for the fold `all`, whose models have seen every patient.
-
-    slices: the columns TABLE_COLUMNS of the data set that the models were trained on.
-    """
-    fold = slices["fold"].to_numpy(np.float64)
-    wanted = (slices["split"] == "train").to_numpy() & np.isin(fold, [int(name) for name in folds if name != ALL])
-    chosen = slices[wanted]
-    return HeldOut(
-        rows=np.flatnonzero(wanted),
-        folds=fold[wanted].astype(np.int8),
-        labels=chosen[list(CLASSES)].to_numpy(np.int8),
-        patients=chosen["patient_id"].to_numpy(),
-    )
-
-
 def bag_runs(
     runs: Sequence[Run], last_epochs: Mapping[str, int], images: pd.Series, is_test: np.ndarray, held_out: HeldOut
 ) -> Bag:
@@ -180,12 +160,14 @@ def bag_runs(
     total, count = np.zeros((len(held_out.rows), len(CLASSES))), np.zeros((len(held_out.rows), 1))
     sequences = {name: np.empty_like(total) for name in last_epochs}
     for run in runs:
-        frame, _ = read_predictions(run.table)
+        frame, _ = read_predictions(run.table, remedy=TRAIN_SEQUENCE)
         rows = index.get_indexer(pd.Index(frame["image_id"]))
         marked = (frame["split"] == TEST).to_numpy()
         mine = held_out.folds == (-1 if run.fold == ALL else int(run.fold))
         if not np.array_equal(rows[marked], test_rows) or not np.array_equal(rows[~marked], held_out.rows[mine]):
-            raise BadInput(f"{run.table}: its slices are not the test and its fold's; make it with: {REMEDY} --force")
+            raise BadInput(
+                f"{run.table}: its slices are not the test and its fold's; make it with: {TRAIN_SEQUENCE} --force"
+            )
         probabilities = frame[list(CLASSES)].to_numpy(np.float64)
         test += probabilities[marked]
         total[mine] += probabilities[~marked]
@@ -254,16 +236,6 @@ def classifier_predictions(
     return alone, smooth
 
 
-def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
-    """The share of positive slices in the other folds, for every held-out slice of a fold: (M, C)."""
-    labelled = slices[slices["split"] == "train"]
-    labels, folds = labelled[list(CLASSES)].to_numpy(np.int8), labelled["fold"].to_numpy()
-    predictions = np.empty((len(held_out.rows), len(CLASSES)))
-    for fold in np.unique(held_out.folds):
-        predictions[held_out.folds == fold] = prior(labels[folds != fold])
-    return predictions
-
-
 def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> list[System]:
     """What is compared: prior, then classifier, rolling mean and sequence of each experiment, then the bag.
 
@@ -289,15 +261,3 @@ def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldO
     models = f"mean over sequence runs of the fold that holds the patient out: {made_of}"
     found.append(System("bag", "+".join(bag.sequences), bag.held_out, models, over=first_sequence))
     return found
-
-
-def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) -> None:
-    """Write one row a predicted slice: image_id, path, series, order, six probabilities.
-
-    slices: T rows of those four columns; probabilities: (T, C). A file's name is foreign text: a cell that a
-    spreadsheet would take for a formula gets a leading apostrophe.
-    """
-    table = slices.assign(**{name: slices[name].fillna("").map(neutralised) for name in ("image_id", "path")})
-    table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
-    with written_whole(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

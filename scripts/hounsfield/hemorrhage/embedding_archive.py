@@ -28,14 +28,13 @@ from hounsfield.core.store import open_array
 from hounsfield.core.tables import read_table
 from hounsfield.core.tar_archives import Contents, Listed, pack, read_contents, unpack
 from hounsfield.hemorrhage.config import View
-from hounsfield.hemorrhage.paths import LOGITS, ROWS_SCHEMA, array_path, embeddings_folder
+from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, ROWS_SCHEMA, array_path, embeddings_folder
 
 FORMAT, VERSION = "hounsfield hemorrhage embeddings", 1
 SLICES, SAMPLE, ROWS, MANIFEST = "slices.parquet", "sample_submission.csv", "rows.parquet", "manifest.json"
 STORE = re.compile(r"fold(\d{1,3}|all)/epoch(\d{1,4})")
 STORE_FILES = (MANIFEST, RECIPE, ROWS, *(f"{name}.npy" for name in (*get_args(View), LOGITS)))
 STORE_FILE = re.compile(rf"({STORE.pattern})/({'|'.join(map(re.escape, STORE_FILES))})")
-EXTRACT = "sh bin/run_13_trainfull_embedding_extract.sh"
 
 
 @dataclass(frozen=True)
@@ -237,9 +236,7 @@ def _check_unpacked(subject: Subject, archive: Path, unpacked: Path, contents: C
         raise BadInput(str(error).replace(f"{unpacked}/", f"{archive}: ")) from error
 
 
-def _check_store(
-    subject: Subject, store: str, folder: Path, listed: dict[str, Listed], images: np.ndarray
-) -> None:
+def _check_store(subject: Subject, store: str, folder: Path, listed: dict[str, Listed], images: np.ndarray) -> None:
     """Hold a store against its manifest, the checksums and the table of slices. Raises BadInput or StaleOutput."""
     if f"{store}/{MANIFEST}" not in listed:
         raise BadInput(f"{folder}: {MANIFEST} is missing")

@@ -182,6 +182,7 @@ def preparation_steps(example: Example) -> tuple[list[np.ndarray], Box, int]:
     rows, columns = hu.shape
     air = round(float(np.median(hu[: rows // 16, columns // 3 : -columns // 3])))  # above the head
     image, facts = window_image(example.read(index))
+    image = image[:, :, :3]
     box = Box(*(int(facts[name]) for name in Box._fields))
     crop = resize(crop_to_square(image, box), ClassifierConfig().size)
     channels = [image[:, :, channel] / 255 for channel in range(3)]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
+from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.core.errors import WrongUse
 from hounsfield.hemorrhage.config import HemorrhageConfig
-
-ALL = "all"
 
 
 def add_fold_argument(parser: ArgumentParser) -> None:

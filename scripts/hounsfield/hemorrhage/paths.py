@@ -9,6 +9,9 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.paths import data_folder
 
 ROWS_SCHEMA = pa.schema([("image_id", pa.string())])  # rows.parquet of a store: the order of its rows
+TRAIN_CLASSIFIER = "sh bin/run_12_trainfull_imgclassifier.sh"  # what makes a file that is missing
+EXTRACT = "sh bin/run_13_trainfull_embedding_extract.sh"
+TRAIN_SEQUENCE = "sh bin/run_14_trainfull_sequential.sh"
 LOGITS = "logits"  # the array of a store that holds the classifier's outputs
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -18,21 +16,13 @@ from hounsfield.competitions.rsna2019.slices import ORIENTATION, POSITION
 from hounsfield.core.archives import SourceFile
 from hounsfield.core.dicom import DicomSlice, read_slice
 from hounsfield.core.errors import Refused
-from hounsfield.core.executors import file_time_limit
-from hounsfield.core.images import bounding_box, encode_jpeg, image_path
+from hounsfield.core.executors import SECONDS_A_FILE, file_time_limit
+from hounsfield.core.images import bounding_box, encode_jpeg, image_path, store_image
+from hounsfield.core.parts import Prepared, refused_row
 from hounsfield.core.windows import BRAIN, SOFT_TISSUE, SUBDURAL, window_table
 
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
-SECONDS_A_FILE = 20.0  # a decoder that takes longer hangs
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
-
-
-@dataclass
-class Prepared:
-    """What one chunk of files gave: rows of the slice table, rows of the rejects table."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    rejected: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Naming(NamedTuple):
@@ -49,6 +39,11 @@ class Naming(NamedTuple):
             return value
         digest = hmac.new(self.key or b"", value.encode("utf-8", "surrogateescape"), hashlib.sha256)
         return f"ID_{digest.hexdigest()[:12]}"
+
+    def number(self, value: str) -> int:
+        """A number of 48 bits that is the same for the same identifier; 0 for none."""
+        digest = hmac.new(self.key or b"", value.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+        return int.from_bytes(digest[:6]) if value else 0
 
     def image_id(self, file: SourceFile) -> str:
         """A slice's identifier: the competition's file stem, or the digest of the file's path in the input.
@@ -70,19 +65,8 @@ def prepare_chunk(
                 row = prepare_file(file, Path(images), naming, repair=repair_intercept, jpeg_quality=jpeg_quality)
             prepared.rows.append(row)
         except Refused as refusal:
-            prepared.rejected.append(reject_row(file, refusal.code, refusal.message))
+            prepared.rejected.append(refused_row(file, refusal.code, refusal.message))
     return prepared
-
-
-def refuse_deadly(file: SourceFile) -> Prepared:
-    """The result for a file whose decoding ended the process or took longer than the limit."""
-    message = f"its decoder died, or took more than {SECONDS_A_FILE:.0f} s"
-    return Prepared(rejected=[reject_row(file, "decoder_died", message)])
-
-
-def reject_row(file: SourceFile, code: str, message: str) -> dict[str, Any]:
-    """One row of the rejects table."""
-    return {"path": file.label, "stamp": file.stamp, "reason": code, "message": message}
 
 
 def prepare_file(file: SourceFile, images: Path, naming: Naming, *, repair: bool, jpeg_quality: int) -> dict[str, Any]:
@@ -90,57 +74,57 @@ def prepare_file(file: SourceFile, images: Path, naming: Naming, *, repair: bool
     image_id = naming.image_id(file)
     slice_ = read_slice(file.read(), repair_intercept=repair)
     image, statistics = window_image(slice_)
-    encoded = encode_jpeg(image, jpeg_quality)
-    path = image_path(images, image_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(encoded)  # not flushed to disk one by one: the row that vouches for it is written after it
-    partial.replace(path)
     return {
         "image_id": image_id,
         "path": file.label,
         "stamp": file.stamp,
-        "image_crc32": zlib.crc32(encoded),
+        "image_crc32": store_image(image_path(images, image_id), encode_jpeg(image, jpeg_quality)),
         **_header_columns(slice_, str(PurePosixPath(file.name).parent), naming),
         **statistics,
     }
 
 
 def window_image(slice_: DicomSlice) -> tuple[np.ndarray, dict[str, Any]]:
-    """The three windows of a slice as (rows, columns, 3) uint8, and its crop box and HU statistics.
+    """The three windows of a slice as (rows, columns, 4) uint8, and its crop box and HU statistics.
 
-    All of it comes from one look-up table over the stored values and one histogram of them: what a stored value
-    becomes does not depend on where it stands. (The published system finds the box in the image as it comes back from
-    JPEG, which ringing around the skull makes a few pixels larger.)
+    The fourth channel is empty: three windows and it are one 32-bit word, which is looked up at once. The table of
+    words never falls with the stored value, so the box is that of the values from the first word above 0 on. (The
+    published system finds the box in the image as it comes back from JPEG, which ringing around the skull makes a few
+    pixels larger.)
     """
     stored = slice_.stored  # int16 or uint16
     low, high = int(stored.min()), int(stored.max())
-    level = (stored - stored.dtype.type(low)).view(np.uint16)  # from 0; the difference wraps, the view unwraps
     hu = np.arange(low, high + 1) * slice_.slope + slice_.intercept  # (K,)
-    present = np.bincount(level.ravel(), minlength=high - low + 1)  # (K,) pixels of each value
-    table = np.zeros((len(hu), 4), np.uint8)  # four channels: one 32-bit word a value is looked up at once
-    table[:, :3] = window_table(hu, WINDOWS)
-    words = table.view(np.uint32)[:, 0].take(level)
-    image = cv2.cvtColor(words.view(np.uint8).reshape(*stored.shape, 4), cv2.COLOR_BGRA2BGR)
-    box = bounding_box(words != 0)
-    return image, {**box._asdict(), **_statistics(hu, present)}
+    table = np.zeros((2**16, 4), np.uint8)
+    table[: len(hu), :3] = window_table(hu, WINDOWS)
+    words = table.view(np.int32)[:, 0]
+    level = (stored - stored.dtype.type(low)).view(np.uint16)  # from 0; the difference wraps, the view unwraps
+    image = cv2.LUT(level, words).view(np.uint8).reshape(*stored.shape, 4)
+    box = bounding_box(stored >= low + len(hu) - np.count_nonzero(words))
+    return image, {**box._asdict(), **_statistics(slice_, low, hu)}
 
 
-def _statistics(hu: np.ndarray, present: np.ndarray) -> dict[str, float]:
-    """HU statistics from a histogram. hu, present: (K,) Hounsfield units and how many pixels have them."""
-    brain = np.clip(hu, BRAIN.lower, BRAIN.lower + BRAIN.width)
-    count = present.sum()
-    inside = (hu > BRAIN.lower) & (hu < BRAIN.lower + BRAIN.width)
-    held = present > 0
+def _statistics(slice_: DicomSlice, low: int, hu: np.ndarray) -> dict[str, float]:
+    """HU statistics, from sums of whole numbers. hu: (K,) of the stored values from the smallest, `low`, on."""
+    stored = slice_.stored
+    lower, upper = BRAIN.lower, BRAIN.lower + BRAIN.width
+    first, last = low + int(np.searchsorted(hu, lower, "right")), low + int(np.searchsorted(hu, upper, "left")) - 1
+    below, above = np.count_nonzero(stored < first), np.count_nonzero(stored > last)
+    inside = stored.size - below - above  # pixels strictly between the limits
+    brain_sum = lower * below + upper * above
+    if inside:
+        total = cv2.sumElems(np.clip(stored, first, last))[0] - below * first - above * last
+        brain_sum += total * slice_.slope + inside * slice_.intercept
+    brain_min, brain_max = np.clip(hu[[0, -1]], lower, upper).tolist()
     return {
-        "hu_min": float(hu[held].min()),
-        "hu_max": float(hu[held].max()),
-        "hu_mean": float(hu @ present / count),
-        "brain_min": float(brain[held].min()),
-        "brain_max": float(brain[held].max()),
-        "brain_mean": float(brain @ present / count),
-        "brain_diff": float(brain[held].max() - brain[held].min()),
-        "brain_ratio": float(present[inside].sum() / count),
+        "hu_min": float(hu[0]),
+        "hu_max": float(hu[-1]),
+        "hu_mean": (cv2.sumElems(stored)[0] * slice_.slope + stored.size * slice_.intercept) / stored.size,
+        "brain_min": brain_min,
+        "brain_max": brain_max,
+        "brain_mean": brain_sum / stored.size,
+        "brain_diff": brain_max - brain_min,
+        "brain_ratio": inside / stored.size,
     }
 
 
@@ -155,6 +139,7 @@ def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str
         "patient_id": naming.pseudonym(slice_.patient_id or slice_.study_uid or folder),
         "study_uid": naming.pseudonym(slice_.study_uid or folder),
         "series_uid": naming.pseudonym(slice_.series_uid or folder),
+        "sop_number": naming.number(slice_.sop_uid),
         **dict(zip(POSITION, slice_.position or nan3, strict=True)),
         **dict(zip(ORIENTATION, slice_.orientation or nan6, strict=True)),
         "instance_number": slice_.instance_number,

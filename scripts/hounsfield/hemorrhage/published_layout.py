@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.restricted_pickle import frame_column, read_inert
 from hounsfield.core.tar_archives import unpack_foreign
 from hounsfield.hemorrhage.config import View
-from hounsfield.hemorrhage.folds import ALL
 from hounsfield.hemorrhage.published_tables import TABLE_NAMES, read_row_order, refuse
 
 NAME = re.compile(r"(emb|loader)([TP]?)_(trn|val|tst)_size\d+_fold(\d+)_ep(\d+)(\.\w+)?")

@@ -111,9 +111,7 @@ def _array_header(path: Path, file: IO[bytes]) -> tuple[tuple[int, int], np.dtyp
     return (shape[0], shape[1]), dtype
 
 
-def _write_view(
-    folder: Path, view: View, arrays: Sequence[PublishedArray], count: int, dtype: str, name: str
-) -> int:
+def _write_view(folder: Path, view: View, arrays: Sequence[PublishedArray], count: int, dtype: str, name: str) -> int:
     """Write one view's array, (N, E), block by block. Returns E."""
     path = array_path(folder, view)
     if not path.exists():

@@ -19,9 +19,8 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.files import read_json
 from hounsfield.core.store import open_array
 from hounsfield.core.tables import read_table
-from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
+from hounsfield.hemorrhage.paths import EXTRACT, ROWS_SCHEMA, array_path
 
-EXTRACT = "sh bin/run_13_trainfull_embedding_extract.sh"
 BATCHES_A_BUCKET = 64
 
 
@@ -104,11 +103,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def build_batch(
-    store: EmbeddingStore, index: SeriesIndex, series: np.ndarray, labels: np.ndarray, *, pad_front: bool
+    store: EmbeddingStore,
+    index: SeriesIndex,
+    series: np.ndarray,
+    labels: np.ndarray,
+    *,
+    pad_front: bool,
+    longest: int | None = None,
 ) -> SequenceBatch:
-    """Assemble one batch. series: positions in `index`. labels: (N, 6) float32. pad_front: as published."""
+    """Assemble one batch. series: positions in `index`. labels: (N, 6) float32. pad_front: as published.
+
+    longest: slices to pad to, where these series are one process's share of a batch; None: their own longest.
+    """
     lengths = index.lengths[series]
-    longest = int(lengths.max())
+    longest = int(lengths.max()) if longest is None else longest
     embeddings = np.zeros((len(series), longest, store.width), np.float32)
     rows = np.full((len(series), longest), -1, np.int64)
     padded = np.zeros((len(series), longest, len(CLASSES)), np.float32)

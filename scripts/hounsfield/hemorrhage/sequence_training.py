@@ -41,7 +41,9 @@ def train_epoch(
     for step in range(state.step, len(todo)):
         seed_step(seed, state.epoch, step, devices.rank)
         share = split_batch(todo[step], rank=devices.rank, world=devices.world, parts=1)[0]
-        batch = build_batch(store, index, share.samples, labels, pad_front=not config.packed).to(devices.device)
+        longest = int(index.lengths[todo[step]].max())  # of all processes: unpacked, padding shapes what is learnt
+        batch = build_batch(store, index, share.samples, labels, pad_front=not config.packed, longest=longest)
+        batch = batch.to(devices.device)
         state.optimizer.zero_grad(set_to_none=True)
         with devices.autocast():
             logits = network(batch.embeddings, batch.is_slice)
@@ -73,15 +75,23 @@ def predict_series(
     rows: int,
     config: SequenceConfig,
     devices: Devices,
+    stop: StopRequest,
 ) -> np.ndarray:
-    """Probabilities of every slice of the series in `index`: (rows, 6) float64, zero in the rows of other series."""
+    """Probabilities of every slice of the series in `index`: (rows, 6) float64, zero in the rows of other series.
+
+    Raises Stopped in all processes when one was asked to stop; the epoch's training is saved by then.
+    """
     network.eval()
     found = torch.zeros(rows, len(CLASSES), dtype=torch.float64)
     no_labels = np.zeros((rows, len(CLASSES)), np.float32)
     todo = prediction_batches(index.lengths, config.predict_batch_size)
     for series in todo[devices.rank :: devices.world]:
+        if stop.received:
+            break
         batch = build_batch(store, index, series, no_labels, pad_front=not config.packed).to(devices.device)
         with devices.autocast():
             logits = network(batch.embeddings, batch.is_slice)
         found[batch.rows[batch.rows >= 0]] = logits.double().sigmoid()[batch.is_slice].cpu()
+    if devices.total(torch.tensor(float(stop.received), device=devices.device)).item():
+        raise Stopped
     return devices.total(found.to(devices.device)).cpu().numpy()

@@ -5,32 +5,22 @@ B slices, S pixels a side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.augmentation import augment, flip_shift_transpose
+from hounsfield.core.image_batches import UNAUGMENTED
 from hounsfield.core.images import Box, crop_to_square, image_path, read_image, resize
 from hounsfield.core.training import seed_of
 from hounsfield.hemorrhage.config import ClassifierConfig
 
-UNAUGMENTED = -1  # in place of an epoch: the image as it is
 SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
-
-
-class SliceBatch(NamedTuple):
-    """images: (B, S, S, 3) uint8, channels brain, subdural, soft tissue. labels: (B, 6) float32, NaN where unknown."""
-
-    images: Tensor
-    labels: Tensor
 
 
 class SliceImages(Dataset[tuple[Tensor, Tensor]]):
@@ -73,35 +63,10 @@ def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConf
     return SliceImages(slices, folder, crop=config.crop, size=config.size, seed=seed)
 
 
-def load_batches(
-    dataset: SliceImages, batches: Sequence[np.ndarray], epoch: int, *, workers: int, pin: bool
-) -> Iterator[SliceBatch]:
-    """Load batches of rows in order, in background processes. batches: arrays of row numbers."""
-    keys = [[(epoch, int(row)) for row in batch] for batch in batches]
-    loader = DataLoader(
-        dataset,
-        batch_sampler=keys,
-        num_workers=min(workers, len(keys)),
-        collate_fn=_collate,
-        pin_memory=pin,
-        worker_init_fn=_one_thread,
-    )
-    return iter(loader)
-
-
 def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:
     """(B, S, S, 3) uint8 -> (B, 3, S, S) float32 in channels-last memory, centred and scaled over the training set."""
-    mean = torch.tensor(config.mean, device=images.device)
-    std = torch.tensor(config.std, device=images.device)
-    return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
-
-
-def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> SliceBatch:
-    images, labels = zip(*samples, strict=True)
-    return SliceBatch(torch.stack(images), torch.stack(labels))
-
-
-def _one_thread(_: int) -> None:
-    """The loader processes are the parallelism; threads inside them would only fight."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
+    # whole rows of (S * 3): a CPU works on three channels at a time where they are the last dimension
+    mean = torch.tensor(config.mean, device=images.device).repeat(images.shape[2])
+    std = torch.tensor(config.std, device=images.device).repeat(images.shape[2])
+    rows = images.flatten(2).float().div_(255).sub_(mean).div_(std)  # (B, S, S * 3)
+    return rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)

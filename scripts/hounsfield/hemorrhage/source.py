@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.labels import read_labels
-from hounsfield.core.archives import SourceFile, list_files
+from hounsfield.core.archives import BLOCK, FileList, SourceFile, list_files
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.hemorrhage.preparation import Naming
+from hounsfield.hemorrhage.preparation import PSEUDONYM, Naming
 
 TRAIN, TEST = "stage_2_train_images", "stage_2_test_images"
+# not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
+IMAGE = rf"(?:^|/)(?P<folder>{TRAIN}|{TEST})/+[^/.][^/]*\.dcm$"
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 
@@ -21,7 +25,7 @@ TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 class Source:
     """The DICOM files, the labels by image identifier (None: there are none), and the sample submission's bytes."""
 
-    files: list[SourceFile]
+    files: FileList
     labels: pd.DataFrame | None
     sample: bytes | None
     naming: Naming
@@ -30,8 +34,8 @@ class Source:
     def digests(self) -> dict[str, str]:
         """Change when a file, a label or the sample does."""
         files, labels = hashlib.sha256(), hashlib.sha256(b"")
-        for file in self.files:
-            files.update(f"{file.label}\0{file.size}\0{file.stamp}\n".encode())
+        for block in self.files.blocks(BLOCK):
+            files.update("".join(f"{file.label}\0{file.size}\0{file.stamp}\n" for file in block).encode())
         if self.labels is not None:
             labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
         sample = hashlib.sha256(self.sample or b"")
@@ -41,28 +45,38 @@ class Source:
 def competition_source(archive: Path) -> Source:
     """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder."""
     listing = list_files(archive)
-    images = [f for f in listing if f.name.endswith(".dcm") and PurePosixPath(f.name).parent.name in (TRAIN, TEST)]
-    if not images:
+    folders = pc.struct_field(pc.extract_regex(listing.labels, IMAGE), "folder")
+    is_image = folders.is_valid().to_numpy(zero_copy_only=False)
+    if not is_image.any():
         raise BadInput(
             f"{archive}: no {TRAIN}/*.dcm or {TEST}/*.dcm among {len(listing)} files; is it the whole archive?"
         )
-    naming = Naming(key=None)
-    _refuse_twins(archive, [naming.image_id(file) for file in images])
+    images, naming = listing.take(is_image), Naming(key=None)
+    image_ids = competition_ids(images, naming)
+    _refuse_twins(archive, image_ids)
+    train = image_ids.filter(pc.equal(folders.filter(is_image), TRAIN))
     labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
     labels = None
-    train = {naming.image_id(f) for f in images if PurePosixPath(f.name).parent.name == TRAIN}
-    if labels_file is None and train:
+    if labels_file is None and len(train):
         raise BadInput(f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder")
     if labels_file is not None:
         labels = read_labels(_content(labels_file), f"{archive}/{labels_file.name}")
-        unlabelled = sorted(train - set(labels.index))
+        unlabelled = sorted(train.filter(pc.invert(pc.is_in(train, pa.array(labels.index, pa.string())))).to_pylist())
         if unlabelled:
             raise BadInput(
                 f"{archive}: {len(unlabelled)} training images without labels; the first are {unlabelled[:10]}"
             )
-        labels = labels[labels.index.isin(train)]
+        labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
     sample = None if sample_file is None else _content(sample_file)
     return Source(images, labels, sample, naming, len(listing) - len(images))
+
+
+def competition_ids(images: FileList, naming: Naming) -> pa.Array:
+    """The identifier of every image, (N,) text; quickly, where the files are named as the competition's are."""
+    found = pc.struct_field(pc.extract_regex(images.labels, rf"/(?P<id>{PSEUDONYM.pattern})\.dcm$"), "id")
+    strange = found.is_null().to_numpy(zero_copy_only=False)
+    others = pa.array([naming.image_id(file) for file in images.take(strange)], pa.string())
+    return pc.replace_with_mask(found, pa.array(strange), others)
 
 
 def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
@@ -80,7 +94,7 @@ def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
     return Source(listing, table, None, naming)
 
 
-def _by_image_id(labels: pd.DataFrame, listing: list[SourceFile], source: Path, naming: Naming) -> pd.DataFrame:
+def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: Naming) -> pd.DataFrame:
     """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
     known: dict[str, str | None] = {}
     for file in listing:
@@ -102,14 +116,16 @@ def _by_image_id(labels: pd.DataFrame, listing: list[SourceFile], source: Path, 
     return matched
 
 
-def _refuse_twins(archive: Path, image_ids: list[str]) -> None:
-    twins = pd.Series(image_ids)[pd.Series(image_ids).duplicated()].tolist()
+def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
+    counts = pc.value_counts(image_ids)
+    twins = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
     if twins:
         raise BadInput(f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}")
 
 
-def _named(listing: list[SourceFile], name: str) -> SourceFile | None:
-    found = [file for file in listing if PurePosixPath(file.name).name == name]
+def _named(listing: FileList, name: str) -> SourceFile | None:
+    places = pc.ends_with(listing.labels, name).to_numpy(zero_copy_only=False)
+    found = [file for file in listing.take(places) if PurePosixPath(file.name).name == name]
     if len(found) > 1:
         raise BadInput(f"{found[0].container}: {len(found)} files are called {name}; leave one")
     return found[0] if found else None

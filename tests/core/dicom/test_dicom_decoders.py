@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import dicom_files as files
 from dicom_files import PIXELS, UNSIGNED, hounsfield_units, refusal
 from hounsfield.core.dicom import read_slice
 from hounsfield.core.dicom.codestreams import bare_jpeg
+from hounsfield.core.errors import Refused
 
 
 @pytest.mark.parametrize("pixels", [PIXELS, UNSIGNED], ids=["signed", "unsigned"])
@@ -138,3 +140,52 @@ def test_what_ends_gdcm_is_taken_out_of_a_jpeg_or_refused() -> None:
     assert np.array_equal(read_slice(data).stored, files.SAMPLE)
     stray = code.replace(b"\xff\xc4", b"\x00\x00\xff\xc4")
     assert refusal(files.compressed_file(stray, files.SAMPLE, files.JPEG_LOSSLESS_FIRST_ORDER)).code == "codestream"
+
+
+def claiming(code: bytes, *, side: int, tile: int, precincts: bytes = b"", blocks: int = 4) -> bytes:
+    """A JPEG 2000 file whose codestream has this picture side, tile side, precinct sizes and block size (exponents)."""
+    size, style = code.index(b"\xff\x51"), code.index(b"\xff\x52")
+    length = 12 + len(precincts)
+    new = struct.pack(">HB", length, int(bool(precincts))) + code[style + 5 : style + 10]
+    new += bytes((blocks, blocks)) + code[style + 12 : style + 14] + precincts
+    code = code[: style + 2] + new + code[style + 14 :]
+    code = code[: size + 6] + struct.pack(">6L", side, side, 0, 0, tile, tile) + code[size + 30 :]
+    return files.compressed_file(code, PIXELS, files.JPEG_2000, Rows=side, Columns=side)
+
+
+@pytest.mark.parametrize(
+    ("parts", "counted"),
+    [
+        ({"side": 2048, "tile": 2048, "precincts": b"\x00" + b"\x11" * 5}, "precincts or blocks"),
+        ({"side": 2048, "tile": 2048, "blocks": 0}, "precincts or blocks"),
+        ({"side": 2048, "tile": 64}, "too many tiles"),
+    ],
+)
+def test_a_small_jpeg_2000_file_cannot_ask_for_gigabytes_of_parts(parts: dict[str, Any], counted: str) -> None:
+    """openjpeg took 2.5 GB for a file of 1 KB that is like the first: it makes all parts before it reads any."""
+    refused = refusal(claiming(files.jpeg_2000_codestream(PIXELS), **parts))
+    assert refused.code == "codestream"
+    assert counted in refused.message
+
+
+def test_small_blocks_and_precincts_of_a_small_picture_are_let_through() -> None:
+    """Its data no longer fit them, which is for the decoder to see; what counts is that it is asked."""
+    for parts in ({"precincts": b"\x22" * 6}, {"blocks": 1}, {}):
+        data = claiming(files.jpeg_2000_codestream(PIXELS), side=64, tile=64, **parts)
+        try:
+            read_slice(data)
+        except Refused as refused:
+            assert refused.code == "unreadable"
+
+
+def test_coding_styles_of_components_and_of_tile_parts_are_counted_too() -> None:
+    """Both take the place of the main header's, so a harmless one there proves nothing."""
+    code = files.jpeg_2000_codestream(PIXELS)
+    style, tile_part = code.index(b"\xff\x52"), code.index(b"\xff\x90")
+    component = struct.pack(">HHBB", 0xFF53, 9, 0, 0) + code[style + 9 : style + 10] + b"\0\0\0\1"
+    for at in (tile_part, tile_part + 12):
+        size = code.index(b"\xff\x51")
+        harmful = code[: size + 6] + struct.pack(">6L", 2048, 2048, 0, 0, 2048, 2048) + code[size + 30 : at]
+        harmful += component + code[at:]
+        data = files.compressed_file(harmful, PIXELS, files.JPEG_2000, Rows=2048, Columns=2048)
+        assert "precincts or blocks" in refusal(data).message

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput
 
 # the order of the 2nd-place system; every array of six in this project has it
 CLASSES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
 CLASS_WEIGHTS = np.array([1, 1, 1, 1, 1, 2], np.float64)  # the competition's metric counts `any` twice
+BLOCK = 250_000  # rows of a table that are text at one time
 PROBABILITY_CLIP = 1e-5  # 2nd place; the metric would be infinite at 0 and 1
 
 
@@ -24,36 +28,72 @@ def read_labels(content: bytes, source: str) -> pd.DataFrame:
     Returns a frame indexed by image, with six int8 columns in the order of CLASSES.
     Raises BadInput naming the source, the fact and the first ten places.
     """
-    try:
-        table = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", dtype={"ID": str, "image": str})
-    except (ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{source} is not a readable CSV table: {error}") from error
-    if {"ID", "Label"} <= set(table.columns):
-        return _from_long(table, source)
-    if {"image", *CLASSES} <= set(table.columns):
-        return _from_wide(table, source)
+    blocks = _blocks(content, source)
+    first = next(blocks)
+    if {"ID", "Label"} <= set(first.columns):
+        return _from_long(chain([first], blocks), source)
+    if {"image", *CLASSES} <= set(first.columns):
+        return _from_wide(pd.concat([first, *blocks]), source)
     raise BadInput(
-        f"{source}: columns {list(table.columns)[:8]} are neither ID, Label nor image and {', '.join(CLASSES)}"
+        f"{source}: columns {list(first.columns)[:8]} are neither ID, Label nor image and {', '.join(CLASSES)}"
     )
 
 
-def _from_long(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    _refuse(source, "labels that are not 0 or 1", table["ID"][~table["Label"].isin([0, 1])])
-    parts = table["ID"].str.rsplit("_", n=1, expand=True)
-    if parts.shape[1] != 2:
+def _blocks(content: bytes, source: str) -> Iterator[pd.DataFrame]:
+    """The rows of a CSV table, some at a time; at least one."""
+    try:
+        text = io.BytesIO(content)
+        kinds = {"ID": str, "image": str}
+        for block in pd.read_csv(text, encoding="utf-8-sig", dtype=kinds, keep_default_na=False, chunksize=BLOCK):
+            if block.empty or not isinstance(block.index, pd.RangeIndex):  # cells beyond the header would be an index
+                fact = "has no rows" if block.empty else "has rows with more cells than its header"
+                raise BadInput(f"{source} {fact}; write it again as CSV")
+            yield block
+    except (ValueError, pd.errors.ParserError) as error:
+        raise BadInput(f"{source} is not a readable CSV table: {error}") from error
+
+
+def _from_long(blocks: Iterable[pd.DataFrame], source: str) -> pd.DataFrame:
+    """The long form, of which the competition's has 4.5 million rows: only numbers of them are kept."""
+    not_binary, shapeless, unknown = [], [], []
+    images, columns, values = [], [], []
+    for block in blocks:
+        ids, labels = pa.array(block["ID"], pa.string()), pd.to_numeric(block["Label"], errors="coerce")
+        parts = pc.extract_regex(ids, r"(?s)^(?P<image>.*)_(?P<class>[^_]*)$")
+        column = pc.index_in(pc.struct_field(parts, "class"), value_set=pa.array(CLASSES))
+        not_binary += block["ID"][~labels.isin([0, 1])].tolist()
+        shapeless += ids.filter(parts.is_null()).to_pylist()
+        unknown += ids.filter(column.is_null()).to_pylist()
+        images.append(pc.struct_field(parts, "image").dictionary_encode())
+        columns.append(column.fill_null(0).to_numpy())
+        values.append((labels == 1).to_numpy(np.int8))
+    _refuse(source, "labels that are not 0 or 1", not_binary)
+    if len(shapeless) == sum(map(len, values)):
         raise BadInput(f"{source}: its IDs do not have the form <image>_<class>")
-    _refuse(source, "unknown classes", table["ID"][~parts[1].isin(CLASSES)])
-    rows = pd.DataFrame({"image": parts[0], "class": parts[1], "label": table["Label"].astype(np.int8)})
-    rows = rows.drop_duplicates()
-    twice = rows.duplicated(["image", "class"], keep=False)
-    _refuse(source, "IDs with contradicting labels", (rows["image"] + "_" + rows["class"])[twice].drop_duplicates())
-    wide = rows.set_index(["image", "class"])["label"].unstack("class").reindex(columns=list(CLASSES))
-    _refuse(source, "images without all six classes", wide.index[wide.isna().any(axis=1)])
-    return wide.astype(np.int8).rename_axis(columns=None)
+    _refuse(source, "unknown classes", unknown)
+    encoded = pa.chunked_array(images).unify_dictionaries()
+    number = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])  # of the image, a row
+    return _wide(encoded.chunk(0).dictionary, number, np.concatenate(columns), np.concatenate(values), source)
+
+
+def _wide(images: pa.Array, number: np.ndarray, column: np.ndarray, value: np.ndarray, source: str) -> pd.DataFrame:
+    """Six columns an image, sorted by image. images: (N,); number, column and value: (L,), of each row of the table."""
+    labels = np.full((len(images), len(CLASSES)), -1, np.int8)
+    labels[number, column] = value
+    contradicted = np.zeros(labels.shape, bool)
+    other = labels[number, column] != value  # than the last row of the same ID
+    contradicted[number[other], column[other]] = True
+    twice = contradicted[number, column]
+    places = dict.fromkeys(zip(number[twice].tolist(), column[twice].tolist(), strict=True))  # each once, in order
+    _refuse(source, "IDs with contradicting labels", [f"{images[n]}_{CLASSES[c]}" for n, c in places])
+    order = pc.sort_indices(images).to_numpy()
+    wide = pd.DataFrame(labels[order], pd.Index(images.take(pa.array(order)), dtype="str", name="image"), list(CLASSES))
+    _refuse(source, "images without all six classes", wide.index[(wide < 0).any(axis=1)])
+    return wide
 
 
 def _from_wide(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    wide = table.set_index("image")[list(CLASSES)]
+    wide = table.set_index("image")[list(CLASSES)].apply(pd.to_numeric, errors="coerce")
     _refuse(source, "labels that are not 0 or 1", wide.index[~wide.isin([0, 1]).all(axis=1)])
     wide = wide[~wide.reset_index().duplicated().to_numpy()]
     _refuse(source, "images with contradicting labels", wide.index[wide.index.duplicated()])

@@ -9,8 +9,10 @@ PREPARE = "sh bin/run_01_prepare_data.sh"
 
 
 def raw_archive(work: Path, data_set: str) -> Path:
-    """The competition's archive as it was downloaded; read by preparation, never changed."""
-    return work / "data" / "raw" / data_set / ARCHIVE_NAME
+    """The competition's archive as it was downloaded, or the folder it was unpacked to; read, and never changed."""
+    folder = work / "data" / "raw" / data_set
+    archive = folder / ARCHIVE_NAME
+    return archive if archive.exists() or not folder.is_dir() else folder
 
 
 def data_folder(work: Path, data_set: str) -> Path:

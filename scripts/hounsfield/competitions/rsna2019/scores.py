@@ -14,7 +14,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, CLASSES, PROBABILITY_CLIP
 from hounsfield.core.files import write_bytes
-from hounsfield.core.metrics import auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.metrics import auc_by_class, interval, log_loss, patient_bootstrap, weighted_log_loss
 
 DRAWS = 2000  # bootstrap samples of patients
 SEED = 2019
@@ -39,6 +39,14 @@ class System:
     models: str  # which models made them, in words
     over: int | None = None  # number, among the systems, of the one that it is compared with
     ranks: bool = True  # False: the same for all slices of a fold, as the prior is
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+    """Weighted log loss and the AUC of each class, by name; None where a class has one label only."""
+    loss = weighted_log_loss(probabilities, labels, CLASS_WEIGHTS, clip=PROBABILITY_CLIP).mean()
+    areas = auc_by_class(probabilities, labels)
+    named = {f"auc_{name}": None if np.isnan(area) else float(area) for name, area in zip(CLASSES, areas, strict=True)}
+    return {"weighted_log_loss": float(loss), **named}
 
 
 def score_table(systems: Iterable[System], labels: np.ndarray, patients: np.ndarray, folds: str) -> pd.DataFrame:

@@ -30,6 +30,7 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_id", pa.string()),
     ("study_uid", pa.string()),
     ("series_uid", pa.string()),
+    ("sop_number", pa.int64()),  # 48 bits of the SOPInstanceUID's digest, 0 where absent: equal ones are seen to be
     *((name, pa.float64()) for name in (*POSITION, *ORIENTATION)),
     ("instance_number", pa.int64()),
     ("rows", pa.int32()),
@@ -59,7 +60,8 @@ SLICE_SCHEMA = pa.schema(
         ("series", pa.int32()),  # numbers the sequences of one data set; rows of a series stand together
         ("order", pa.int32()),  # 0, 1, ... along the series
         ("normal_mm", pa.float64()),  # position along the slice normal
-        *(field for field in FILE_FIELDS if field[0] != "stamp"),  # a copied file is the same slice
+        # without what tells files apart: a copied file is the same slice
+        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "sop_number")),
         *((name, pa.int8()) for name in CLASSES),  # null for test slices
         ("fold", pa.int8()),  # null for test slices
     ]
@@ -71,12 +73,26 @@ def read_slices(work: Path, data_set: str, columns: tuple[str, ...] | None = Non
     return read_table(slices_path(work, data_set), SLICE_SCHEMA, remedy=PREPARE, columns=columns)
 
 
+def flags_with_repeats(files: pd.DataFrame) -> pd.Series:
+    """The flags of each file, and one more where another file has the same SOPInstanceUID, which should be its own.
+
+    copy: the other's prepared image is the same, too. sop_uid_repeated: it is another one. All of them are kept.
+    """
+    repeated = (files["sop_number"] != 0) & files.duplicated("sop_number", keep=False)
+    copied = repeated & files.duplicated(["sop_number", "image_crc32"], keep=False)
+    added = np.select([copied, repeated], [" copy", " sop_uid_repeated"], "")
+    return (files["flags"] + added).str.strip()
+
+
 def tilted_away(files: pd.DataFrame, *, degrees: float = 5.0) -> np.ndarray:
-    """True where a slice's normal differs from the middle one of its series: it belongs to another stack. (N,) bool."""
+    """True where a slice's normal differs from the middle one of its series: it belongs to another stack. (N,) bool.
+
+    In a series of as many slices one way as the opposite way there is no middle, and none of them can be placed.
+    """
     normals = pd.DataFrame(slice_normal(files[list(ORIENTATION)].to_numpy()), index=files.index)
     middle = normals.groupby([files[key] for key in SERIES_KEY]).transform("median").to_numpy()
-    cosine = np.einsum("ij,ij->i", normals.to_numpy(), middle) / np.linalg.norm(middle, axis=1)
-    return cosine < np.cos(np.radians(degrees))
+    along = np.einsum("ij,ij->i", normals.to_numpy(), middle)  # NaN where the orientation is unknown
+    return along <= np.cos(np.radians(degrees)) * np.linalg.norm(middle, axis=1)
 
 
 def order_slices(files: pd.DataFrame, rule: str) -> pd.DataFrame:

@@ -25,6 +25,7 @@ __all__ = ["FLAGS", "HEAD_LABELS", "REASONS", "REFUSALS", "DicomSlice", "read_sl
 # BodyPartExamined of the head, as real files spell it.
 HEAD_LABELS = frozenset({"HEAD", "BRAIN", "SKULL", "HEADNECK", "HEAD_NECK", "HEAD NECK"})
 
+_LENGTH_LIMIT = 1e6  # mm; no position and no distance between pixels is a kilometre
 _ENHANCED_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})  # and legacy converted
 # Only these are named in messages, so that no header's free text can reach a log.
 _NAMED_MODALITIES = frozenset({"CR", "CT", "DX", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "REG", "RF", "RTDOSE",
@@ -108,7 +109,7 @@ def read_slice(
         position=place.position,
         orientation=place.orientation,
         pixel_spacing=place.pixel_spacing,
-        instance_number=header.integer("instance_number"),
+        instance_number=_instance_number(header),
         rows=form.rows,
         columns=form.columns,
         bits_stored=form.bits_stored,
@@ -123,6 +124,8 @@ def read_slice(
 def _check_kind(header: Header, modalities: frozenset[str]) -> str:
     """Refuse what is no single-frame grey image of the modalities asked for; return the modality."""
     modality = header.text("modality")
+    if not modality:
+        find_pixels(header)  # a file that was cut before its modality is damaged, and not of another kind
     if modality not in modalities:
         named = modality if modality in _NAMED_MODALITIES else "unknown" if modality else "missing"
         raise Refused("modality", f"modality {named}, not {' or '.join(sorted(modalities))}; keep such files elsewhere")
@@ -155,13 +158,13 @@ def _place(header: Header) -> _Place:
     flags = []
     position, orientation = header.numbers("position"), header.numbers("orientation")
     spacing = header.numbers("pixel_spacing")
-    if not (len(position) == 3 and all(map(math.isfinite, position))):
+    if not (len(position) == 3 and all(abs(value) <= _LENGTH_LIMIT for value in position)):
         position = ()
         flags.append("position_missing")
     if not (len(orientation) == 6 and np.isfinite(slice_normal(np.array(orientation))).all()):
         orientation = ()
         flags.append("orientation_missing")
-    if not (len(spacing) == 2 and all(0 < value < math.inf for value in spacing)):
+    if not (len(spacing) == 2 and all(0 < value <= _LENGTH_LIMIT for value in spacing)):
         spacing = ()
         flags.append("pixel_spacing_missing")
     return _Place(
@@ -170,6 +173,12 @@ def _place(header: Header) -> _Place:
         (spacing[0], spacing[1]) if spacing else None,
         tuple(flags),
     )
+
+
+def _instance_number(header: Header) -> int | None:
+    """InstanceNumber within what DICOM allows an integer string (PS3.5, 6.2); None where absent or beyond."""
+    number = header.integer("instance_number")
+    return number if number is not None and -(2**31) <= number < 2**31 else None
 
 
 def _window(header: Header) -> tuple[float | None, float | None]:

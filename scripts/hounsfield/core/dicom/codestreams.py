@@ -25,6 +25,10 @@ _HEADER_LIMIT = 2**20  # bytes; before the frame header stand tables and comment
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
 _SIZE_SEGMENT = Struct(">HH8L")  # length, capabilities, extent, offset, tile, tile offset (x before y)
 _TILES_LIMIT = 65_535  # T.800, A.4.2
+_TILE_PART_BYTES = 14  # of the least tile-part: its header and the marker before its data
+# A decoder keeps several hundred bytes for each precinct and about fifty for each code-block; as many as this are free.
+FREE_PARTS = 2**17
+_LONGEST_STYLE = 12 + 33  # bytes: 32 levels, a precinct size each and one more
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,54 @@ def jpeg_2000_claim(code: bytes) -> Claim:
     columns, rows = right - left, bottom - top
     if not tile_columns or not tile_rows or (step_x, step_y) != (1, 1) or columns < 1 or rows < 1:
         raise Refused("codestream", "the JPEG 2000 codestream's size segment is broken; export the file again")
-    if -(-columns // tile_columns) * -(-rows // tile_rows) > _TILES_LIMIT:
+    tiles = -(-columns // tile_columns) * -(-rows // tile_rows)
+    if tiles > min(_TILES_LIMIT, len(code) // _TILE_PART_BYTES):
         raise Refused("codestream", "the JPEG 2000 codestream claims too many tiles; export the file again")
     return Claim(rows, columns, components, precision=(sample & 0x7F) + 1, signed=bool(sample & 0x80))
+
+
+def check_jpeg_2000_parts(code: bytes) -> None:
+    """Refuse a codestream that cuts its tiles into more precincts and code-blocks than it could fill.
+
+    A decoder makes all of them before it reads any, so that a file of 1 KB could take gigabytes. Raises Refused:
+    codestream.
+    """
+    _, _, right, bottom, left, top, tile_columns, tile_rows, _, _ = _SIZE_SEGMENT.unpack_from(code, 4)
+    rows, columns = bottom - top, right - left
+    tiles = -(-columns // tile_columns) * -(-rows // tile_rows)
+    tile = min(rows, tile_rows), min(columns, tile_columns)
+    if tiles * max((_parts(style, *tile) for style in _coding_styles(code)), default=0) > max(FREE_PARTS, len(code)):
+        raise Refused("codestream", "the JPEG 2000 codestream claims too many precincts or blocks; export it again")
+
+
+def _coding_styles(code: bytes) -> Iterator[bytes]:
+    """What may be a coding style, from its number of levels on (T.800, A.6.1, A.6.2).
+
+    They stand in the main header and in that of any tile-part, and decoders pass over much on their way there; so all
+    of the codestream is searched.
+    """
+    for marker, head in ((b"\xff\x52", 9), (b"\xff\x53", 6)):  # of the whole picture, of a component
+        start = code.find(marker)
+        while start >= 0:
+            length = int.from_bytes(code[start + 2 : start + 4], "big")
+            if length <= _LONGEST_STYLE:
+                yield code[start + head : start + 2 + length]
+            start = code.find(marker, start + 2)
+
+
+def _parts(style: bytes, rows: int, columns: int) -> int:
+    """Precincts and code-blocks of a tile of this size; 0 where this is no coding style."""
+    if len(style) < 5 or len(style) not in (5, 6 + style[0]) or style[1] + style[2] > 8:
+        return 0
+    levels, block_columns, block_rows = style[0], style[1] + 2, style[2] + 2  # exponents of two
+    precincts = style[5:] or b"\xff" * (levels + 1)
+    parts = 0
+    for resolution in range(levels + 1):
+        width, height = (-(-side >> (levels - resolution)) for side in (columns, rows))
+        across, down = precincts[resolution] & 0x0F, precincts[resolution] >> 4
+        halved, bands = (1, 3) if resolution else (0, 1)  # the bands of a higher resolution have half its sides
+        block_width = halved + min(block_columns, max(across - halved, 0))
+        block_height = halved + min(block_rows, max(down - halved, 0))
+        parts += -(-width >> across) * -(-height >> down)
+        parts += bands * -(-width >> block_width) * -(-height >> block_height)
+    return parts

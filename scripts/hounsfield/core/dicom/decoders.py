@@ -32,6 +32,7 @@ from hounsfield.core.dicom.codestreams import (
     JPEG_LS_FRAME,
     Claim,
     bare_jpeg,
+    check_jpeg_2000_parts,
     jpeg_2000_claim,
     jpeg_2000_codestream,
     jpeg_claim,
@@ -83,6 +84,7 @@ def _decode_jpeg_2000(code: bytes, form: PixelFormat) -> tuple[np.ndarray, list[
     code = jpeg_2000_codestream(code)
     claim = jpeg_2000_claim(code)
     _check_claim(claim, code, form)
+    check_jpeg_2000_parts(code)
     with foreign_code("decoding JPEG 2000"):
         decoded = cast(bytearray, openjpeg.decode_pixel_data(code, version=2))
     flags = _precision_flags(claim, form)

@@ -42,9 +42,9 @@ FLAGS: dict[str, str] = {
     "study_uid_missing": "StudyInstanceUID is absent or empty.",
     "series_uid_missing": "SeriesInstanceUID is absent or empty.",
     "sop_uid_missing": "SOPInstanceUID is absent or empty.",
-    "position_missing": "ImagePositionPatient is absent or not three finite numbers.",
+    "position_missing": "ImagePositionPatient is absent or not three numbers below a kilometre.",
     "orientation_missing": "ImageOrientationPatient is absent or not two perpendicular directions.",
-    "pixel_spacing_missing": "PixelSpacing is absent or not two positive numbers.",
+    "pixel_spacing_missing": "PixelSpacing is absent or not two positive numbers below a kilometre.",
     "rescale_missing": "RescaleSlope or RescaleIntercept is absent: 1 and 0 were taken.",
     "intercept_repaired": "A wrong intercept with wrapped values was repaired (12 bits, unsigned).",
     "body_part_unexpected": "BodyPartExamined names another body part; such labels are often wrong.",
@@ -55,7 +55,7 @@ FLAGS: dict[str, str] = {
     "pixel_data_long": "The pixel data is longer than the picture by more than a row.",
     "sign_mismatch": "The JPEG 2000 picture's own sign contradicts PixelRepresentation, which was followed.",
     "precision_mismatch": "The compressed picture's own number of bits differs from BitsStored.",
-    "implausible_hu": "Hounsfield units outside -4096..32767, or neither air nor tissue in the picture.",
+    "implausible_hu": "Hounsfield units outside -4096..32767 or all within one, or neither air nor tissue.",
     "constant": "Every pixel has the same value.",
 }
 

@@ -141,7 +141,7 @@ def _doubts(values: Values, lowest: float, highest: float) -> tuple[str, ...]:
     if lowest == highest:
         return ("constant",)
     low, high = lowest * values.slope + values.intercept, highest * values.slope + values.intercept
-    if low < PLAUSIBLE_HU[0] or high > PLAUSIBLE_HU[1]:
+    if low < PLAUSIBLE_HU[0] or high > PLAUSIBLE_HU[1] or high - low < 1:
         return ("implausible_hu",)
     if low > NO_AIR_ABOVE_HU:
         hu = values.stored * np.float32(values.slope) + np.float32(values.intercept)

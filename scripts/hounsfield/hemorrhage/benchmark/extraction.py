@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.devices import Devices
+from hounsfield.core.measurements import Line, fastest
 from hounsfield.hemorrhage.benchmark.phantom_files import write_phantoms
-from hounsfield.hemorrhage.benchmark.table import Line, fastest
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.extraction import extract_blocks
 from hounsfield.hemorrhage.preparation import Naming, prepare_chunk

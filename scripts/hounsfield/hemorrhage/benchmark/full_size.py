@@ -1,4 +1,4 @@
-"""Folds, the order of slices and the index of series for the whole competition, on a synthetic table."""
+"""Folds, the order of slices, the index of series and three epochs for the whole competition, on a synthetic table."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from hounsfield.competitions.rsna2019.slices import (
     tilted_away,
 )
 from hounsfield.core.logs import Stopwatch
+from hounsfield.core.measurements import Line
+from hounsfield.hemorrhage.benchmark.epochs import epoch_lines
 from hounsfield.hemorrhage.benchmark.sequences import series_lengths
-from hounsfield.hemorrhage.benchmark.table import Line
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.sequence_batches import index_series
 from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, open_slice_images
@@ -48,8 +49,11 @@ def synthetic_files(slices: int) -> pd.DataFrame:
     return table.sort_values("image_id", ignore_index=True)
 
 
-def full_size_lines(slices: int) -> list[Line]:
-    """Time the steps between the prepared files and the first batch, and weigh what they leave in memory."""
+def full_size_lines(folder: Path, slices: int, *, width: int, images: int) -> list[Line]:
+    """Time the steps from the prepared files through three epochs of batches, and weigh what they take of memory.
+
+    width, images: as in `epoch_lines`, which measures in `folder`.
+    """
     files = synthetic_files(slices)
     train = files.loc[files["patient_id"].str[-1] >= "2", "image_id"]  # one patient in eight is a test patient
     labels = pd.DataFrame(0, index=train, columns=list(CLASSES), dtype=np.int8)
@@ -65,6 +69,7 @@ def full_size_lines(slices: int) -> list[Line]:
     samples = open_slice_images(table[list(SAMPLE_COLUMNS)], Path(), ClassifierConfig(), seed=0)
     arrays = [value for value in vars(samples).values() if isinstance(value, np.ndarray)]
     held = sum(array.nbytes for array in (*arrays, *index))
+    del files, samples, arrays  # what a stage does not hold as it trains
     columns = ["image_id", "split", "series", *CLASSES, "fold"]
     steps = zip(("orientation", "order", "folds", "index"), np.diff(marks, prepend=0), strict=True)
     return [
@@ -75,4 +80,5 @@ def full_size_lines(slices: int) -> list[Line]:
              note="names, boxes and labels as each loader process has them, and the index of series"),
         Line(what="the table of slices of the sequence stage in memory",
              measured=int(table[columns].memory_usage(deep=True).sum()) / MEGABYTE, unit="MB"),
+        *epoch_lines(folder, table[["split", "series", *SAMPLE_COLUMNS]], width=width, images=images),
     ]  # fmt: skip

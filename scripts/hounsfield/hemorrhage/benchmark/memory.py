@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.archives import SourceFile
 from hounsfield.core.checkpoints import save_weights
 from hounsfield.core.files import write_bytes
+from hounsfield.core.measurements import Line
 from hounsfield.core.networks import build_network
 from hounsfield.core.stages import REPOSITORY
 from hounsfield.hemorrhage.benchmark.phantom_files import link_files, write_phantoms
-from hounsfield.hemorrhage.benchmark.table import Line
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.paths import classifier_weights
 
@@ -44,7 +45,7 @@ def memory_lines(folder: Path, *, few: int, many: int, size: int) -> list[Line]:
     ]  # fmt: skip
 
 
-def stage_peaks(work: Path, files: list[SourceFile], count: int, size: int) -> dict[str, float]:
+def stage_peaks(work: Path, files: Sequence[SourceFile], count: int, size: int) -> dict[str, float]:
     """Run both stages on `count` links to `files` below `work`; the peak of each in MB."""
     dicom = work / "dicom"
     link_files(files, dicom, count)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.measurements import Line, fastest
 from hounsfield.core.networks import build_network
-from hounsfield.hemorrhage.benchmark.table import Line, fastest
 from hounsfield.hemorrhage.loss import hemorrhage_loss
 
 MATRIX = 8192  # rows and columns of the square product that measures a card's rate

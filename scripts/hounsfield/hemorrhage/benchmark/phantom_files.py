@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hounsfield.competitions.rsna2019.phantom.archive import render_patient
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.core.archives import SourceFile, list_files
+from hounsfield.core.archives import FileList, SourceFile, list_files
 
 
-def write_phantoms(folder: Path, count: int, *, size: int) -> list[SourceFile]:
+def write_phantoms(folder: Path, count: int, *, size: int) -> FileList:
     """Draw `count` slices of `size` x `size` pixels into `folder`, one file each."""
     recipe = PhantomRecipe(size=size, slices=(16, 16))
     folder.mkdir(parents=True)
@@ -22,7 +23,7 @@ def write_phantoms(folder: Path, count: int, *, size: int) -> list[SourceFile]:
     return list_files(folder)
 
 
-def link_files(files: list[SourceFile], folder: Path, count: int) -> list[SourceFile]:
+def link_files(files: Sequence[SourceFile], folder: Path, count: int) -> FileList:
     """Fill `folder` with `count` hard links that go round `files`. File systems allow tens of thousands a file."""
     folder.mkdir(parents=True)
     for number in range(count):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +16,10 @@ from pydicom import dcmread
 from hounsfield.core.archives import SourceFile
 from hounsfield.core.executors import run_chunks
 from hounsfield.core.images import encode_jpeg, image_path, read_image
+from hounsfield.core.measurements import Line, fastest
+from hounsfield.core.parts import Prepared, refuse_deadly
 from hounsfield.hemorrhage.benchmark.phantom_files import link_files, write_phantoms
-from hounsfield.hemorrhage.benchmark.table import Line, fastest
-from hounsfield.hemorrhage.preparation import Naming, Prepared, prepare_chunk, refuse_deadly
+from hounsfield.hemorrhage.preparation import Naming, prepare_chunk
 
 FILES_A_CHUNK = 8  # small, so that two workers end at nearly the same time
 QUALITY = 95
@@ -62,25 +63,25 @@ def preparation_lines(
     ]  # fmt: skip
 
 
-def new_folder(images: Path, files: list[SourceFile]) -> Path:
+def new_folder(images: Path, files: Sequence[SourceFile]) -> Path:
     """An empty folder with the subfolders that its images will lie in: at full size their making weighs nothing."""
     for file in files:
         image_path(images, NAMING.image_id(file)).parent.mkdir(parents=True, exist_ok=True)
     return images
 
 
-def prepare_into(images: Path, files: list[SourceFile]) -> Prepared:
+def prepare_into(images: Path, files: Sequence[SourceFile]) -> Prepared:
     """Prepare `files` as stage 01 does."""
     return prepare_chunk(files, images=str(images), naming=NAMING, repair_intercept=True, jpeg_quality=QUALITY)
 
 
-def prepare_plainly(published: Callable[[Path, Path], object], images: Path, files: list[SourceFile]) -> None:
+def prepare_plainly(published: Callable[[Path, Path], object], images: Path, files: Sequence[SourceFile]) -> None:
     """Prepare `files` by the published algorithm."""
     for file in files:
         published(Path(file.container) / file.name, images)
 
 
-def floor(files: list[SourceFile], windowed: list[np.ndarray], decode: Callable[[bytes, int], np.ndarray]) -> None:
+def floor(files: Sequence[SourceFile], windowed: list[np.ndarray], decode: Callable[[bytes, int], np.ndarray]) -> None:
     """Read, decode and encode, and nothing else. windowed: the finished images."""
     for file, image in zip(files, windowed, strict=True):
         decode(file.read(), image.shape[0] * image.shape[1])
@@ -97,7 +98,7 @@ def take_pixels(content: bytes, pixels: int) -> np.ndarray:
     return np.frombuffer(content, np.int16, pixels, len(content) - 2 * pixels)
 
 
-def steady_rate(images: Path, files: list[SourceFile], jobs: int) -> float:
+def steady_rate(images: Path, files: Sequence[SourceFile], jobs: int) -> float:
     """Slices a second over a pool of `jobs` processes, from the time on when all of them are at work."""
     chunks = [files[start : start + FILES_A_CHUNK] for start in range(0, len(files), FILES_A_CHUNK)]
     results = run_chunks(partial(prepare_into, images), chunks, refuse_deadly, jobs=jobs)

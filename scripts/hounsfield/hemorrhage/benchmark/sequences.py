@@ -16,9 +16,9 @@ import torch
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.files import write_json
+from hounsfield.core.measurements import Line, fastest
 from hounsfield.core.tables import write_table
 from hounsfield.core.training import epoch_order
-from hounsfield.hemorrhage.benchmark.table import Line, fastest
 from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,

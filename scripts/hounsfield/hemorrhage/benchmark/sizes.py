@@ -18,7 +18,8 @@ class Sizes:
     width: int = 2048  # E
     extracted: int = 512  # slices
     extracted_pixels: int = 480
-    table_slices: int = 874_035
+    table_slices: int = 900_000  # the competition has 874,035
+    epoch_images: int = 2048  # slices that are read of each of three epochs
     few: int = 200  # slices whose memory is compared
     many: int = 2000
     memory_pixels: int = 96
@@ -28,5 +29,6 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     drawn=16, linked=320, batches=20, store_slices=78_000, store_series=1_900, extracted=128, table_slices=87_000,
+    epoch_images=256,
     few=50, many=500, repeats=2,
 )  # fmt: skip

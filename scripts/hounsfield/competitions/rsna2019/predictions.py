@@ -1,6 +1,7 @@
 """Tables of predictions: six probabilities a slice, with a manifest that says which model and inputs made them.
 
-Written by stage 14, read by stage 15. A table is finished when its manifest, `<name>.json`, lies beside it.
+Written by stages 14 and 43 to 45, read by stages 15 and 44 to 46. A table is finished when its manifest,
+`<name>.json`, lies beside it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import file_digest, read_json, write_json
+from hounsfield.core.files import file_digest, json_values, read_json, write_json
 from hounsfield.core.tables import read_table, write_table
 
-OUT_OF_FOLD = "out-of-fold"  # a training slice whose patient neither the classifier nor the sequence network has seen
+OUT_OF_FOLD = "out-of-fold"  # a training slice whose patient no model behind its prediction has learnt from
 TEST = "test"
 
 PREDICTION_SCHEMA = pa.schema(
@@ -27,7 +28,6 @@ PREDICTION_SCHEMA = pa.schema(
         *((name, pa.float64()) for name in CLASSES),  # probabilities
     ]
 )
-REMEDY = "sh bin/run_14_trainfull_sequential.sh"
 
 
 def manifest_path(path: Path) -> Path:
@@ -47,28 +47,37 @@ def write_predictions(path: Path, frame: pd.DataFrame, manifest: dict[str, Any])
     write_json(manifest_path(path), {**manifest, "sha256": file_digest(path)})
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of the table at `path`. Raises MissingInput when the table was never finished."""
+def is_finished(path: Path, manifest: dict[str, Any]) -> bool:
+    """True when the table at `path` is there, whole, and rests on what `manifest` says."""
+    beside = manifest_path(path)
+    if not beside.exists() or not path.exists():
+        return False
+    written: bool = read_json(beside) == {**json_values(manifest), "sha256": file_digest(path)}
+    return written
+
+
+def read_manifest(path: Path, *, remedy: str) -> dict[str, Any]:
+    """The manifest of the table at `path`. Raises MissingInput, with the remedy, when it was never finished."""
     beside = manifest_path(path)
     if not beside.exists():
         fact = "was not finished (its manifest is missing)" if path.exists() else "is missing"
-        raise MissingInput(f"{path} {fact}; make it with: {REMEDY}")
+        raise MissingInput(f"{path} {fact}; make it with: {remedy}")
     manifest = read_json(beside)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), str):
-        raise BadInput(f"{beside} is no manifest of predictions; make it again with: {REMEDY}")
+        raise BadInput(f"{beside} is no manifest of predictions; make it again with: {remedy}")
     return manifest
 
 
-def read_predictions(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_predictions(path: Path, *, remedy: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a table of predictions and its manifest.
 
     Raises MissingInput when one of them is not there, BadInput when the table is not the one that the manifest
     describes or holds something else than probabilities.
     """
-    manifest = read_manifest(path)
-    frame = read_table(path, PREDICTION_SCHEMA, remedy=REMEDY)
+    manifest = read_manifest(path, remedy=remedy)
+    frame = read_table(path, PREDICTION_SCHEMA, remedy=remedy)
     if file_digest(path) != manifest["sha256"]:
-        raise BadInput(f"{path} is not the file that its manifest describes; make it again with: {REMEDY} --force")
+        raise BadInput(f"{path} is not the file that its manifest describes; make it again with: {remedy} --force")
     _refuse_nonsense(path, frame)
     return frame, manifest
 

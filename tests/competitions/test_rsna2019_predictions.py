@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import file_digest
-from hounsfield.hemorrhage.predictions import (
+from hounsfield.competitions.rsna2019.predictions import (
     OUT_OF_FOLD,
     TEST,
     manifest_path,
@@ -16,6 +14,10 @@ from hounsfield.hemorrhage.predictions import (
     read_predictions,
     write_predictions,
 )
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.files import file_digest
+
+REMEDY = "sh bin/run_14_trainfull_sequential.sh"
 
 
 def table(**changed):
@@ -27,7 +29,7 @@ def table(**changed):
 def test_predictions_and_their_manifest_read_back_as_they_were_written(tmp_path):
     path = tmp_path / "fold0_epoch1.parquet"
     write_predictions(path, table(), {"stage": "sequence", "fold": "0"})
-    frame, manifest = read_predictions(path)
+    frame, manifest = read_predictions(path, remedy=REMEDY)
     pd.testing.assert_frame_equal(frame[list(CLASSES)], table()[list(CLASSES)])
     assert list(frame["image_id"]) == ["ID_a", "ID_b"]
     assert manifest == {"stage": "sequence", "fold": "0", "sha256": file_digest(path)}
@@ -36,23 +38,23 @@ def test_predictions_and_their_manifest_read_back_as_they_were_written(tmp_path)
 def test_a_table_without_its_manifest_was_not_finished(tmp_path):
     path = tmp_path / "fold0_epoch1.parquet"
     with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet is missing; make it with: sh bin/run_14_"):
-        read_manifest(path)
+        read_manifest(path, remedy=REMEDY)
     write_predictions(path, table(), {})
     manifest_path(path).unlink()
     with pytest.raises(MissingInput, match="was not finished"):
-        read_predictions(path)
+        read_predictions(path, remedy=REMEDY)
 
 
 def test_a_run_killed_while_it_replaces_a_table_leaves_no_manifest(tmp_path, monkeypatch):
     path = tmp_path / "fold0_epoch1.parquet"
     write_predictions(path, table(), {})
     monkeypatch.setattr(
-        "hounsfield.hemorrhage.predictions.write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        "hounsfield.competitions.rsna2019.predictions.write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
         write_predictions(path, table(any=[0.2, 0.3]), {})
     with pytest.raises(MissingInput, match="was not finished"):
-        read_predictions(path)
+        read_predictions(path, remedy=REMEDY)
 
 
 def test_a_table_that_changed_after_its_manifest_is_refused(tmp_path):
@@ -61,7 +63,7 @@ def test_a_table_that_changed_after_its_manifest_is_refused(tmp_path):
     write_predictions(other, table(any=[0.2, 0.3]), {})
     path.write_bytes(other.read_bytes())
     with pytest.raises(BadInput, match=r"a\.parquet is not the file that its manifest describes"):
-        read_predictions(path)
+        read_predictions(path, remedy=REMEDY)
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path):
@@ -70,7 +72,7 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     for content in ({}, [], {"sha256": 3}):
         manifest_path(path).write_text(json.dumps(content))
         with pytest.raises(BadInput, match=r"a\.json is no manifest"):
-            read_manifest(path)
+            read_manifest(path, remedy=REMEDY)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
@@ -90,4 +92,4 @@ def test_an_image_that_occurs_twice_and_an_unknown_split_are_refused(tmp_path):
 
 def test_an_empty_table_is_a_table(tmp_path):
     write_predictions(tmp_path / "a.parquet", table().iloc[:0], {})
-    assert read_predictions(tmp_path / "a.parquet")[0].empty
+    assert read_predictions(tmp_path / "a.parquet", remedy=REMEDY)[0].empty

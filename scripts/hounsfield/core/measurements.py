@@ -1,4 +1,4 @@
-"""The benchmark's table: one line a measurement, beside its plain reference and what is demanded of it."""
+"""Tables of measurements: one line each, beside its plain reference and what is demanded of it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""What the systems share when they score held-out slices and write a submission.
+
+N slices of the data set, T of them to be predicted for the submission, M held out in cross-validation; C = 6 classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sample_ids, write
+from hounsfield.core.files import written_whole
+from hounsfield.core.logs import logger
+from hounsfield.core.tables import neutralised
+
+ALL = "all"  # the fold of a model that has learnt from every patient
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The training slices of the folds that are scored; each is predicted by models that do not know its patient."""
+
+    rows: np.ndarray  # (M,) positions in slices.parquet, ascending
+    folds: np.ndarray  # (M,) int8
+    labels: np.ndarray  # (M, C) int8
+    patients: np.ndarray  # (M,) identifiers
+
+
+def held_out_slices(slices: pd.DataFrame, folds: Sequence[str]) -> HeldOut:
+    """The labelled slices of `folds`; none for the fold `all`, whose models have seen every patient.
+
+    slices: split, fold, patient_id and the six classes of the data set that the models were trained on.
+    """
+    fold = slices["fold"].to_numpy(np.float64)
+    wanted = (slices["split"] == "train").to_numpy() & np.isin(fold, [int(name) for name in folds if name != ALL])
+    chosen = slices[wanted]
+    return HeldOut(
+        rows=np.flatnonzero(wanted),
+        folds=fold[wanted].astype(np.int8),
+        labels=chosen[list(CLASSES)].to_numpy(np.int8),
+        patients=chosen["patient_id"].to_numpy(),
+    )
+
+
+def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
+    """The share of positive slices in the other folds, for every held-out slice of a fold: (M, C)."""
+    labelled = slices[slices["split"] == "train"]
+    labels, folds = labelled[list(CLASSES)].to_numpy(np.int8), labelled["fold"].to_numpy()
+    predictions = np.empty((len(held_out.rows), len(CLASSES)))
+    for fold in np.unique(held_out.folds):
+        predictions[held_out.folds == fold] = prior(labels[folds != fold])
+    return predictions
+
+
+def training_prior(work: Path, data_set: str) -> np.ndarray:
+    """Share of positive slices in what the models were trained on; 0.5 where its table is not at hand or unlabelled."""
+    if slices_path(work, data_set).exists():
+        slices = read_slices(work, data_set, ("split", *CLASSES))
+        labels = slices.loc[slices["split"] == "train", list(CLASSES)]
+        if len(labels):
+            return prior(labels.to_numpy(np.int8))
+    logger.warning("%s has no labelled slices here; a slice without a prediction takes 0.5", data_set)
+    return np.full(len(CLASSES), 0.5)
+
+
+def write_submission(
+    path: Path, sample: Path, images: pd.Series, probabilities: np.ndarray, class_prior: np.ndarray
+) -> None:
+    """Write six rows for each slice that the sample submission asks for; without a sample, for each predicted slice.
+
+    images: (T,); probabilities: (T, C). class_prior: (C,), for slices that were asked for and could not be predicted.
+    """
+    ids = sample_ids(sample) if sample.exists() else ids_of(images)
+    submission = fill(ids, images, probabilities, class_prior)
+    for what, found in (
+        (
+            "slices of the sample submission have no prediction; they take the training prior of their class",
+            submission.filled,
+        ),
+        ("predicted slices are not in the sample submission; they are left out", submission.left_out),
+    ):
+        if found:
+            logger.warning("%d %s; the first: %s", len(found), what, ", ".join(found[:10]))
+    write(path, submission)
+
+
+def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) -> None:
+    """Write one row a predicted slice: image_id, path, series, order, six probabilities.
+
+    slices: T rows of those four columns; probabilities: (T, C). A file's name is foreign text: a cell that a
+    spreadsheet would take for a formula gets a leading apostrophe.
+    """
+    table = slices.assign(**{name: slices[name].fillna("").map(neutralised) for name in ("image_id", "path")})
+    table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
+    with written_whole(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -1,0 +1,507 @@
+"""Every class of bad input through the real preparation: kept, flagged, or refused by its code at its own cost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dicom_files as files
+from conftest import Work, work_at
+from dicom_files import PIXELS, ct_file
+from hounsfield.core.archives import SourceFile
+from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
+from hounsfield.hemorrhage import preparation
+from hounsfield.hemorrhage.preparation import Naming, Prepared
+from programs import REPOSITORY, load_program, run_program
+
+REAL_FILES = Path(__file__).resolve().parents[3] / "shared" / "dicom"
+SMALL = PIXELS.clip(0, 255).astype(np.uint8)
+PLAIN = ct_file()
+
+
+class Case(NamedTuple):
+    """A file, and what becomes of it: its flags where it is kept, else the refusal's code and words of its message."""
+
+    content: bytes
+    flags: str | None = None
+    code: str = ""
+    message: str = ""
+
+
+def kept(content: bytes, flags: str = "") -> Case:
+    return Case(content, flags)
+
+
+def refused(content: bytes, code: str, message: str) -> Case:
+    return Case(content, None, code, message)
+
+
+def within_header(element: bytes) -> bytes:
+    """The plain file with an encoded element in front of the others."""
+    start = files.data_set_start(PLAIN)
+    return PLAIN[:start] + element + PLAIN[start:]
+
+
+def with_value(old: bytes, new: bytes, **elements: Any) -> bytes:
+    """A file in which the bytes of a value, which the writer would not write, are put in place of others."""
+    content = ct_file(**elements)
+    assert content.count(old) == 1
+    assert len(old) == len(new)
+    return content.replace(old, new)
+
+
+def meta(syntax: str, sop_class: bytes = b"1.2.840.10008.5.1.4.1.1.2\0") -> bytes:
+    return files.meta_element(2, b"UI", sop_class) + files.meta_element(0x10, b"UI", syntax.encode())
+
+
+def wrapped() -> np.ndarray:
+    return (files.head_hu().astype(int) % 4096).astype(np.uint16)
+
+
+def padded() -> np.ndarray:
+    pixels = files.head_hu()
+    pixels[:4], pixels[-4:] = -2000, -1500
+    return pixels
+
+
+# The numbers are those of the classes of bad input that the reader is built for.
+CASES: dict[str, Case] = {
+    "03 .DS_Store": refused(b"\0\0\0\1Bud1" + bytes(200), "not_dicom", "not DICOM"),
+    "03 DIRFILE": refused(
+        files.with_meta_replaced(PLAIN, meta(files.EXPLICIT + "\0", b"1.2.840.10008.1.3.10")), "modality", "a DICOMDIR"
+    ),
+    "03 packed.zip": refused(b"PK\3\4" + PLAIN, "not_dicom", "unpack it first"),
+    "04 empty": refused(b"", "empty_file", "the file is empty"),
+    "05 cut": refused(PLAIN[:-100], "pixel_data_short", "short by 100 bytes"),
+    "05 cut within the header": refused(PLAIN[: files.data_set_start(PLAIN) + 20], "no_pixel_data", "or was cut"),
+    "06 cut, JPEG-LS": refused(
+        files.compressed_file(files.jpeg_ls_codestream(PIXELS), PIXELS, files.JPEG_LS)[:-300],
+        "pixel_data_short", "compressed pixel data short by at least",
+    ),
+    "06 cut, RLE": refused(
+        files.compressed_file(files.rle_codestream(PIXELS), PIXELS, files.RLE)[:-9], "pixel_data_short", "short"
+    ),
+    "07 no preamble": refused(PLAIN[files.data_set_start(PLAIN) :], "no_file_meta", "no preamble"),
+    "07 no meta": refused(files.with_meta_replaced(PLAIN, b""), "no_file_meta", "no meta information"),
+    "08 no syntax": refused(
+        files.with_meta_replaced(PLAIN, files.meta_element(2, b"UI", b"1.2\0")),
+        "no_transfer_syntax", "does not name its transfer syntax",
+    ),
+    "09 .53": refused(
+        files.with_meta_replaced(PLAIN, meta("1.2.840.10008.1.2.4.53")), "transfer_syntax", "1.2.840.10008.1.2.4.53"
+    ),
+    "09 JPEG XL": refused(
+        files.with_meta_replaced(PLAIN, meta("1.2.840.10008.1.2.4.110")), "transfer_syntax", "1.2.840.10008.1.2.4.110"
+    ),
+    "09 12-bit lossy": refused(
+        files.compressed_file(files.SAMPLE_JPEG_12_BITS_LOSSY, files.SAMPLE, files.JPEG_EXTENDED),
+        "jpeg_12bit_lossy", "12 bits has no free decoder",
+    ),
+    "10 no pixels": refused(ct_file(PixelData=None), "no_pixel_data", "no pixel data"),
+    "10 empty pixels": refused(ct_file(PixelData=b""), "no_pixel_data", "pixel data is empty"),
+    "11 no rows": refused(ct_file(Rows=None), "rows_columns", "Rows or Columns are missing"),
+    "11 two rows": refused(ct_file(Rows=[64, 64]), "rows_columns", "not single numbers"),
+    "12 vast": refused(ct_file(Rows=65535, Columns=65535), "rows_columns", "65535 x 65535 pixels claimed"),
+    "12 frames": refused(ct_file(NumberOfFrames=100_000), "multi_frame", "100000 frames"),
+    "13 bomb": refused(files.deflated_file(bytes(2**26 + 1)), "inflated_size", "grows beyond"),
+    "14 nested": refused(within_header(files.nested_sequences(50_000)), "nested_sequences", "nested too deeply"),
+    "16 too dense": kept(ct_file(RescaleIntercept=5000), "implausible_hu"),
+    "16 one unit": kept(ct_file(RescaleSlope="1e-6"), "implausible_hu"),
+    "17 wrapped": kept(ct_file(wrapped(), BitsStored=12, HighBit=11, RescaleIntercept=0), "intercept_repaired"),
+    "18 padding": kept(ct_file(padded(), RescaleIntercept=0)),
+    "19 MONOCHROME1": kept(ct_file(PhotometricInterpretation="MONOCHROME1"), "monochrome1_ct"),
+    "20 no window": kept(ct_file(WindowCenter=None, WindowWidth=None)),
+    "20 two windows": kept(ct_file(WindowCenter=[35, 700], WindowWidth=[80, 3200])),
+    "21 MR": refused(ct_file(Modality="MR"), "modality", "modality MR, not CT"),
+    "21 SR": refused(ct_file(Modality="SR", PixelData=None), "modality", "modality SR"),
+    "21 SEG": refused(ct_file(Modality="SEG"), "modality", "modality SEG"),
+    "21 page": refused(
+        ct_file(SamplesPerPixel=3, PhotometricInterpretation="RGB", PixelData=bytes(64 * 64 * 3)), "colour", "colour"
+    ),
+    "22 scout": refused(ct_file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer", "scout view"),
+    "23 labelled spine": kept(ct_file(BodyPartExamined="CSPINE"), "body_part_unexpected"),
+    "29 enhanced": refused(
+        ct_file(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1"), "multi_frame", "enhanced multi-frame CT in one file; split"
+    ),
+    "palette": refused(ct_file(PhotometricInterpretation="PALETTE COLOR"), "colour", "colour"),
+    "no slope": kept(ct_file(RescaleSlope=None), "rescale_missing"),
+    "empty slope": kept(ct_file(RescaleSlope=""), "rescale_missing"),
+    "no intercept": kept(ct_file(files.head_hu(), RescaleIntercept=None), "rescale_missing"),
+    "slope NaN": refused(with_value(b"123.25", b"NaN   ", RescaleSlope=123.25), "rescale", "slope nan"),
+    "slope text": refused(with_value(b"123.25", b"abcdef", RescaleSlope=123.25), "rescale", "slope nan"),
+    "slope 1e9": refused(ct_file(RescaleSlope=1e9), "rescale", "slope 1e+09"),
+    "no position": kept(ct_file(ImagePositionPatient=None), "position_missing"),
+    "empty position": kept(ct_file(ImagePositionPatient=""), "position_missing"),
+    "position beyond the Moon": kept(ct_file(ImagePositionPatient=["1e300", 0, 0]), "position_missing"),
+    "no patient": kept(ct_file(PatientID=None), "patient_id_missing"),
+    "empty patient": kept(ct_file(PatientID=""), "patient_id_missing"),
+    "no series": kept(ct_file(SeriesInstanceUID=None), "series_uid_missing"),
+    "empty series": kept(ct_file(SeriesInstanceUID=""), "series_uid_missing"),
+    "negative spacing": kept(ct_file(PixelSpacing=[-0.5, 0.5]), "pixel_spacing_missing"),
+    "constant": kept(ct_file(np.full((64, 64), 1064, np.int16)), "constant"),
+    "all air": kept(ct_file(np.arange(4096, dtype=np.int16).reshape(64, 64) % 40)),
+    "8 bits": kept(ct_file(SMALL, RescaleIntercept=-100)),
+    "8 bits, odd length": kept(ct_file(np.arange(15, dtype=np.uint8).reshape(3, 5), RescaleIntercept=0)),
+    "8 bits, signed": kept(ct_file(np.arange(-128, 128, dtype=np.int8).reshape(16, 16), RescaleIntercept=0)),
+    "32 bits": refused(ct_file(PIXELS.astype(np.int32)), "bits", "32 bits allocated"),
+    "overlay alone": refused(
+        within_header(struct.pack("<HH2sHL", 0x6000, 0x3000, b"OW", 0, 512) + bytes(512))[: 900],
+        "no_pixel_data", "no pixel data",
+    ),
+    "wrong syntax": refused(
+        files.compressed_file(files.jpeg_ls_codestream(PIXELS), PIXELS, files.JPEG_2000), "codestream", "JPEG 2000"
+    ),
+    "not RLE": refused(
+        files.compressed_file(files.jpeg_codestream(SMALL), SMALL, files.RLE), "unreadable", "decoding RLE failed"
+    ),
+    "endless element": refused(
+        within_header(struct.pack("<HH2sHL", 9, 0x1001, b"OB", 0, 0x7FFFFFFF)), "no_pixel_data", "or was cut"
+    ),
+    "private tags": kept(
+        within_header(b"".join(struct.pack("<HH2sH8s", 9, 0x1000 + n, b"LO", 8, b"private ") for n in range(3000)))
+    ),
+    "instance number of 30 digits": kept(
+        PLAIN.replace(b"\x20\0\x13\0IS\2\x007 ", b"\x20\0\x13\0IS\x1e\0" + b"9" * 30)
+    ),
+    "modality of another kind": refused(
+        PLAIN.replace(b"\x08\0\x60\0CS", b"\x08\0\x60\0SQ"), "no_pixel_data", "or was cut"
+    ),
+    "sop uid that leads elsewhere": kept(ct_file(SOPInstanceUID="../../x")),
+    "sop uid of 300 digits": kept(ct_file(SOPInstanceUID="1" * 300)),
+    "sop uid CON": kept(ct_file(SOPInstanceUID="CON")),
+    "no sop uid": kept(ct_file(SOPInstanceUID=""), "sop_uid_missing"),
+    "series uid for a shell": kept(ct_file(SeriesInstanceUID="$(touch pwned)", StudyInstanceUID=";rm -rf .")),
+    "upper.DCM": kept(PLAIN),
+    "folder.dcm/inside": kept(PLAIN),
+    "with blanks 'and' \"quotes\" $(touch pwned)": kept(PLAIN),
+    "ünï ☃.dcm": kept(PLAIN),
+    "=cmd|' /C calc'!A0": refused(b"x", "not_dicom", "not DICOM"),
+    "line\nbreak\r=1+1": refused(b"x", "not_dicom", "not DICOM"),
+    "<script>alert(1)": refused(b"x", "not_dicom", "not DICOM"),
+}  # fmt: skip
+TABLE = ("--data_set", "own", "--jobs", 1, "--prepare.bad_share", 1)
+
+
+class Outcome(NamedTuple):
+    work: Work
+    slices: pd.DataFrame  # by path
+    rejected: pd.DataFrame  # by path
+    folder: Path  # of the input
+
+
+def prepare(folder: Path, work: Work) -> Outcome:
+    run_program("hemorrhage_prepare", *work.arguments, "--images", folder, *TABLE)
+    data = work.folder / "data" / "own"
+    slices = pd.read_parquet(data / "slices.parquet").set_index("path")
+    return Outcome(work, slices, pd.read_csv(data / "rejected.csv").set_index("path"), folder)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The preparation of a folder with every bad file, and with what is no file at all."""
+    top = tmp_path_factory.mktemp("bad")
+    for name, case in CASES.items():
+        path = top / "ct" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(case.content)
+    with (top / "ct" / "sparse").open("wb") as sparse:
+        sparse.truncate(2 * 2**30)
+    (top / "secret.dcm").write_bytes(PLAIN)
+    (top / "ct" / "link").symlink_to(top / "secret.dcm")
+    (top / "ct" / "loop").symlink_to(top / "ct")
+    os.mkfifo(top / "ct" / "pipe")
+    return prepare(top / "ct", work_at(top / "work"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_file_has_its_outcome_and_costs_itself_alone(outcome: Outcome, name: str) -> None:
+    case = CASES[name]
+    if case.flags is None:
+        shown = {"=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0", "line\nbreak\r=1+1": r"line\nbreak\r=1+1"}.get(name, name)
+        row = outcome.rejected.loc[shown]
+        assert (row["reason"], case.message in row["message"]) == (case.code, True)
+        assert name not in outcome.slices.index
+    else:
+        own = [flag for flag in outcome.slices.loc[name, "flags"].split() if flag not in ("copy", "sop_uid_repeated")]
+        assert " ".join(own) == case.flags
+
+
+def test_nothing_else_is_in_the_tables_and_nothing_ran(outcome: Outcome) -> None:
+    assert len(outcome.slices) + len(outcome.rejected) == len(CASES) + 1
+    assert outcome.rejected.loc["sparse", "reason"] == "file_too_large"
+    assert "pwned" not in {path.name for path in (*Path.cwd().iterdir(), *outcome.work.folder.rglob("*"))}
+
+
+def test_every_output_stays_in_the_work_folder_under_a_name_of_its_own_making(outcome: Outcome) -> None:
+    images = list((outcome.work.folder / "data/own/images").rglob("*.*"))
+    assert len(images) == len(outcome.slices)
+    assert all(set(path.stem) <= set("ID_0123456789abcdef") for path in images)
+
+
+def test_values_are_right_where_they_were_repaired_padded_or_narrow(outcome: Outcome) -> None:
+    extremes = outcome.slices[["hu_min", "hu_max"]]
+    assert extremes.loc["17 wrapped"].tolist() == [-1000, 1200]
+    assert extremes.loc["18 padding"].tolist() == [-1024, 1200]
+    assert extremes.loc["19 MONOCHROME1"].tolist() == [-1000, 1200]
+    assert extremes.loc["8 bits"].tolist() == [-76, 155]
+    assert extremes.loc["8 bits, signed"].tolist() == [-128, 127]
+    box = outcome.slices.loc["all air", ["x0", "y0", "x1", "y1"]]
+    assert box.tolist() == [0, 0, 64, 64]
+
+
+def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
+    assert not outcome.slices.index.str.contains("secret|link|loop|pipe").any()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hounsfield.core.logs.logger.propagate", True)
+        load_program("hemorrhage_prepare").own_source(outcome.folder, None, Naming(b"key"))
+    assert "2 links are not followed; the first: 'link'" in caplog.text
+    assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text
+
+
+def series(folder: Path, name: str, places: Sequence[object], **elements: Any) -> None:
+    """A series of slices, one a place (mm), each picture another one."""
+    (folder / name).mkdir(parents=True)
+    for n, z in enumerate(places):
+        given = {"SeriesInstanceUID": f"1.{sum(name.encode())}", "SOPInstanceUID": f"1.{sum(name.encode())}.{n}"}
+        given |= {"ImagePositionPatient": [0, 0, z], "InstanceNumber": n} | elements
+        (folder / name / f"{n}").write_bytes(ct_file(np.roll(PIXELS, n, axis=0), **given))
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The preparation of series that are odd as a whole."""
+    top = tmp_path_factory.mktemp("stacks")
+    folder = top / "ct"
+    series(folder, "one number", [10, 0, 5], InstanceNumber=1)
+    series(folder, "one uid", [0, 5, 10], SOPInstanceUID="1.2.3")
+    series(folder, "uneven", [0, 5, 5, 10, 15, 25])
+    series(folder, "coronal", [0, 0, 0], ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    for n, y in enumerate((20, 0, 10)):
+        content = ct_file(ImagePositionPatient=[0, y, 0], ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
+                          SeriesInstanceUID="1.77", SOPInstanceUID=f"1.77.{n}")  # fmt: skip
+        (folder / "coronal" / f"{n}").write_bytes(content)
+    series(folder, "mixed", [0, 5, 10, 15])
+    turned = ct_file(ImagePositionPatient=[0, 0, 20], ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
+                     SeriesInstanceUID=f"1.{sum(b'mixed')}", SOPInstanceUID="1.88")  # fmt: skip
+    (folder / "mixed" / "turned").write_bytes(turned)
+    series(folder, "halves", [0, 5])
+    for n, z in enumerate((10, 15)):
+        content = ct_file(ImagePositionPatient=[0, 0, z], ImageOrientationPatient=[1, 0, 0, 0, -1, 0],
+                          SeriesInstanceUID=f"1.{sum(b'halves')}", SOPInstanceUID=f"1.99.{n}")  # fmt: skip
+        (folder / "halves" / f"flipped{n}").write_bytes(content)
+    twins = ((PIXELS, "1.5"), (PIXELS, "1.5"), (PIXELS[::-1].copy(), "1.6"), (PIXELS, "1.6"))
+    for n, (pixels, uid) in enumerate(twins):
+        (folder / f"twin{n}").write_bytes(ct_file(pixels, SOPInstanceUID=uid, SeriesInstanceUID="1.55"))
+    return prepare(folder, work_at(top / "work"))
+
+
+def order_in(outcome: Outcome, name: str) -> list[str]:
+    found = outcome.slices[outcome.slices.index.str.startswith(f"{name}/")]
+    return [path.rpartition("/")[2] for path in found.index]
+
+
+def test_series_are_split_by_their_uid_and_ordered_by_position_whatever_the_numbers(stacks: Outcome) -> None:
+    assert order_in(stacks, "one number") == ["1", "2", "0"]
+    assert order_in(stacks, "coronal") == ["1", "2", "0"]  # along its normal, which points to the back
+    assert stacks.slices["series"].nunique() == 6
+
+
+def test_slices_that_share_a_sop_uid_are_all_kept_and_told_as_copies_or_not(stacks: Outcome) -> None:
+    flags = stacks.slices["flags"]
+    assert [flags[f"one uid/{n}"] for n in range(3)] == ["sop_uid_repeated"] * 3
+    assert [flags[f"twin{n}"] for n in range(4)] == ["copy", "copy", "sop_uid_repeated", "sop_uid_repeated"]
+    assert flags.drop([f"one uid/{n}" for n in range(3)] + [f"twin{n}" for n in range(4)]).eq("").all()
+
+
+def test_uneven_spacing_is_told_with_its_places(stacks: Outcome) -> None:
+    facts = pd.read_csv(stacks.work.folder / "data/own/spacing.csv")
+    number = stacks.slices.loc["uneven/0", "series"]
+    found = facts.loc[facts["series"] == number, ["fact", "normal_mm"]]
+    assert found.to_numpy().tolist() == [["duplicate", 5.0], ["gap", 25.0]]
+
+
+def test_slices_of_another_orientation_are_refused_and_without_a_majority_all_are(stacks: Outcome) -> None:
+    assert stacks.rejected["reason"].to_dict() == dict.fromkeys(
+        ["halves/0", "halves/1", "halves/flipped0", "halves/flipped1", "mixed/turned"], "mixed_orientation"
+    )
+    assert order_in(stacks, "mixed") == ["0", "1", "2", "3"]
+
+
+# Of a preparation for head CT: the refusal's code, or the flags of a slice that is kept.
+ODD: dict[str, str] = {
+    "cornerstoneWADOImageLoader__CT1_J2KR": "",  # its writer gave it a SOPInstanceUID of its own
+    "covid-chest-imaging-database__1.3.6.1.4.1.11129.5.5.110503645592756492463169821050252582267888.dcm": "modality",
+    "dcm_qa_ct__S21570_S1000_I10_localizer": "localizer",
+    "deid-data__ctbrain1.dcm": "colour",
+    "dicomParser__CT1_UNC.explicit_big_endian.dcm": "copy",
+    "dicomParser__CT1_UNC.fragmented_bot_jpeg_ls.80.dcm": "copy",
+    "fo-dicom__D_CLUNIE_CT1_RLE_FRAGS.dcm": "",  # likewise
+    "fo-dicom__IM-0001-0001-0001_labelled_CSPINE.dcm": "patient_id_missing body_part_unexpected precision_mismatch",
+    "nitest-dicom__siemens_ct_header_csa.dcm": "no_pixel_data",
+    "pydicom-data__RG1_J2KI.dcm": "modality",
+    "pydicom-data__eCT_Supplemental.dcm": "multi_frame",
+    "pydicom__693_J2KI.dcm": "precision_mismatch",
+    "pydicom__77654033_CR1_6154": "modality",
+    "pydicom__77654033_CT2_17106": "",
+    "pydicom__J2K_pixelrep_mismatch.dcm": "sign_mismatch",
+    "pydicom__MR_truncated.dcm": "modality",
+    "pydicom__image_dfl.dcm": "modality",
+    "pydicom__no_meta.dcm": "no_file_meta",
+}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The preparation of every odd file and of a series with a tilted gantry."""
+    if not REAL_FILES.is_dir():
+        pytest.skip("the folder of real files is not there")
+    top = tmp_path_factory.mktemp("real")
+    for name in ("odd", "ct_head_human_ge_tilt"):
+        (top / "ct" / name).mkdir(parents=True)
+        for path in (REAL_FILES / name).iterdir():
+            (top / "ct" / name / path.name).write_bytes(path.read_bytes())
+    return prepare(top / "ct", work_at(top / "work"))
+
+
+def test_every_odd_real_file_has_its_outcome(real: Outcome) -> None:
+    found = {**real.slices["flags"].to_dict(), **real.rejected["reason"].to_dict()}
+    assert {path[4:]: told for path, told in found.items() if path.startswith("odd/")} == ODD
+    assert set(ODD) == {path.name for path in (REAL_FILES / "odd").iterdir()}
+
+
+def test_the_real_tilted_series_is_one_stack_whose_changes_of_spacing_are_told(real: Outcome) -> None:
+    slices = real.slices[real.slices.index.str.startswith("ct_head_human_ge_tilt/")]
+    assert (len(slices), slices["series"].nunique(), slices["flags"].eq("").all()) == (28, 1, True)
+    assert {float(step) for step in np.diff(slices["normal_mm"]).round(1)} == {4.0, 1.1, 7.0}
+    facts = pd.read_csv(real.work.folder / "data/own/spacing.csv")
+    assert set(facts.loc[facts["series"] == slices["series"].iloc[0], "fact"]) == {"gap"}
+
+
+def prepare_chunk_with_a_deadly_file(chunk: Sequence[SourceFile], **options: Any) -> Prepared:
+    """As the real one, on a machine whose decoder ends the process at one file."""
+    if any(file.name == "deadly" for file in chunk):
+        os.abort()
+    return preparation.prepare_chunk(chunk, **options)
+
+
+def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ct").mkdir()
+    for name in ("a", "b", "deadly"):
+        (tmp_path / "ct" / name).write_bytes(PLAIN)
+    work, program = work_at(tmp_path / "work"), load_program("hemorrhage_prepare")
+    monkeypatch.setattr(program, "prepare_chunk", prepare_chunk_with_a_deadly_file)
+    monkeypatch.setattr(sys, "argv", ["x", *work.arguments, "--images", str(tmp_path / "ct"), *map(str, TABLE)])
+    program.main()
+    data = work.folder / "data" / "own"
+    assert sorted(pd.read_parquet(data / "slices.parquet")["path"]) == ["a", "b"]
+    assert pd.read_csv(data / "rejected.csv")[["path", "reason"]].to_numpy().tolist() == [["deadly", "decoder_died"]]
+
+
+@pytest.fixture
+def short_socket_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path may have 107 characters only
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "links", "sockets"])
+def test_a_folder_without_any_file_is_named(tmp_path: Path, short_socket_folder: Path, kind: str) -> None:
+    if kind == "links":
+        (short_socket_folder / "a").symlink_to(__file__)
+    if kind == "sockets":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(short_socket_folder / "s"))
+    with pytest.raises(MissingInput, match=r": 0 files; --images takes the folder that holds the DICOM files"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", short_socket_folder, *TABLE)
+
+
+def test_a_file_in_place_of_the_folder_and_a_pipe_in_place_of_the_archive_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(PLAIN)
+    with pytest.raises(MissingInput, match=r"a\.dcm is not a folder"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "a.dcm", *TABLE)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--archive", tmp_path / "pipe")
+
+
+def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewhere(
+    phantom_archive: Path, prepared: Work, tmp_path: Path
+) -> None:
+    archive = tmp_path / "again.zip"
+    archive.write_bytes(phantom_archive.read_bytes())
+    with zipfile.ZipFile(archive, "a") as added:
+        image = next(name for name in added.namelist() if name.endswith(".dcm"))
+        folder, name = image.rsplit("/", 1)
+        added.writestr(f"__MACOSX/{folder}/._{name}", b"Mac OS X attributes")
+        added.writestr("../../outside.dcm", PLAIN)
+        added.writestr("/outside.dcm", PLAIN)
+        added.writestr("C:\\outside.dcm", PLAIN)
+    work = work_at(tmp_path / "deep" / "er" / "work")
+    run_program("hemorrhage_prepare", *work.arguments, "--archive", archive, "--jobs", 1)
+    found = pd.read_parquet(work.folder / "data/phantom/slices.parquet")
+    assert found.equals(pd.read_parquet(prepared.folder / "data/phantom/slices.parquet"))
+    assert list(tmp_path.rglob("outside*")) == []
+
+
+def test_a_folder_that_holds_its_own_outputs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(PLAIN)
+    with pytest.raises(WrongUse, match="holds the work folder's own outputs"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--images", tmp_path, *TABLE)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ct" / "closed").mkdir(parents=True)
+    listed = os.scandir
+
+    def scandir(folder: Path) -> Any:
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(MissingInput, match=r"closed/? may not be read; give this user the permission"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE)
+
+
+def test_a_file_that_went_or_became_a_folder_since_it_was_listed_costs_itself_alone(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("folder", "gone"):
+        with pytest.raises(Refused, match="cannot be read: "):
+            SourceFile(name, str(tmp_path), 100, 0).read()
+
+
+def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "a").write_bytes(PLAIN)
+    (tmp_path / "ct" / "b").write_bytes(PLAIN[: files.data_set_start(PLAIN) + 20])
+    with pytest.raises(BadInput, match="1 of 2 CT files were refused"):
+        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode != 0,
+    reason="this system does not let a user take a process off the network",
+)
+def test_preparation_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "a").write_bytes(PLAIN)
+    program = REPOSITORY / "scripts" / "hemorrhage_prepare.py"
+    command = ["unshare", "-rn", sys.executable, str(program), *work_at(tmp_path / "work").arguments]
+    done = subprocess.run(
+        [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, "1 slices in the table" in done.stderr) == (0, True), done.stderr

@@ -1,0 +1,149 @@
+"""Nothing of a header's text leaves the preparation: all stages run on a real header full of an invented patient."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import traceback
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pydicom
+import pytest
+
+import dicom_files as files
+from conftest import Work, work_at
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.errors import BadInput
+from programs import MINI_CONFIG, run_program
+
+HOMER = Path(__file__).resolve().parents[3] / "shared" / "dicom" / "odd" / "deid-data__ctbrain1.dcm"
+# Names, numbers, places, words of the history, the UIDs' own parts and the date of birth, in lower case.
+SECRETS = (
+    b"simpson", b"homer", b"00007041776", b"m1212121", b"springfield", b"evergreen", b"hibbard", b"riveria", b"seizure",
+    b"999887722", b"43158802", b"30000011111222233334444488888", b"1584560350", b"20200704", b"sghct01a",
+)  # fmt: skip
+PATIENTS = ("", "1", "2")  # added to the patient's number; the last one has no labels
+
+pytestmark = pytest.mark.skipif(not HOMER.is_file(), reason="the folder of real files is not there")
+
+
+def grey_slice(patient: str, z: float) -> bytes:
+    """The header with all its text, around a picture that is kept: the file's own is a drawing in colour."""
+    dataset = pydicom.dcmread(HOMER)
+    plain = files.ct_dataset(ImagePositionPatient=[0, 0, z], SOPInstanceUID=f"{dataset.SOPInstanceUID}.{int(z)}")
+    for element in plain:
+        if element.keyword not in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
+            dataset[element.tag] = element
+    dataset.PatientID += patient
+    dataset.SeriesInstanceUID += patient
+    dataset.PixelData = np.roll(files.PIXELS, int(z), axis=0).tobytes()
+    dataset["PixelData"].VR = "OW"
+    return files.write(dataset)
+
+
+def damaged_files(original: bytes) -> Iterator[bytes]:
+    """The file cut at many places, and with bytes of its header broken."""
+    for kept in (300, 1000, 2000, 4000, len(original) // 2, len(original) - 10):
+        yield original[:kept]
+    for place in (400, 700, 1300, 2100):
+        yield original[:place] + b"\xff" * 8 + original[place + 8 :]
+    yield original.replace(b"UI", b"??")
+    yield original.replace(b"PN", b"SQ")
+    yield original.replace(b"\x28\0\x10\0US", b"\x28\0\x10\0PN")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three patients of three slices, the real file, and damaged ones of both kinds."""
+    top = tmp_path_factory.mktemp("homer") / "ct"
+    top.mkdir()
+    for patient in PATIENTS:
+        for n in range(3):
+            (top / f"p{patient}_{n}.dcm").write_bytes(grey_slice(patient, 5.0 * n))
+    original = HOMER.read_bytes()
+    (top / "original").write_bytes(original)
+    for n, content in enumerate((*damaged_files(original), *damaged_files(grey_slice("", 99)))):
+        (top / f"damaged{n}").write_bytes(content)
+    return top
+
+
+def everything_written(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file as it lies there and, where it is packed, unpacked; names too."""
+    for path in sorted(folder.rglob("*")):
+        yield "a name", bytes(path.relative_to(folder))
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        yield path.name, content
+        if path.suffix == ".gz":
+            yield f"{path.name}, unpacked", gzip.decompress(content)
+        if path.suffix == ".parquet":
+            table = pq.read_table(BytesIO(content))
+            yield f"{path.name}, values", f"{table.to_pydict()} {table.schema.metadata}".encode()
+
+
+def secrets_in(content: bytes) -> list[bytes]:
+    lowered = content.lower()
+    return [secret for secret in SECRETS if secret in lowered or secret.decode().encode("utf-16-le") in lowered]
+
+
+def assert_nothing_is_told(folder: Path, said: str) -> None:
+    told = {name: found for name, content in everything_written(folder) if (found := secrets_in(content))}
+    assert told == {}
+    assert secrets_in(said.encode()) == []
+
+
+def test_the_secrets_are_in_the_files_to_begin_with(folder: Path) -> None:
+    assert secrets_in((folder / "original").read_bytes()) == list(SECRETS)
+    assert len(secrets_in((folder / "p_0.dcm").read_bytes())) >= len(SECRETS) - 1
+
+
+def test_no_stage_tells_anything_of_a_header_and_no_refused_image_gets_an_answer(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    configuration = tmp_path / "own.yaml"
+    configuration.write_text(MINI_CONFIG.read_text().replace("data_set: phantom", "data_set: own"))
+    work = work_at(tmp_path / "work", configuration)
+    labels = tmp_path / "labels.csv"
+    rows = [f"p{patient}_{n},0,0,0,0,{n % 2},{n % 2}" for patient in PATIENTS[:2] for n in range(3)]
+    labels.write_text("\n".join([f"image,{','.join(CLASSES)}", *rows]))
+    with caplog.at_level(logging.DEBUG):
+        inputs = ("--images", folder, "--labels", labels, "--jobs", 1, "--prepare.bad_share", 1)
+        run_program("hemorrhage_prepare", *work.arguments, *inputs)
+        for program in ("train_classifier", "extract_embeddings", "train_sequence"):
+            run_program(f"hemorrhage_{program}", *work.arguments, "--fold", 0)
+        run_program("hemorrhage_bag", *work.arguments, "--fold", 0)
+        run_program("hemorrhage_embedding_archive", "export", *work.arguments)
+    output = capfd.readouterr()
+    assert_nothing_is_told(work.folder, output.out + output.err + caplog.text)
+    answered(work)
+
+
+def answered(work: Work) -> None:
+    """The answers are those of the kept slices without labels; of the refused files there is none."""
+    findings = pd.read_csv(work.folder / "preds/hemorrhage/own/findings.csv")
+    slices = pd.read_parquet(work.folder / "data/own/slices.parquet").set_index("path")
+    rejected = pd.read_csv(work.folder / "data/own/rejected.csv")
+    assert set(findings["path"]) == set(slices.index[slices["split"] == "test"]) >= {"p2_0.dcm", "p2_1.dcm", "p2_2.dcm"}
+    assert set(findings["path"]).isdisjoint(rejected["path"])
+    submission = pd.read_csv(work.folder / "preds/hemorrhage/own/submission.csv.gz")
+    assert len(submission) == 6 * len(findings)
+    assert rejected.set_index("path").loc["original", "reason"] == "colour"
+
+
+def test_a_stage_that_fails_tells_nothing_either(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "a").write_bytes((folder / "original").read_bytes())
+    work = work_at(tmp_path / "work")
+    with pytest.raises(BadInput, match="none of 1 files is a usable CT slice") as caught:
+        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+    output = capfd.readouterr()
+    told = "".join(traceback.format_exception(caught.value))
+    assert_nothing_is_told(work.folder, output.out + output.err + told)
