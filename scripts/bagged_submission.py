@@ -1,219 +1,124 @@
-"""Average the predictions of all runs into a submission, and score every step on held-out patients.
+"""Average the finished predictions of several systems into one submission, and score the blend.
 
-In: preds/hemorrhage/<experiment>/fold<k>_epoch<e>.parquet, the logits beside the embeddings, and of data/<data set>/
-slices.parquet and sample_submission.csv.
-Out: preds/hemorrhage/<experiment>/ submission.csv.gz, findings.csv, scores.csv, bag.json; of several experiments in
-<a>+<b>/. With --apply-to another data set, in a folder of its name below that one.
+In: bag.parquet or ensemble.parquet in each of the folders given, data/<data set>/slices.parquet and
+sample_submission.csv.
+Out: preds/bags/<name>/ submission.csv.gz, findings.csv, scores.csv, weights.json.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.scores import empty_table, read_scores, readable, score_table, write_scores
-from hounsfield.competitions.rsna2019.slices import read_slices
-from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sample_ids, write
-from hounsfield.core.errors import StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, locked, read_json, write_json
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe, differences
-from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.hemorrhage.bagging import (
-    TABLE_COLUMNS,
-    Bag,
-    HeldOut,
-    Run,
-    bag_runs,
-    check_runs,
-    expected_runs,
-    held_out_slices,
-    systems,
-    write_findings,
+from hounsfield.competitions.rsna2019.blending import blend_by_others, blended, fit_weights
+from hounsfield.competitions.rsna2019.finished_runs import (
+    SystemRun,
+    common_slices,
+    one_data_set,
+    probabilities,
+    read_run,
 )
-from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs, sequence_settings
-from hounsfield.hemorrhage.folds import ALL, check_folds
-from hounsfield.hemorrhage.paths import predictions_folder
+from hounsfield.competitions.rsna2019.held_out import training_prior, write_findings, write_submission
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import sample_submission_path
+from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
+from hounsfield.competitions.rsna2019.scores import System, read_scores, readable, score, score_table, write_scores
+from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.files import file_digest, locked, write_json
+from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages import REPOSITORY, check_name, run
 
-SUBMISSION, FINDINGS, SCORES = "submission.csv.gz", "findings.csv", "scores.csv"
-MANIFEST = "bag.json"
-
-
-class Task(NamedTuple):
-    """What is to be bagged, and where it goes."""
-
-    experiments: dict[str, HemorrhageConfig]
-    folds: list[str]
-    work: Path
-    trained_on: str
-    data_set: str
-    runs: list[Run]
-    folder: Path
+SLICE_COLUMNS = ("image_id", "split", "path", "series", "order", "patient_id", *CLASSES)
 
 
 def main() -> None:
-    """Bag what is not bagged yet, and show the scores."""
+    """Blend, submit, score."""
     set_up_logging()
-    parser = stage_parser(
-        HemorrhageConfig, "Average all runs into a submission and score it", default_config=DEFAULT_CONFIG
-    )
-    parser.add_argument(
-        "--apply-to", type=str, default=None, help="another prepared data set, which stage 14 has predicted"
-    )
-    parser.add_argument(
-        "--experiments", type=str, nargs="+", default=None, help="bag these; their YAMLs lie beside that of --config"
-    )
-    parser.add_argument("--fold", nargs="+", default=None, help="these folds' runs alone, or 'all': the single model's")
-    command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
-    task = find_task(command)
-    recipe = bag_recipe(task)
-    with locked(task.folder):
-        if is_finished(task.folder, recipe, force=command.force):
-            logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
-        else:
-            bag(task, recipe)
-        print(readable(read_scores(task.folder / SCORES)))
-        print(f"\nsubmission: {task.folder / SUBMISSION}")
-
-
-def find_task(command: Command[HemorrhageConfig]) -> Task:
-    """Which runs the command line names. Data set and folds of all experiments are those of --config."""
-    config, arguments = command.config, command.arguments
-    trained_on = check_name(config.data_set, "data_set")
-    data_set = check_name(arguments.apply_to or trained_on, "--apply-to")
-    folds = check_folds(arguments.fold or [str(fold) for fold in config.folds], config)
-    if ALL in folds and len(folds) > 1:
-        raise WrongUse(f"--fold {' '.join(folds)}: the single model has learnt from every fold; bag it alone")
-    names = arguments.experiments or [command.experiment]
-    if len(set(names)) < len(names):
-        raise WrongUse(f"--experiments {' '.join(names)}: each experiment counts once")
-    experiments = {name: experiment_config(name, command) for name in names}
-    runs = expected_runs(command.work, data_set, experiments, folds)
-    folder = predictions_folder(command.work, "+".join(names), trained_on, data_set)
-    if ALL in folds:
-        folder = folder / f"fold{ALL}"  # beside the cross-validated submission of the same experiment, not over it
-    return Task(experiments, folds, command.work, trained_on, data_set, runs, folder)
-
-
-def experiment_config(name: str, command: Command[HemorrhageConfig]) -> HemorrhageConfig:
-    """The configuration of one of the experiments."""
-    if name == command.experiment:
-        return command.config
-    given = Path(str(command.arguments.config[-1]))
-    path = given.with_name(f"{check_name(name, '--experiments')}{given.suffix}")
-    parser = stage_parser(HemorrhageConfig, name, default_config=path)
-    argv = ["--config", str(path), "--data_set", command.config.data_set]
-    return parse(parser, HemorrhageConfig, default_config=path, argv=argv).config
-
-
-def bag_recipe(task: Task) -> Recipe:
-    """What the submission and the scores depend on. Raises MissingInput or StaleOutput naming the runs at fault."""
-    slices = slices_path(task.work, task.data_set)
-    inputs = {"slices": file_digest(slices)}
-    inputs |= check_runs(task.runs, task.experiments, task.data_set, inputs["slices"])
-    others = {"sample submission": sample_submission_path(task.work, task.data_set)}
-    if task.trained_on != task.data_set:
-        others["slices trained on"] = slices_path(task.work, task.trained_on)
-    inputs |= {name: file_digest(path) for name, path in others.items() if path.exists()}
-    settings = {
-        "data_set": task.data_set,
-        "trained_on": task.trained_on,
-        "folds": task.folds,
-        "experiments": {name: sequence_settings(config) for name, config in task.experiments.items()},
-    }
-    return Recipe("bag", settings, inputs)
-
-
-def is_finished(folder: Path, recipe: Recipe, *, force: bool) -> bool:
-    """True when the outputs lie there, whole, and were made by this recipe. With `force` they never count.
-
-    Raises StaleOutput, listing what differs, when they were made by another one. (The folder also holds the runs, so
-    it is not emptied: the outputs are replaced.)
-    """
-    path = folder / MANIFEST
-    if force or not path.exists():
-        return False
-    manifest = read_json(path)
-    changes = differences(manifest["recipe"], recipe.as_json())
-    if changes:
-        listing = "\n".join(f"  {change}" for change in changes[:20])
-        raise StaleOutput(
-            f"{folder / SUBMISSION} was made from something else:\n{listing}\nReplace it by adding --force"
-        )
-    outputs = {folder / name: digest for name, digest in manifest["outputs"].items()}
-    return all(path.exists() and file_digest(path) == digest for path, digest in outputs.items())
-
-
-def bag(task: Task, recipe: Recipe) -> None:
-    """Average, write the submission and the findings, score, and write the manifest last."""
+    options = parse_arguments()
     watch = Stopwatch()
-    (task.folder / MANIFEST).unlink(missing_ok=True)
-    slices = read_slices(task.work, task.data_set, TABLE_COLUMNS)
-    foreign = task.data_set != task.trained_on  # its patients are in no fold: all of its slices are predicted as test
-    is_test = np.full(len(slices), True) if foreign else (slices["split"] == "test").to_numpy()
-    held_out = held_out_slices(slices, () if foreign else task.folds)
-    last_epochs = {name: max(extracted_epochs(config)) for name, config in task.experiments.items()}
-    mean = bag_runs(task.runs, last_epochs, slices["image_id"], is_test, held_out)
-    images = slices["image_id"][is_test]
-    write_submission(task, images, mean.test)
-    write_findings(task.folder / FINDINGS, findings_slices(task)[is_test], mean.test)
-    write_scores(task.folder / SCORES, compare(task, mean, slices, held_out))
-    if bag_recipe(task) != recipe:
-        raise StaleOutput(f"{task.folder}: runs were replaced while they were being bagged; start again")
-    outputs = {name: file_digest(task.folder / name) for name in (SUBMISSION, FINDINGS, SCORES)}
-    configs = {name: plain(config) for name, config in task.experiments.items()}
-    write_json(task.folder / MANIFEST, {"recipe": recipe.as_json(), "configs": configs, "outputs": outputs})
-    summary("bag", len(task.runs), "runs", watch.seconds, {"test slices": len(images)})
+    runs = [read_run(Path(folder)) for folder in options.runs]
+    name = check_name(options.name or "+".join(f"{one.table.parent.name}" for one in runs), "--name")
+    if len({one.name for one in runs}) < len(runs):
+        raise WrongUse("--runs: each run counts once")
+    folder = options.work.resolve() / "preds" / "bags" / name
+    with locked(folder):
+        blend(folder, runs, options, watch)
+    print(readable(read_scores(folder / "scores.csv")))
+    print(f"\nsubmission: {folder / 'submission.csv.gz'}")
 
 
-def findings_slices(task: Task) -> pd.DataFrame:
-    """What the findings say of a slice beside its probabilities."""
-    return read_slices(task.work, task.data_set, ("image_id", "path", "series", "order"))
+def parse_arguments() -> argparse.Namespace:
+    """The command line. Raises WrongUse when weights and runs do not go together."""
+    parser = argparse.ArgumentParser(description="Average several systems' predictions into one submission")
+    parser.add_argument("--runs", nargs="+", required=True, help="folders with bag.parquet or ensemble.parquet")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--weights", nargs="+", type=float, help="one a run (default: equal)")
+    weights.add_argument("--fit-weights", action="store_true", help="fit them on out-of-fold predictions")
+    parser.add_argument("--name", help="of the output folder (default: the runs' names, joined by +)")
+    parser.add_argument("--work", type=Path, default=REPOSITORY, help="folder that holds data, checkpoints and preds")
+    options = parser.parse_args()
+    given = options.weights
+    if given is not None and (len(given) != len(options.runs) or min(given) < 0 or not 0 < sum(given) < np.inf):
+        raise WrongUse(f"--weights: give {len(options.runs)} numbers from 0 on, one a run, not all of them 0")
+    return options
 
 
-def write_submission(task: Task, images: pd.Series, probabilities: np.ndarray) -> None:
-    """Write six rows for each slice that the sample submission asks for; without a sample, for each test slice."""
-    sample = sample_submission_path(task.work, task.data_set)
-    ids = sample_ids(sample) if sample.exists() else ids_of(images)
-    submission = fill(ids, images, probabilities, training_prior(task))
-    for what, found in (
-        (
-            "slices of the sample submission have no prediction; they take the training prior of their class",
-            submission.filled,
-        ),
-        ("predicted slices are not in the sample submission; they are left out", submission.left_out),
-    ):
-        if found:
-            logger.warning("%d %s; the first: %s", len(found), what, ", ".join(found[:10]))
-    write(task.folder / SUBMISSION, submission)
+def blend(folder: Path, runs: list[SystemRun], options: argparse.Namespace, watch: Stopwatch) -> None:
+    """Write submission, findings, scores and weights."""
+    work = options.work.resolve()
+    data_set = one_data_set(runs)
+    slices = read_slices(work, data_set, SLICE_COLUMNS).set_index("image_id", drop=False)
+    test, held_out = common_slices(runs, slices, TEST), common_slices(runs, slices, OUT_OF_FOLD)
+    labels = held_out[list(CLASSES)].to_numpy(np.int8)
+    patients = held_out["patient_id"].to_numpy()
+    known = [probabilities(one, held_out) for one in runs]
+    weights = np.full(len(runs), 1 / len(runs))
+    if options.weights is not None:
+        weights = np.array(options.weights) / sum(options.weights)
+    if options.fit_weights:
+        if held_out.empty:
+            raise BadInput("--fit-weights: the runs have no out-of-fold slices in common; give --weights")
+        weights = fit_weights(known, labels)
+    mean = blended([probabilities(one, test) for one in runs], weights)
+    sample = sample_submission_path(work, data_set)
+    write_submission(folder / "submission.csv.gz", sample, test["image_id"], mean, training_prior(work, data_set))
+    write_findings(folder / "findings.csv", test[["image_id", "path", "series", "order"]], mean)
+    compared = systems(runs, known, labels, patients, weights, fitted=options.fit_weights)
+    table = score_table(compared if len(labels) else [], labels, patients, "of each system")
+    write_scores(folder / "scores.csv", table)
+    listed = {one.name: {"weight": float(w), "sha256": one.sha256} for one, w in zip(runs, weights, strict=True)}
+    outputs = {name: file_digest(folder / name) for name in ("submission.csv.gz", "findings.csv", "scores.csv")}
+    facts = {"data_set": data_set, "fitted": options.fit_weights, "runs": listed, "outputs": outputs}
+    write_json(folder / "weights.json", facts)
+    logger.info("weights: %s", ", ".join(f"{one.name} {w:.3f}" for one, w in zip(runs, weights, strict=True)))
+    summary("bag of systems", len(runs), "runs", watch.seconds, {"test slices": len(test)})
 
 
-def training_prior(task: Task) -> np.ndarray:
-    """Share of positive slices in what the models were trained on; 0.5 where its table is not at hand or unlabelled."""
-    if slices_path(task.work, task.trained_on).exists():
-        slices = read_slices(task.work, task.trained_on, ("split", *CLASSES))
-        labels = slices.loc[slices["split"] == "train", list(CLASSES)]
-        if len(labels):
-            return prior(labels.to_numpy(np.int8))
-    logger.warning("%s has no labelled slices here; a slice without a prediction takes 0.5", task.trained_on)
-    return np.full(len(CLASSES), 0.5)
-
-
-def compare(task: Task, mean: Bag, slices: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:
-    """The score table; empty, with the reason logged, where no slice is out of fold."""
-    if not len(held_out.rows):
-        reason = f"fold {ALL} has learnt from every patient" if ALL in task.folds else "no labelled slice is held out"
-        if task.data_set != task.trained_on:
-            reason = f"{task.data_set} is not the data set trained on ({task.trained_on})"
-        logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / SCORES)
-        return empty_table()
-    compared = systems(task.runs, mean, slices, held_out)
-    return score_table(compared, held_out.labels, held_out.patients, " ".join(task.folds))
+def systems(
+    runs: list[SystemRun],
+    known: list[np.ndarray],
+    labels: np.ndarray,
+    patients: np.ndarray,
+    weights: np.ndarray,
+    *,
+    fitted: bool,
+) -> list[System]:
+    """Each run, then the blend; fitted weights are scored on patients that they were not fitted on."""
+    found = [
+        System(one.name.split("/")[0], one.name.split("/")[1], p, f"{one.table.name} of {one.name}")
+        for one, p in zip(runs, known, strict=True)
+    ]
+    best = int(np.argmin([score(p, labels)["weighted_log_loss"] or np.inf for p in known]))
+    listed = ", ".join(f"{one.name} {w:.3f}" for one, w in zip(runs, weights, strict=True))
+    if fitted:
+        honest = blend_by_others(known, labels, patients)
+        found.append(System("blend", "", honest, "weights fitted on other patients than those scored", over=best))
+    else:
+        found.append(System("blend", "", blended(known, weights), f"weights {listed}", over=best))
+    return found
 
 
 if __name__ == "__main__":

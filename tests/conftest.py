@@ -9,6 +9,7 @@ import pytest
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as the stages do: nothing in the tests asks the network
 
+from first_level import arguments_for, make_first_level
 from programs import MINI_CONFIG, run_program
 
 MINI_PHANTOM = ("--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
@@ -61,5 +62,23 @@ def run_stages(work: Work, *extra: str) -> None:
 
 def copy_work(source: Work, target: Work) -> None:
     """Copy a work folder."""
-    
+    import shutil
+
     shutil.copytree(source.folder, target.folder)
+
+
+@pytest.fixture(scope="session")
+def first_level_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Slices and the classifiers' tables, as stages 41 and 43 leave them."""
+    work = tmp_path_factory.mktemp("first_level")
+    make_first_level(work)
+    return work
+
+
+@pytest.fixture(scope="session")
+def second_level_work(tmp_path_factory: pytest.TempPathFactory, first_level_work: Path) -> Path:
+    """The same after stages 44 and 45."""
+    work = shutil.copytree(first_level_work, tmp_path_factory.mktemp("second_level") / "work")
+    run_program("stacking_second_level", *arguments_for(work))
+    run_program("stacking_ensemble", *arguments_for(work))
+    return work

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Predict with the classifiers of the stacking system: each fold's own slices, and the test slices with every fold's.
+# In:  checkpoints/stacking/<experiment>/ (run_42), data/<data set>/stacking/<experiment>/slices.parquet, hu/ (run_41)
+# Out: preds/stacking/<experiment>/<network>/fold<k>_epoch<e>/predictions.parquet and manifest
+#
+#   sh bin/run_43_stacking_predict.sh
+#   sh bin/run_43_stacking_predict.sh --prediction.passes 1
+set -eu
+CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+. "$(dirname "$(readlink -f "$0")")/_stage.sh"
+
+need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
+need "$WORK/checkpoints/stacking/$EXPERIMENT" run_42_stacking_train.sh
+# shellcheck disable=SC2086  # one word a fold
+launch scripts/stacking_predict.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Train the second level of the stacking system: LightGBM, CatBoost and XGBoost over each study's predictions, a model
+# a class and fold; with early stopping on a fold beside the scored one (nested), and on the scored one as published.
+# In:  preds/stacking/<experiment>/<network>/ (run_43), data/<data set>/stacking/<experiment>/slices.parquet (run_41)
+# Out: checkpoints/stacking/<experiment>/<booster>/<stopping>/ (models, importance.csv),
+#      preds/stacking/<experiment>/<booster>_<stopping>.parquet and manifest
+#
+#   sh bin/run_44_stacking_second_level.sh
+#   sh bin/run_44_stacking_second_level.sh --booster lightgbm --stopping nested
+#   CONFIG=configs/stacking/quickstart.yaml sh bin/run_44_stacking_second_level.sh --skip-missing
+set -eu
+CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+. "$(dirname "$(readlink -f "$0")")/_stage.sh"
+
+need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
+need "$WORK/preds/stacking/$EXPERIMENT" run_43_stacking_predict.sh
+# shellcheck disable=SC2086  # one word a fold
+program scripts/stacking_second_level.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Average LightGBM, CatBoost and XGBoost into one submission, and score every step of the stacking system on out-of-fold
+# patients.
+# In:  preds/stacking/<experiment>/ (run_43, run_44), data/<data set>/stacking/<experiment>/slices.parquet (run_41),
+#      data/<data set>/slices.parquet and sample_submission.csv (run_01)
+# Out: preds/stacking/<experiment>/submission.csv.gz, findings.csv, scores.csv, ensemble.parquet and manifest
+#
+#   sh bin/run_45_stacking_ensemble.sh
+#   sh bin/run_45_stacking_ensemble.sh --booster lightgbm xgboost
+set -eu
+CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+. "$(dirname "$(readlink -f "$0")")/_stage.sh"
+
+need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
+need "$WORK/preds/stacking/$EXPERIMENT" run_43_stacking_predict.sh
+# shellcheck disable=SC2086  # one word a fold
+program scripts/stacking_ensemble.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"

@@ -1,0 +1,236 @@
+"""Gradient boosting by three libraries: train with early stopping, keep the best round, predict from the model's file.
+
+A model is a file in the library's own text or JSON format, and prediction always reads that file: a run that goes on
+with models on disk ends as one that was never stopped. The libraries are imported where they are used, since one can
+do without the others. n slices, F features.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hounsfield.core.errors import BadInput
+from hounsfield.core.files import read_json
+from hounsfield.stacking.config import Booster, CatBoostConfig, LightGBMConfig, SecondLevelConfig, XGBoostConfig
+
+PRIOR = "prior"  # what stands in for a model of a class that cannot be learnt
+PACKAGES: dict[Booster, str] = {"lightgbm": "lightgbm", "catboost": "catboost", "xgboost": "xgboost-cpu"}
+SUFFIXES: dict[str, str] = {"lightgbm": ".txt", "catboost": ".json", "xgboost": ".json", PRIOR: ".json"}
+# of CatBoost's account of its training: the rest (a random name, the time, the losses) differs from run to run
+KEPT_BY_CATBOOST = ("catboost_version_info", "class_params", "params")
+
+
+class Samples(NamedTuple):
+    """Slices to learn from, or to stop early by."""
+
+    x: np.ndarray  # (n, F) float32, NaN where a neighbour does not exist
+    y: np.ndarray  # (n,) int8, 0 or 1
+
+
+class Trained(NamedTuple):
+    """A model, cut after its best round."""
+
+    content: bytes  # of its file
+    rounds: int
+    importance: np.ndarray  # (F,) each feature's share of the gain, which sum up to 1; zeros for a model of no splits
+
+
+def not_installed(boosters: Sequence[Booster]) -> dict[Booster, str]:
+    """Those of the libraries that cannot be imported, each with the fact and the remedy."""
+    found: dict[Booster, str] = {}
+    for booster in boosters:
+        try:
+            importlib.import_module(booster)
+        except ImportError:
+            found[booster] = f"{booster} is not installed; install it with: pip install {PACKAGES[booster]}"
+        except OSError as error:  # LightGBM's wheel leaves the OpenMP library to the system
+            found[booster] = f"{booster} cannot be loaded ({error}); on Debian and Ubuntu: apt-get install libgomp1"
+    return found
+
+
+def booster_settings(booster: Booster, config: SecondLevelConfig) -> dict[str, Any]:
+    """The settings of one library, as plain values."""
+    return asdict(getattr(config, booster))
+
+
+def train_booster(
+    booster: Booster,
+    config: SecondLevelConfig,
+    train: Samples,
+    stop: Samples,
+    names: Sequence[str],
+    *,
+    seed: int,
+    threads: int,
+) -> Trained:
+    """Train one model on `train` until the log loss on `stop` has not fallen for the configured number of rounds.
+
+    names: of the F features. The same arguments give the same bytes, on a CPU with the same number of threads.
+    """
+    if booster == "lightgbm":
+        return train_lightgbm(config.lightgbm, train, stop, names, seed, threads)
+    if booster == "catboost":
+        return train_catboost(config.catboost, train, stop, names, seed, threads)
+    return train_xgboost(config.xgboost, train, stop, names, seed, threads)
+
+
+def train_lightgbm(
+    config: LightGBMConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+) -> Trained:
+    """LightGBM; the model is its text."""
+    import lightgbm
+
+    settings: dict[str, Any] = {
+        **_own(config),
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "seed": seed,
+        "num_threads": threads,
+        "deterministic": True,
+        "force_row_wise": True,  # which of two ways is faster is otherwise measured, and differs from run to run
+        "verbosity": -1,
+    }
+    learnt = lightgbm.Dataset(train.x, train.y, feature_name=list(names), params=settings)
+    model = lightgbm.train(
+        settings,
+        learnt,
+        config.rounds,
+        valid_sets=[lightgbm.Dataset(stop.x, stop.y, reference=learnt)],
+        callbacks=[lightgbm.early_stopping(config.patience, verbose=False)],
+    )
+    best = model.best_iteration
+    gain = model.feature_importance("gain", iteration=best)
+    return Trained(model.model_to_string(num_iteration=best).encode(), best, _shares(gain))
+
+
+def train_catboost(
+    config: CatBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+) -> Trained:
+    """CatBoost; the model is its JSON. It has no gain: the importance is how much a feature moves the prediction."""
+    import catboost
+
+    model = catboost.CatBoost(
+        {
+            **_own(config),
+            "iterations": config.rounds,
+            "loss_function": "Logloss",
+            "od_type": "Iter",
+            "od_wait": config.patience,
+            "use_best_model": True,
+            "random_seed": seed,
+            "thread_count": threads,
+            "allow_writing_files": False,  # it would leave a folder of its own where the stage was started
+            "logging_level": "Silent",
+        }
+    )
+    named = list(names)
+    model.fit(
+        catboost.Pool(train.x, train.y, feature_names=named),
+        eval_set=catboost.Pool(stop.x, stop.y, feature_names=named),
+    )
+    with tempfile.TemporaryDirectory() as folder:  # the library writes JSON to files only
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        content = json.loads(path.read_bytes())
+    content["model_info"] = {name: content["model_info"][name] for name in KEPT_BY_CATBOOST}
+    gain = np.asarray(model.get_feature_importance(type="PredictionValuesChange"))
+    return Trained(json.dumps(content, separators=(",", ":")).encode(), model.tree_count_, _shares(gain))
+
+
+def train_xgboost(
+    config: XGBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+) -> Trained:
+    """XGBoost; the model is its JSON."""
+    import xgboost
+
+    named = {"feature_names": list(names), "nthread": threads}
+    learnt = xgboost.QuantileDMatrix(train.x, train.y, **named)
+    model = xgboost.train(
+        {
+            **_own(config),
+            "objective": "binary:logistic",
+            "eval_metric": "logloss",
+            "tree_method": "hist",
+            "seed": seed,
+            "nthread": threads,
+        },
+        learnt,
+        config.rounds,
+        evals=[(xgboost.QuantileDMatrix(stop.x, stop.y, ref=learnt, **named), "stop")],
+        early_stopping_rounds=config.patience,
+        verbose_eval=False,
+    )
+    best = model[: model.best_iteration + 1]
+    gain = best.get_score(importance_type="total_gain")
+    return Trained(
+        bytes(best.save_raw("json")),
+        best.num_boosted_rounds(),
+        _shares(np.array([gain.get(name, 0) for name in names])),
+    )
+
+
+def predict_booster(made_by: str, path: Path, x: np.ndarray, *, threads: int) -> np.ndarray:
+    """Probabilities by the model in the file at `path`, (n,) float64. made_by: a library, or `prior`."""
+    if made_by == PRIOR:
+        return np.full(len(x), read_prior(path))
+    if made_by == "lightgbm":
+        import lightgbm
+
+        return np.asarray(lightgbm.Booster(model_file=str(path)).predict(x, num_threads=threads), np.float64)
+    if made_by == "catboost":
+        import catboost
+
+        cat = catboost.CatBoost()
+        cat.load_model(str(path), format="json")
+        return np.asarray(cat.predict(x, prediction_type="Probability", thread_count=threads), np.float64)[:, 1]
+    import xgboost
+
+    model = xgboost.Booster({"nthread": threads})
+    model.load_model(str(path))
+    return np.asarray(model.inplace_predict(x, validate_features=False), np.float64)
+
+
+def why_prior(train: Samples, stop: Samples) -> str:
+    """Why a class cannot be learnt from these slices; empty where it can.
+
+    A part without a positive or without a negative slice has nothing to tell apart, or to stop by.
+    """
+    for part, samples in (("learn from", train), ("stop by", stop)):
+        if not len(samples.y):
+            return f"there is no slice to {part}"
+        if samples.y.min() == samples.y.max():
+            return f"the slices to {part} are all {'positive' if samples.y[0] else 'negative'}"
+    return ""
+
+
+def prior_model(train: Samples, features: int) -> Trained:
+    """What stands in for a class that cannot be learnt: the share of positive slices."""
+    share = float(train.y.mean(dtype=np.float64)) if len(train.y) else 0.5
+    return Trained((json.dumps({PRIOR: share}) + "\n").encode(), 0, np.zeros(features))
+
+
+def read_prior(path: Path) -> float:
+    """The probability that `prior_model` left at `path`."""
+    content = read_json(path)
+    share = content.get(PRIOR) if isinstance(content, dict) else None
+    if not isinstance(share, float | int) or not 0 <= share <= 1:
+        raise BadInput(f"{path} is no prior; train it again with --force")
+    return float(share)
+
+
+def _own(config: LightGBMConfig | CatBoostConfig | XGBoostConfig) -> dict[str, Any]:
+    """The settings that the library knows by the same name."""
+    return {name: value for name, value in asdict(config).items() if name not in ("rounds", "patience")}
+
+
+def _shares(gain: np.ndarray) -> np.ndarray:
+    total = gain.sum()
+    return gain / total if total > 0 else np.zeros(len(gain))

@@ -1,0 +1,149 @@
+"""One stacking experiment's configuration. Each part belongs to one stage; the numbers are the published ones.
+
+RSNA 2019, 11th place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hounsfield.core.settings import Precision
+from hounsfield.core.stages import REPOSITORY
+
+Booster = Literal["lightgbm", "catboost", "xgboost"]
+DEFAULT_CONFIG = REPOSITORY / "configs" / "stacking" / "published.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which slices the networks see, and the folds (stage 41)."""
+
+    brain_diff_above: float = 60.0  # HU; a slice with less contrast in the brain window shows no brain
+    fold_count: int = 8
+    fold_seed: int = 300  # breaks ties between equally suited folds
+    bad_share: float = 0.2  # more slices that cannot be stored than this share, and the stage fails
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """One of the classifiers: its name, which names its files, and what differs between them."""
+
+    name: str
+    backbone: str  # a timm name
+    size: int  # pixels
+    seed: int
+    hu_noise: float  # in training, the whole image is multiplied by 1 +- this
+    hu_noise_predicting: float
+    weights: str | None = None  # a file to start from
+
+
+SE_RESNEXT50 = NetworkConfig(
+    name="se_resnext50", backbone="legacy_seresnext50_32x4d.in1k", size=512, seed=30, hu_noise=0.06,
+    hu_noise_predicting=0.05,
+)  # fmt: skip
+SE_RESNEXT101 = NetworkConfig(
+    name="se_resnext101", backbone="legacy_seresnext101_32x4d.in1k", size=480, seed=40, hu_noise=0.05,
+    hu_noise_predicting=0.04,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How every one of the classifiers is trained (stage 42)."""
+
+    download: bool = False  # may timm's hub be asked for the backbones' weights?
+    mean: tuple[float, float, float] = (13.197, 7.179, -78.954)  # HU in the brain, subdural and soft tissue windows
+    std: tuple[float, float, float] = (24.509, 55.063, 113.127)
+    crop_scale: tuple[float, float] = (0.7, 1.0)  # share of the area that a random crop keeps
+    rotation: float = 30.0  # degrees at most
+    noise_probability: float = 0.9
+    epochs: int = 4
+    batch_size: int = 28  # over all processes
+    accumulate: int = 1  # parts a batch is cut into when it does not fit
+    learning_rate: float = 1.4e-4
+    learning_rate_steps: tuple[int, ...] = (1, 2, 3)  # after so many epochs ...
+    learning_rate_factor: float = 3 / 7  # ... it is multiplied by this
+    precision: Precision = "auto"
+    compile: bool = False  # torch.compile
+    workers: int = 8  # loader processes for each training process
+    steps_per_epoch: int | None = None  # None: all slices; a number cuts every epoch short
+    save_every: int = 1000  # steps between saved training states
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionConfig:
+    """Random passes over held-out and test slices, averaged (stage 43)."""
+
+    epochs: tuple[int, ...] = (2, 3)  # the checkpoints that are averaged, counted from 0
+    passes: int = 5
+    crop_scale: tuple[float, float] = (0.75, 1.0)
+    rotation: float = 25.0  # degrees at most
+    noise_probability: float = 0.7
+    batch_size: int = 64
+    block_batches: int = 16  # batches written at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightGBMConfig:
+    """LightGBM's settings, under its own names."""
+
+    num_leaves: int = 30
+    max_depth: int = 5
+    min_child_samples: int = 5
+    learning_rate: float = 0.02
+    bagging_fraction: float = 0.7
+    bagging_freq: int = 2
+    feature_fraction: float = 0.9
+    lambda_l1: float = 0.9
+    lambda_l2: float = 0.9
+    rounds: int = 5000  # at most
+    patience: int = 100  # rounds without gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatBoostConfig:
+    """CatBoost's settings, under its own names."""
+
+    depth: int = 4
+    learning_rate: float = 0.02
+    rounds: int = 20000  # at most
+    patience: int = 100  # rounds without gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class XGBoostConfig:
+    """XGBoost's settings, under its own names."""
+
+    max_depth: int = 5
+    learning_rate: float = 0.08
+    colsample_bytree: float = 0.9
+    subsample: float = 0.9
+    rounds: int = 500  # at most
+    patience: int = 50  # rounds without gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondLevelConfig:
+    """Gradient boosting over a study's predictions, one model a class and fold (stage 44)."""
+
+    boosters: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
+    neighbours: int = 9  # slices before and after whose prediction is a feature
+    lightgbm: LightGBMConfig = field(default_factory=LightGBMConfig)
+    catboost: CatBoostConfig = field(default_factory=CatBoostConfig)
+    xgboost: XGBoostConfig = field(default_factory=XGBoostConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackingConfig:
+    """One experiment of the stacking system."""
+
+    data_set: str = "rsna2019"  # the folder below data/ that it is trained on
+    folds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
+    seed: int = 300
+    threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
+    data: DataConfig = field(default_factory=DataConfig)
+    networks: tuple[NetworkConfig, ...] = (SE_RESNEXT50, SE_RESNEXT101)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    prediction: PredictionConfig = field(default_factory=PredictionConfig)
+    second_level: SecondLevelConfig = field(default_factory=SecondLevelConfig)

@@ -1,0 +1,40 @@
+"""Which of an experiment's classifiers a program works on, and what shapes each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.stages import check_name, plain
+from hounsfield.stacking.config import NetworkConfig, StackingConfig
+
+# these change how fast a run goes, not what comes out; the starting weights count by their digest
+SPEED_SETTINGS = ("workers", "save_every", "download", "compile")
+
+
+def add_network_argument(parser: ArgumentParser) -> None:
+    """Add `--network`: one or several of the configuration's, by name."""
+    parser.add_argument("--network", nargs="+", default=None, help="these classifiers alone (default: all)")
+
+
+def chosen_networks(names: Sequence[str] | None, config: StackingConfig) -> list[NetworkConfig]:
+    """The networks of those names, all when there are none. Raises WrongUse for a name that is not there or repeats."""
+    known = {check_name(network.name, "networks.name"): network for network in config.networks}
+    if len(known) < len(config.networks) or not known:
+        raise WrongUse("networks: give at least one, each with a name of its own")
+    for name in names or ():
+        if name not in known:
+            raise WrongUse(f"--network {name}: the configuration has {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def training_settings(config: StackingConfig, network: NetworkConfig) -> dict[str, Any]:
+    """What a classifier's weights depend on, beside its inputs."""
+    shared = {name: value for name, value in plain(config.training).items() if name not in SPEED_SETTINGS}
+    own = plain(network)
+    for name in ("weights", "hu_noise_predicting"):
+        del own[name]
+    return {**shared, **own}

@@ -1,0 +1,338 @@
+"""Stages 44 and 45: early stopping, resuming, what is refused, and what the tables hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from first_level import CONFIG, EXPERIMENT, all_tables, arguments_for, make_table, write_stacking_slices
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, read_manifest, read_predictions
+from hounsfield.competitions.rsna2019.scores import read_scores
+from hounsfield.competitions.rsna2019.submission import ids_of
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.stacking.config import Booster
+from hounsfield.stacking.ensemble import read_first_level
+from hounsfield.stacking.features import class_features, feature_names
+from hounsfield.stacking.paths import boosters_folder, predictions_folder, second_level_path
+from hounsfield.stacking.second_level import SLICE_COLUMNS, STOPPINGS, open_case, split_folds
+from hounsfield.stacking.slices import read_stacking_slices
+from programs import run_program
+from synthetic_runs import write_sample
+
+BOOSTERS: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
+ONE = ("--booster", "lightgbm", "--stopping", "nested")
+
+
+@pytest.fixture
+def work(tmp_path: Path, first_level_work: Path) -> Path:
+    """What stage 44 starts from."""
+    return shutil.copytree(first_level_work, tmp_path / "work")
+
+
+@pytest.fixture
+def done(tmp_path: Path, second_level_work: Path) -> Path:
+    """What stages 44 and 45 leave."""
+    return shutil.copytree(second_level_work, tmp_path / "work")
+
+
+def learn(work: Path, *extra: object, config=CONFIG) -> None:
+    run_program("stacking_second_level", *arguments_for(work, config), *extra)
+
+
+def average(work: Path, *extra: object) -> None:
+    run_program("stacking_ensemble", *arguments_for(work), *extra)
+
+
+def slices_of(work: Path) -> pd.DataFrame:
+    return read_stacking_slices(work, CONFIG.data_set, EXPERIMENT, SLICE_COLUMNS)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but the locks."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def outcome(work: Path) -> dict[str, bytes]:
+    return files_of(work / "checkpoints") | files_of(work / "preds")
+
+
+def test_nested_stopping_never_sees_the_scored_fold_and_the_published_one_stops_by_it() -> None:
+    assert split_folds([0, 1, 2, 3], 1, "nested") == ([0, 3], 2)
+    assert split_folds([0, 1, 2, 3], 3, "nested") == ([1, 2], 0)
+    assert split_folds([0, 2, 5], 5, "nested") == ([2], 0)
+    assert split_folds([0, 1, 2, 3], 1, "scored_fold") == ([0, 2, 3], 1)
+
+
+@pytest.mark.parametrize(("folds", "stopping"), [([0, 1], "nested"), ([4], "scored_fold")])
+def test_too_few_folds_are_wrong_use(folds, stopping) -> None:
+    with pytest.raises(WrongUse, match=f"early stopping {stopping} needs"):
+        split_folds(folds, folds[0], stopping)
+
+
+def test_patients_learnt_from_stopped_by_and_scored_are_different_people(second_level_work) -> None:
+    patients = slices_of(second_level_work).dropna(subset="fold").groupby("fold")["patient_id"].agg(set)
+    folder = boosters_folder(second_level_work, EXPERIMENT, "xgboost", "nested")
+    for fold in CONFIG.folds:
+        facts = json.loads((folder / f"fold{fold}_any.facts.json").read_text())
+        parts = [set.union(*patients[facts["learnt_folds"]]), patients[facts["stop_fold"]], patients[fold]]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
+@pytest.mark.parametrize("booster", BOOSTERS)
+@pytest.mark.parametrize("stopping", STOPPINGS)
+def test_every_labelled_and_every_test_slice_is_predicted_once_in_the_slices_order(
+    second_level_work, booster, stopping
+) -> None:
+    slices = slices_of(second_level_work)
+    frame, _ = read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), remedy="")
+    assert list(frame["image_id"]) == list(slices["image_id"])
+    assert list(frame["split"]) == [TEST if split == "test" else OUT_OF_FOLD for split in slices["split"]]
+
+
+@pytest.mark.parametrize("booster", BOOSTERS)
+def test_importance_names_every_feature_of_every_model(second_level_work, booster) -> None:
+    table = pd.read_csv(boosters_folder(second_level_work, EXPERIMENT, booster, "nested") / "importance.csv")
+    assert list(table.columns) == ["class", "fold", "feature", "gain_share"]
+    assert set(table["feature"]) == set(feature_names(9))
+    np.testing.assert_allclose(table.groupby(["class", "fold"])["gain_share"].sum(), 1, atol=1e-3)
+    own = table[table["feature"] == table["class"]].groupby("class")["gain_share"].mean()
+    assert own.mean() > 1 / 28  # more than an equal share
+
+
+@pytest.mark.parametrize("booster", BOOSTERS)
+def test_a_run_that_was_killed_goes_on_with_the_missing_models_and_ends_the_same(
+    second_level_work, work, booster, monkeypatch
+) -> None:
+    from hounsfield.stacking import second_level
+
+    trained, train = [], second_level.train_booster
+
+    def killed_at_the_fifth(*arguments, **named):
+        if len(trained) == 4:
+            raise KeyboardInterrupt
+        trained.append(1)
+        return train(*arguments, **named)
+
+    options = ("--booster", booster, "--stopping", "nested")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(second_level, "train_booster", killed_at_the_fifth)
+        learn(work, *options)
+    folder, table = (
+        boosters_folder(work, EXPERIMENT, booster, "nested"),
+        second_level_path(work, EXPERIMENT, booster, "nested"),
+    )
+    assert len(list(folder.glob("*.facts.json"))) == 4
+    assert not table.exists()
+    (folder / "fold2_epidural.facts.json").unlink()  # killed between the model and its facts
+    trained.clear()
+    monkeypatch.setattr(second_level, "train_booster", lambda *a, **k: trained.append(1) or train(*a, **k))
+    learn(work, *options)
+    assert len(trained) == 18 - 3
+    assert files_of(folder) == files_of(boosters_folder(second_level_work, EXPERIMENT, booster, "nested"))
+    whole = second_level_path(second_level_work, EXPERIMENT, booster, "nested")
+    assert table.read_bytes() == whole.read_bytes()
+
+
+def test_a_finished_run_has_nothing_to_do(done, monkeypatch) -> None:
+    monkeypatch.setattr("hounsfield.stacking.second_level.train_booster", None)
+    before = outcome(done)
+    learn(done)
+    average(done)
+    assert outcome(done) == before
+
+
+def test_a_model_that_was_damaged_is_trained_again(done) -> None:
+    before = outcome(done)
+    folder = boosters_folder(done, EXPERIMENT, "lightgbm", "nested")
+    (folder / "fold0_any.txt").write_bytes(b"tree")
+    second_level_path(done, EXPERIMENT, "lightgbm", "nested").unlink()
+    learn(done, *ONE)
+    assert outcome(done) == before
+
+
+def test_other_settings_are_refused_until_force_is_given(done) -> None:
+    settings = replace(CONFIG.second_level, neighbours=2)
+    other = replace(CONFIG, second_level=settings)
+    with pytest.raises(StaleOutput, match=r"settings\.neighbours: 9 -> 2"):
+        learn(done, *ONE, config=other)
+    learn(done, *ONE, "--force", config=other)
+    table = pd.read_csv(boosters_folder(done, EXPERIMENT, "lightgbm", "nested") / "importance.csv")
+    assert set(table["feature"]) == set(feature_names(2))
+
+
+def test_settings_of_one_library_do_not_make_anothers_models_stale(done) -> None:
+    settings = replace(CONFIG.second_level, catboost=replace(CONFIG.second_level.catboost, depth=2))
+    before = outcome(done)
+    learn(done, "--booster", "lightgbm", "xgboost", config=replace(CONFIG, second_level=settings))
+    assert outcome(done) == before
+
+
+def test_one_library_alone_trains_nothing_else(work) -> None:
+    learn(work, *ONE)
+    assert [path.name for path in (work / "checkpoints" / "stacking" / EXPERIMENT).iterdir()] == ["lightgbm"]
+
+
+def test_a_library_that_is_not_installed_is_named_and_skipped_only_when_asked(work, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "catboost", None)
+    both = ("--booster", "lightgbm", "catboost", "--stopping", "nested")
+    with pytest.raises(MissingInput, match=r"catboost is not installed; .*pip install catboost\nor .*--skip-missing"):
+        learn(work, *both)
+    assert not (work / "checkpoints").exists()
+    learn(work, *both, "--skip-missing")
+    assert second_level_path(work, EXPERIMENT, "lightgbm", "nested").exists()
+    with pytest.raises(MissingInput, match="catboost is not installed"):
+        learn(work, "--booster", "catboost", "--skip-missing")
+    with pytest.raises(MissingInput, match=r"--booster NAME"):
+        average(work)
+
+
+def test_a_missing_table_of_the_first_level_stops_the_second(work) -> None:
+    all_tables(work)[0].path.with_suffix(".json").unlink()
+    with pytest.raises(MissingInput, match="small fold 0 epoch 2"):
+        learn(work)
+
+
+def without_a_class(work: Path, name: str, folds: tuple[int, ...]) -> None:
+    """Make all slices of some folds negative for one class."""
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(**{name: table[name].where(~table["fold"].isin(folds) | table[name].isna(), 0)})
+
+    write_stacking_slices(work, change)
+    for table in all_tables(work):
+        make_table(work, table)
+
+
+def test_a_class_without_a_positive_takes_the_prior_of_its_training_part_and_says_so(work, monkeypatch) -> None:
+    without_a_class(work, "epidural", (0, 1))
+    said: list[str] = []
+    monkeypatch.setattr("hounsfield.stacking.second_level.logger.warning", lambda text, *a: said.append(text % a))
+    learn(work, *ONE)
+    frame, _ = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "nested"), remedy="")
+    slices = slices_of(work)
+    share = slices.loc[slices["fold"] == 2, "epidural"].mean()
+    # fold 0 stops by fold 1 and learns from fold 2; fold 1 learns from fold 0; fold 2 learns from fold 1
+    for fold, expected in ((0, share), (1, 0), (2, 0)):
+        np.testing.assert_allclose(frame.loc[slices["fold"] == fold, "epidural"], expected)
+    np.testing.assert_allclose(frame.loc[slices["split"] == "test", "epidural"], share / 3)
+    assert frame["any"].nunique() > 5
+    assert said == [
+        "lightgbm nested fold 0 epidural: the slices to stop by are all negative; its prior stands in for a model",
+        "lightgbm nested fold 1 epidural: the slices to learn from are all negative; its prior stands in for a model",
+        "lightgbm nested fold 2 epidural: the slices to learn from are all negative; its prior stands in for a model",
+    ]
+    folder = boosters_folder(work, EXPERIMENT, "lightgbm", "nested")
+    assert json.loads((folder / "fold0_epidural.json").read_text()) == {"prior": pytest.approx(share)}
+
+
+@pytest.mark.parametrize(
+    ("column", "fact"),
+    [("subdural", "1 training slices lack a label or the fold; the first is ID_toy"), ("brain_ratio", "1 slices have")],
+)
+def test_a_missing_label_or_number_is_refused_with_the_file_named(work, column, fact) -> None:
+    slices = slices_of(work)
+    slices.loc[3, column] = np.nan
+    with pytest.raises(BadInput, match=f"^slices of stage 41: {fact}"):
+        open_case(slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
+
+
+def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> None:
+    slices = slices_of(work)
+    long = slices[slices["slices_in_study"] == 14]
+    first = long.index[long["series"] == long["series"].iloc[0]]
+    slices.loc[first[::2], "split"] = "test"
+    slices.loc[first[::2], ["fold", *CLASSES]] = np.nan
+    slices = slices.sort_values(["split", "series", "order"], ascending=[False, True, True], ignore_index=True)
+    predictions = np.random.default_rng(0).random((len(slices), 6))
+    case = open_case(slices, predictions, CONFIG.folds, "")
+    table = class_features(case.predictions, 5, case.studies, 9)
+    study = slices["series"].iloc[case.rows].to_numpy() == long["series"].iloc[0]
+    along = predictions[slices.index[slices["series"] == long["series"].iloc[0]], 5]
+    orders = slices.loc[slices["series"] == long["series"].iloc[0], "order"].to_numpy()
+    np.testing.assert_allclose(table[study][:-1, 9], along[np.argsort(orders)][1:], rtol=1e-6)
+    assert set(case.folds[study]) >= {-1}
+
+
+def test_folds_that_are_left_out_are_neither_learnt_from_nor_predicted(work) -> None:
+    learn(work, "--booster", "lightgbm", "--stopping", "scored_fold", "--fold", 0, 2)
+    frame, manifest = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "scored_fold"), remedy="")
+    slices = slices_of(work)
+    assert list(frame["image_id"]) == list(slices.loc[slices["fold"] != 1, "image_id"])
+    assert manifest["settings"]["folds"] == [0, 2]
+    with pytest.raises(WrongUse, match="fold 3: give 0 to 2"):
+        learn(work, "--fold", 3)
+
+
+def test_the_score_table_compares_every_step_and_calls_the_published_one_optimistic(second_level_work) -> None:
+    table = read_scores(predictions_folder(second_level_work, EXPERIMENT) / "scores.csv").set_index("system")
+    assert list(table.index) == [
+        *("prior", "small", "large", "cnn_ensemble", *BOOSTERS, "second_level", "second_level_scored_fold")
+    ]
+    assert list(table["gain_over"]) == ["", *["prior"] * 3, *["cnn_ensemble"] * 5]
+    assert "optimistic" in table.loc["second_level_scored_fold", "models"]
+    assert "nested" in table.loc["second_level", "models"]
+    loss = table["weighted_log_loss"]
+    assert loss["prior"] > loss["cnn_ensemble"] > loss["second_level"]
+    assert (table["slices"] == slices_of(second_level_work)["fold"].notna().sum()).all()
+
+
+def test_the_ensemble_is_nested_out_of_fold_and_as_published_on_test(second_level_work) -> None:
+    folder = predictions_folder(second_level_work, EXPERIMENT)
+    frame, manifest = read_predictions(folder / "ensemble.parquet", remedy="")
+    for split, stopping in ((OUT_OF_FOLD, "nested"), (TEST, "scored_fold")):
+        tables = [
+            read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), remedy="")[0]
+            for booster in BOOSTERS
+        ]
+        mean = np.mean([table.loc[table["split"] == split, list(CLASSES)] for table in tables], axis=0)
+        np.testing.assert_allclose(frame.loc[frame["split"] == split, list(CLASSES)], mean)
+    assert manifest["early_stopping"] == {OUT_OF_FOLD: "nested", TEST: "scored_fold"}
+    assert read_manifest(folder / "ensemble.parquet", remedy="")["stage"] == "stacking_ensemble"
+
+
+def test_the_submission_holds_the_ensembles_test_probabilities(second_level_work) -> None:
+    folder = predictions_folder(second_level_work, EXPERIMENT)
+    frame, _ = read_predictions(folder / "ensemble.parquet", remedy="")
+    test = frame[frame["split"] == TEST]
+    with gzip.open(folder / "submission.csv.gz", "rt") as text:
+        submission = pd.read_csv(text)
+    assert list(submission["ID"]) == list(ids_of(test["image_id"]))
+    np.testing.assert_allclose(submission["Label"], test[list(CLASSES)].to_numpy().ravel(), atol=1e-5)
+    findings = pd.read_csv(folder / "findings.csv")
+    assert list(findings["image_id"]) == list(test["image_id"])
+
+
+def test_slices_that_the_sample_asks_for_and_that_have_no_prediction_take_the_training_prior(done) -> None:
+    slices = slices_of(done)
+    labels = slices.loc[slices["split"] == "train", list(CLASSES)].astype(float)
+    images = pd.Series(["ID_lost", *slices.loc[slices["split"] == "test", "image_id"]])
+    write_sample(done, list(ids_of(images)))
+    with pytest.raises(StaleOutput, match="sample submission: null -> "):
+        average(done)
+    average(done, "--force")
+    with gzip.open(predictions_folder(done, EXPERIMENT) / "submission.csv.gz", "rt") as text:
+        np.testing.assert_allclose(pd.read_csv(text)["Label"][:6], labels.mean(), atol=1e-6)
+
+
+def test_an_ensemble_of_other_models_is_refused(done) -> None:
+    learn(done, *ONE, "--force", config=replace(CONFIG, seed=1))
+    with pytest.raises(StaleOutput, match=r"lightgbm_nested\.parquet: settings\.seed: 1 -> 300"):
+        average(done)
+
+
+def test_the_second_level_learns_from_what_the_first_level_says_of_the_study(second_level_work) -> None:
+    slices = slices_of(second_level_work)
+    first_level = read_first_level(all_tables(second_level_work), slices)
+    case = open_case(slices, first_level.ensemble, CONFIG.folds, "")
+    assert np.isfinite(case.predictions).all()
+    assert sorted(case.rows) == list(range(len(slices)))
