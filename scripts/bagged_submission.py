@@ -40,7 +40,7 @@ def main() -> None:
     options = parse_arguments()
     watch = Stopwatch()
     runs = [read_run(Path(folder)) for folder in options.runs]
-    name = check_name(options.name or "+".join(f"{one.table.parent.name}" for one in runs), "--name")
+    name = check_name(options.name or "_and_".join(one.name.replace("/", "_") for one in runs), "--name")
     if len({one.name for one in runs}) < len(runs):
         raise WrongUse("--runs: each run counts once")
     folder = options.work.resolve() / "preds" / "bags" / name
@@ -57,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", nargs="+", type=float, help="one a run (default: equal)")
     weights.add_argument("--fit-weights", action="store_true", help="fit them on out-of-fold predictions")
-    parser.add_argument("--name", help="of the output folder (default: the runs' names, joined by +)")
+    parser.add_argument("--name", help="of the output folder (default: the runs' names, joined)")
     parser.add_argument("--work", type=Path, default=REPOSITORY, help="folder that holds data, checkpoints and preds")
     options = parser.parse_args()
     given = options.weights

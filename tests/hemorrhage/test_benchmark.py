@@ -23,7 +23,7 @@ from programs import load_program
 from reference.published_batches import PublishedBatches
 from reference.published_preparation import published_metadata, published_prepare
 
-PROGRAM = "hemorrhage_benchmark"
+PROGRAM = "benchmark"
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")

@@ -1,4 +1,4 @@
-"""Measure speed and memory of the hemorrhage system beside the published algorithm, written plainly, in one run.
+"""Measure the speed and memory of all systems beside the published algorithms, written plainly, in one run.
 
 In: nothing; phantoms are drawn into a temporary folder, and `tests/reference/` holds the published algorithm.
 Out: preds/benchmark/benchmark.md and benchmark.json.
@@ -30,8 +30,9 @@ from hounsfield.hemorrhage.benchmark.networks import network_lines
 from hounsfield.hemorrhage.benchmark.preparation import preparation_lines
 from hounsfield.hemorrhage.benchmark.sequences import sequence_lines
 from hounsfield.hemorrhage.benchmark.sizes import FULL, QUICK, Sizes
+from hounsfield.stacking.benchmark import feature_lines, training_lines
 
-PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks")
+PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level")
 
 
 def main() -> None:
@@ -88,8 +89,20 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
         "networks": lambda: network_lines(
             options.backbone, size=options.size, batch=options.batch, repeats=repeats, device=device
         ),
+        "second-level": lambda: second_level_lines(sizes),
     }  # fmt: skip
     return {name: found[name] for name in PARTS if name in options.only}
+
+
+def second_level_lines(sizes: Sizes) -> list[Line]:
+    """The second level's features and the training of one model by each library."""
+    plain = reference("second_level_features").plain_features
+    found = feature_lines(
+        plain, slices=sizes.second_level_slices, plain_slices=sizes.plain_slices, repeats=sizes.repeats
+    )
+    rows = sizes.second_level_rows
+    threads = os.cpu_count() or 1
+    return found + training_lines(rows=rows, stop_rows=rows // 7, rounds=sizes.rounds, threads=threads)
 
 
 def reference(name: str) -> Any:

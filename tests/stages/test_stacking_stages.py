@@ -1,0 +1,226 @@
+"""Stages 42 to 46 on the phantoms: trained, predicted, stacked, bagged with the other system; killed and gone on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from processes import run_together
+
+from conftest import Work, copy_work, work_at
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.predictions import read_predictions, write_predictions
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.training_state import TrainingState
+from programs import REPOSITORY, run_program
+
+CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
+PREDS = Path("preds") / "stacking" / "mini_stacking"
+NETWORKS = ("--network", "byobnet")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, prepared: Work, phantom_archive: Path) -> Work:
+    """The phantoms after stage 41."""
+    work = work_at(tmp_path_factory.mktemp("stored") / "work", CONFIG)
+    copy_work(prepared, work)
+    run_program("stacking_data", *work.arguments, "--archive", phantom_archive, "--jobs", 1)
+    return work
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory, stored: Work) -> Work:
+    """The same after stages 42 and 43."""
+    work = work_at(tmp_path_factory.mktemp("predicted") / "work", CONFIG)
+    copy_work(stored, work)
+    run_program("stacking_train", *work.arguments)
+    run_program("stacking_predict", *work.arguments)
+    return work
+
+
+@pytest.fixture
+def copy(tmp_path: Path, stored: Work) -> Work:
+    """Stage 41's outputs, to go on from."""
+    work = work_at(tmp_path / "work", CONFIG)
+    copy_work(stored, work)
+    return work
+
+
+def outputs(work: Work) -> dict[str, bytes]:
+    """What stages 42 and 43 wrote for one network, without what is of the moment."""
+    return {
+        str(path.relative_to(work.folder)): path.read_bytes()
+        for top in ("checkpoints", "preds")
+        for path in (work.folder / top).rglob("*")
+        if path.is_file() and "byobnet" in path.parts and "tensorboard" not in path.parts and path.name != ".lock"
+    }
+
+
+def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(predicted: Work) -> None:
+    slices = pd.read_parquet(predicted.folder / "data/phantom/stacking/mini_stacking/slices.parquet")
+    slices = slices[slices["hu_crc32"].notna()]
+    for fold in (0, 1):
+        path = predicted.folder / PREDS / "byobnet" / f"fold{fold}_epoch1" / "predictions.parquet"
+        table, manifest = read_predictions(path, remedy="")
+        held_out = slices[(slices["fold"] == fold) | (slices["split"] == "test")]
+        assert table["image_id"].tolist() == held_out["image_id"].tolist()
+        assert (table["split"] == "test").tolist() == (held_out["split"] == "test").tolist()
+        assert manifest["fold"] == fold
+
+
+def test_killed_training_and_prediction_go_on_to_the_same_bytes(
+    copy: Work, predicted: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = TrainingState.update
+    for last in (1, 2, 3):
+        done = [0]
+
+        def update_or_die(state: TrainingState, loss: float, done: list[int] = done, last: int = last) -> None:
+            done[0] += 1
+            if done[0] > last:
+                raise Killed
+            update(state, loss)
+
+        monkeypatch.setattr(TrainingState, "update", update_or_die)
+        with pytest.raises(Killed):
+            run_program("stacking_train", *copy.arguments, *NETWORKS)
+    monkeypatch.setattr(TrainingState, "update", update)
+    run_program("stacking_train", *copy.arguments, *NETWORKS)
+
+    from hounsfield.stacking import prediction
+
+    written, write_block = [0], prediction.write_block
+
+    def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
+        written[0] += 1
+        if written[0] == 3:
+            raise Killed
+        write_block(path, start, rows)
+
+    monkeypatch.setattr(prediction, "write_block", write_or_die)
+    with pytest.raises(Killed):
+        run_program("stacking_predict", *copy.arguments, *NETWORKS)
+    monkeypatch.setattr(prediction, "write_block", write_block)
+    run_program("stacking_predict", *copy.arguments, *NETWORKS)
+    found, expected = outputs(copy), outputs(predicted)
+    assert found.keys() == expected.keys()
+    assert {name for name in found if found[name] != expected[name]} == set()
+
+
+def test_two_processes_predict_to_the_same_bytes_as_one(copy: Work, predicted: Work, tmp_path: Path) -> None:
+    shutil.copytree(predicted.folder / "checkpoints", copy.folder / "checkpoints")
+    run_together(2, "stacking_predict", *copy.arguments, *NETWORKS, log=tmp_path / "log")
+    found, expected = outputs(copy), outputs(predicted)
+    assert {name for name in expected if name.startswith("preds") and found[name] != expected[name]} == set()
+
+
+def test_training_settings_that_changed_are_refused_by_both_stages(predicted: Work) -> None:
+    changed = ("--training.learning_rate", "0.5", *NETWORKS)
+    with pytest.raises(StaleOutput, match=r"learning_rate: 0\.001 -> 0\.5"):
+        run_program("stacking_train", *predicted.arguments, *changed)
+    with pytest.raises(StaleOutput, match=r"trained otherwise \(learning_rate: 0\.001 -> 0\.5\)"):
+        run_program("stacking_predict", *predicted.arguments, *changed)
+
+
+def test_an_unknown_network_or_fold_is_named(predicted: Work) -> None:
+    with pytest.raises(WrongUse, match="--network vgg: the configuration has resnet, byobnet"):
+        run_program("stacking_train", *predicted.arguments, "--network", "vgg")
+    with pytest.raises(WrongUse, match="fold 7: give 0 to 1"):
+        run_program("stacking_predict", *predicted.arguments, "--fold", 7)
+
+
+def test_prediction_without_training_names_the_stage(copy: Work) -> None:
+    with pytest.raises(MissingInput, match=r"epoch0\.safetensors is missing; make it with: sh bin/run_42_"):
+        run_program("stacking_predict", *copy.arguments)
+
+
+def system(folder: Path, rows: pd.DataFrame, seed: int, table: str) -> Path:
+    """A system's finished predictions: the truth, more or less."""
+    rng = np.random.default_rng(seed)
+    truth = rows[list(CLASSES)].fillna(0).to_numpy(np.float64)
+    frame = pd.DataFrame((0.6 * truth + 0.2 + rng.uniform(-0.15, 0.15, truth.shape)), columns=list(CLASSES))
+    frame.insert(0, "image_id", rows["image_id"].to_numpy())
+    frame.insert(1, "split", np.where(rows["split"] == "test", "test", "out-of-fold"))
+    write_predictions(folder / table, frame, {"data_set": "phantom"})
+    return folder
+
+
+@pytest.fixture
+def two_systems(tmp_path: Path, prepared: Work) -> tuple[Work, list[Path]]:
+    """Two finished systems on the phantoms."""
+    work = work_at(tmp_path / "work")
+    copy_work(prepared, work)
+    rows = pd.read_parquet(work.folder / "data/phantom/slices.parquet")
+    names = (("hemorrhage/one", "bag.parquet"), ("stacking/two", "ensemble.parquet"))
+    return work, [system(work.folder / "preds" / name, rows, seed, table) for seed, (name, table) in enumerate(names)]
+
+
+def bag(work: Work, *arguments: object) -> None:
+    run_program("bagged_submission", "--work", work.folder, *arguments)
+
+
+def test_a_bag_of_systems_is_their_weighted_mean_and_is_scored_beside_them(
+    two_systems: tuple[Work, list[Path]],
+) -> None:
+    work, folders = two_systems
+    bag(work, "--runs", *folders, "--weights", 3, 1)
+    folder = work.folder / "preds" / "bags" / "hemorrhage_one_and_stacking_two"
+    found = pd.read_csv(folder / "submission.csv.gz").set_index("ID")["Label"]
+    tables = [
+        read_predictions(path, remedy="")[0].set_index("image_id")
+        for path in (folders[0] / "bag.parquet", folders[1] / "ensemble.parquet")
+    ]
+    image = tables[0].index[tables[0]["split"] == "test"][0]
+    for name in CLASSES:
+        expected = 0.75 * tables[0].loc[image, name] + 0.25 * tables[1].loc[image, name]
+        assert found[f"{image}_{name}"] == pytest.approx(expected, abs=1e-9)
+    scores = pd.read_csv(folder / "scores.csv")
+    assert scores["system"].tolist() == ["hemorrhage", "stacking", "blend"]
+    first, second, blend = scores["weighted_log_loss"]
+    assert blend < 0.75 * first + 0.25 * second  # log loss is convex
+
+
+def test_fitted_weights_are_written_and_the_blend_is_scored_on_other_patients(
+    two_systems: tuple[Work, list[Path]],
+) -> None:
+    work, folders = two_systems
+    bag(work, "--runs", *folders, "--fit-weights", "--name", "both")
+    scores = pd.read_csv(work.folder / "preds/bags/both/scores.csv")
+    assert scores["models"].iloc[2] == "weights fitted on other patients than those scored"
+    text = (work.folder / "preds/bags/both/weights.json").read_text()
+    assert '"fitted": true' in text
+    assert "hemorrhage/one" in text
+
+
+def test_systems_with_different_test_slices_are_refused_naming_them(two_systems: tuple[Work, list[Path]]) -> None:
+    work, folders = two_systems
+    table, _ = read_predictions(folders[1] / "ensemble.parquet", remedy="")
+    missing = table["image_id"][table["split"] == "test"].iloc[0]
+    write_predictions(folders[1] / "ensemble.parquet", table[table["image_id"] != missing], {"data_set": "phantom"})
+    with pytest.raises(BadInput, match=rf"1 test slices of the other runs are missing here.*{missing}"):
+        bag(work, "--runs", *folders)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--weights", "1"), "give 2 numbers"), (("--weights", "0", "0"), "not all of them 0")],
+)
+def test_weights_that_are_no_weights_are_wrong_use(
+    two_systems: tuple[Work, list[Path]], arguments: tuple[str, ...], message: str
+) -> None:
+    work, folders = two_systems
+    with pytest.raises(WrongUse, match=message):
+        bag(work, "--runs", *folders, *arguments)
+
+
+def test_a_folder_without_predictions_names_the_stages_that_make_them(two_systems: tuple[Work, list[Path]]) -> None:
+    work, folders = two_systems
+    with pytest.raises(MissingInput, match=r"run_15_bagged_submission\.sh.*run_45_stacking_ensemble\.sh"):
+        bag(work, "--runs", folders[0], work.folder / "preds")
