@@ -234,7 +234,8 @@ install_environment() {
             "$base" -m venv "$ROOT/.venv"
         fi
         echo installing >"$stamp"
-        "$own" -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+        awk '/^[^ ]/ { its = /^uv==/ } its' "$ROOT/requirements.lock" >"$ROOT/.venv/uv.lock"
+        "$own" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$ROOT/.venv/uv.lock"
         "$own" -m uv pip sync --quiet --compile-bytecode --python "$own" --require-hashes "$ROOT/requirements.lock"
         printf '%s\n' "$lock_checksum" >"$stamp.new"
         mv "$stamp.new" "$stamp"

@@ -124,3 +124,12 @@ def test_lost_images_passing_rejects_and_changed_files_are_missing(tmp_path: Pat
 def test_files_that_have_gone_are_passed_over(tmp_path: Path, files: FileList) -> None:
     parts = fill(tmp_path, files)
     assert names(parts, files.take(np.array([1, 2]))) == (["001"], ["002"])
+
+
+def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / ".0000001.rejected.parquet.partial").write_bytes(b"PAR1")
+
+    open_parts(tmp_path)
+
+    assert list((tmp_path / "parts").iterdir()) == []

@@ -69,6 +69,8 @@ class Parts:
         """schema: of the rows; it has `path`, `stamp` and `image_id`. suffix: of the images that rows vouch for."""
         self._folder, self._suffix = folder, suffix
         self._schemas = {ROWS: schema, REJECTED: REJECT_SCHEMA}
+        for unfinished in folder.glob(".*.partial"):  # a run that was killed was writing it; the caller holds the lock
+            unfinished.unlink()
         numbers = np.unique([part.number for part in self._parts()])
         self._next = int(numbers.max(initial=-1)) + 1
         for block in np.unique(numbers // PARTS_A_BLOCK):  # a merge that was cut short, or parts that never were merged

@@ -48,7 +48,7 @@ class TrainingState:
         if state["processes"] != self.processes:
             logger.warning(
                 "going on with %d processes instead of %d: the same slices in the same order, but sums are rounded "
-                "otherwise",
+                "otherwise, and batch normalisation sees each process's share of a batch by itself",
                 self.processes,
                 state["processes"],
             )
