@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from hounsfield.core.checkpoints import save_weights, weights_exist
 from hounsfield.core.devices import Devices
 from hounsfield.core.errors import BadInput
-from hounsfield.core.image_batches import UNAUGMENTED, LabelledImages, load_batches
+from hounsfield.core.image_batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.logs import Scalars, Stopwatch, logger, progress, summary
 from hounsfield.core.networks import build_network, load_pretrained
 from hounsfield.core.training import (
@@ -82,7 +82,7 @@ class Classifier:
         return self.folder / f"epoch{epoch}.safetensors"
 
 
-def train(task: Classifier, learnt: LabelledImages, held_out: LabelledImages, devices: Devices) -> None:
+def train(task: Classifier, learnt: SliceImages, held_out: SliceImages, devices: Devices) -> None:
     """Train from where the last run stopped to the last epoch; each epoch is scored and leaves its weights.
 
     learnt, held_out: the images to learn from and to score; no patient should be in both.
@@ -132,7 +132,7 @@ def is_trained(task: Classifier) -> bool:
 
 @torch.no_grad()
 def predict(
-    task: Classifier, network: nn.Module, images: LabelledImages, devices: Devices, stop: StopRequest
+    task: Classifier, network: nn.Module, images: SliceImages, devices: Devices, stop: StopRequest
 ) -> np.ndarray:
     """Probabilities of all slices of `images`, (N, C) float64, the same in every process.
 
@@ -164,7 +164,7 @@ def _train_epoch(
     devices: Devices,
     model: nn.Module,
     state: TrainingState,
-    images: LabelledImages,
+    images: SliceImages,
     stop: StopRequest,
 ) -> float:
     """Train from the state's place to the end of its epoch. Returns the seconds spent waiting for data."""
@@ -207,7 +207,7 @@ def _train_epoch(
     return waited
 
 
-def _finite(loss: float, images: LabelledImages, rows: np.ndarray) -> float:
+def _finite(loss: float, images: SliceImages, rows: np.ndarray) -> float:
     """The loss as it is. Raises BadInput naming the batch's slices when it is not a finite number."""
     if not math.isfinite(loss):
         raise BadInput(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from hounsfield.core.loaders import delivered
 
 UNAUGMENTED = -1  # in place of an epoch: the image as it is
+Draw = Callable[[str, int, int, int], np.ndarray]  # identifier, checksum, row, epoch -> (S, S, 3)
 
 
 class ImageBatch(NamedTuple):
@@ -23,28 +24,43 @@ class ImageBatch(NamedTuple):
     labels: Tensor
 
 
-class LabelledImages(Protocol):
-    """The images of some slices by (epoch, row): what is drawn at random depends on these two and a seed alone."""
+class SliceImages(Dataset[tuple[Tensor, Tensor]]):
+    """The images of some slices, by (epoch, row): what a draw gives depends on these two alone."""
 
-    def __len__(self) -> int: ...
+    def __init__(self, ids: np.ndarray, checksums: np.ndarray, labels: np.ndarray, draw: Draw) -> None:
+        """ids: (N,) text. checksums: (N,) CRC-32 of the images' files. labels: (N, C), NaN where unknown."""
+        # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
+        self._ids = ids.astype("S")
+        self._checksums = checksums.astype(np.int64)
+        self._labels = labels.astype(np.float32)
+        self._draw = draw
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]: ...
+    def __len__(self) -> int:
+        return len(self._ids)
 
     @property
     def labels(self) -> np.ndarray:
         """(N, C) float32, NaN where unknown."""
+        return self._labels
 
     def image_ids(self, rows: np.ndarray) -> list[str]:
         """The identifiers of some rows, for messages."""
+        return [name.decode() for name in self._ids[rows]]
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """One slice's image (S, S, 3) and its labels (C,)."""
+        epoch, row = key
+        image = self._draw(self._ids[row].decode(), int(self._checksums[row]), row, epoch)
+        return torch.from_numpy(image), torch.from_numpy(self._labels[row])
 
 
 def load_batches(
-    dataset: LabelledImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, pin: bool
+    dataset: SliceImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, pin: bool
 ) -> Iterator[ImageBatch]:
     """Load batches in order, in background processes. batches: the epoch and the row numbers of each."""
     keys = [[(epoch, int(row)) for row in rows] for epoch, rows in batches]
-    loader: DataLoader[ImageBatch] = DataLoader(
-        dataset,  # type: ignore[arg-type]  # torch's Dataset is a class, and needs no more than these two methods
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
         batch_sampler=keys,
         num_workers=min(workers, len(keys)),
         collate_fn=_collate,

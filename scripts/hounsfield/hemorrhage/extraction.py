@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from hounsfield.core.devices import Devices
-from hounsfield.core.image_batches import UNAUGMENTED, load_batches
+from hounsfield.core.image_batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.logs import progress
 from hounsfield.core.networks import embed, last_layer
 from hounsfield.core.store import has_block, write_block
 from hounsfield.core.training import chunked
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.paths import LOGITS, array_path
-from hounsfield.hemorrhage.slice_images import SliceImages, normalise
+from hounsfield.hemorrhage.slice_images import normalise
 
 SEE: dict[View, Callable[[Tensor], Tensor]] = {  # images are (B, 3, S, S)
     "identity": lambda images: images,

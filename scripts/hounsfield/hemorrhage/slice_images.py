@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.augmentation import augment, flip_shift_transpose
-from hounsfield.core.image_batches import UNAUGMENTED
+from hounsfield.core.image_batches import UNAUGMENTED, SliceImages
 from hounsfield.core.images import Box, crop_to_square, image_path, read_image, resize
 from hounsfield.core.training import seed_of
 from hounsfield.hemorrhage.config import ClassifierConfig
@@ -23,44 +22,32 @@ from hounsfield.hemorrhage.config import ClassifierConfig
 SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
 
 
-class SliceImages(Dataset[tuple[Tensor, Tensor]]):
-    """The images of some slices, by (epoch, row). What augmentation draws depends on (seed, epoch, row) alone."""
+class HeadImages:
+    """Reads prepared images and makes them network input. What is drawn depends on (seed, epoch, row) alone."""
 
-    def __init__(self, slices: pd.DataFrame, folder: Path, *, crop: bool, size: int, seed: int) -> None:
-        # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
-        self._ids = slices["image_id"].to_numpy().astype("S")
-        self._checksums = slices["image_crc32"].to_numpy(np.int64)
-        self._boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy(np.int32)
-        self._labels = np.array(slices[list(CLASSES)], np.float32)
+    def __init__(self, boxes: np.ndarray, folder: Path, *, crop: bool, size: int, seed: int) -> None:
+        """boxes: (N, 4) x0, y0, x1, y1."""
+        self._boxes = boxes.astype(np.int32)
         self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
         self._augmentation = flip_shift_transpose()
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N, 6) float32, NaN where unknown."""
-        return self._labels
-
-    def image_ids(self, rows: np.ndarray) -> list[str]:
-        """The identifiers of some rows, for messages."""
-        return [name.decode() for name in self._ids[rows]]
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, row = key
-        image = read_image(image_path(self._folder, self._ids[row].decode()), int(self._checksums[row]))
+    def __call__(self, name: str, checksum: int, row: int, epoch: int) -> np.ndarray:
+        """One slice as (S, S, 3) uint8: brain, subdural, soft tissue."""
+        image = read_image(image_path(self._folder, name), checksum)
         if self._crop:
             image = crop_to_square(image, Box(*self._boxes[row].tolist()))
         image = resize(image, self._size)
-        if epoch != UNAUGMENTED:
-            image = augment(self._augmentation, image, seed_of(self._seed, epoch, row))
-        return torch.from_numpy(image), torch.from_numpy(self._labels[row])
+        if epoch == UNAUGMENTED:
+            return image
+        return augment(self._augmentation, image, seed_of(self._seed, epoch, row))
 
 
 def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int) -> SliceImages:
     """The images of `slices` as one classifier's configuration wants them."""
-    return SliceImages(slices, folder, crop=config.crop, size=config.size, seed=seed)
+    boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy()
+    draw = HeadImages(boxes, folder, crop=config.crop, size=config.size, seed=seed)
+    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
+    return SliceImages(slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy(), labels, draw)
 
 
 def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from hounsfield.core.devices import Devices
-from hounsfield.core.image_batches import load_batches
+from hounsfield.core.image_batches import SliceImages, load_batches
 from hounsfield.core.logs import progress
 from hounsfield.core.store import has_block, write_block
 from hounsfield.core.training import batches
 from hounsfield.stacking.config import PredictionConfig, TrainingConfig
-from hounsfield.stacking.slice_images import SliceImages, normalise
+from hounsfield.stacking.slice_images import normalise
 
 
 @torch.no_grad()

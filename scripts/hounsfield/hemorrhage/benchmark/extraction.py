@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.devices import Devices
+from hounsfield.core.image_batches import SliceImages
 from hounsfield.core.measurements import Line, fastest
 from hounsfield.hemorrhage.benchmark.phantom_files import write_phantoms
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.extraction import extract_blocks
 from hounsfield.hemorrhage.preparation import Naming, prepare_chunk
-from hounsfield.hemorrhage.slice_images import SliceImages, open_slice_images
+from hounsfield.hemorrhage.slice_images import open_slice_images
 
 VIEWS: tuple[View, ...] = ("identity", "hflip", "transpose")
 CPU = Devices(device=torch.device("cpu"), rank=0, world=1, half=None)
