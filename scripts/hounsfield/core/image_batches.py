@@ -58,16 +58,26 @@ def load_batches(
     dataset: SliceImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, pin: bool
 ) -> Iterator[ImageBatch]:
     """Load batches in order, in background processes. batches: the epoch and the row numbers of each."""
-    keys = [[(epoch, int(row)) for row in rows] for epoch, rows in batches]
     loader: DataLoader[Any] = DataLoader(
         dataset,
-        batch_sampler=keys,
-        num_workers=min(workers, len(keys)),
+        batch_sampler=_Keys(batches),
+        num_workers=min(workers, len(batches)),
         collate_fn=_collate,
         pin_memory=pin,
         worker_init_fn=_one_thread,
     )
     return delivered(loader, lambda number: dataset.image_ids(batches[number][1]))
+
+
+class _Keys:
+    """The keys of each batch, made when they are asked for: of a million slices they would take a hundred megabytes."""
+
+    def __init__(self, batches: Sequence[tuple[int, np.ndarray]]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch, rows in self._batches:
+            yield [(epoch, int(row)) for row in rows]
 
 
 def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> ImageBatch:
