@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from first_level import CONFIG, EXPERIMENT, all_tables, make_table, write_stacking_slices
 
+from first_level import CONFIG, EXPERIMENT, all_tables, make_table, write_stacking_slices
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import PREDICTION_SCHEMA, manifest_path, read_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from first_level import CONFIG, EXPERIMENT, all_tables, arguments_for, make_table, write_stacking_slices
 
+from first_level import CONFIG, EXPERIMENT, all_tables, arguments_for, make_table, write_stacking_slices
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, read_manifest, read_predictions
 from hounsfield.competitions.rsna2019.scores import read_scores
