@@ -28,6 +28,7 @@ SECRETS = (
     b"999887722", b"43158802", b"30000011111222233334444488888", b"1584560350", b"20200704", b"sghct01a",
 )  # fmt: skip
 PATIENTS = ("", "1", "2")  # added to the patient's number; the last one has no labels
+KEY = bytes([2]) * 32  # with which the two labelled patients are in different folds
 
 pytestmark = pytest.mark.skipif(not HOMER.is_file(), reason="the folder of real files is not there")
 
@@ -109,6 +110,9 @@ def test_no_stage_tells_anything_of_a_header_and_no_refused_image_gets_an_answer
     configuration = tmp_path / "own.yaml"
     configuration.write_text(MINI_CONFIG.read_text().replace("data_set: phantom", "data_set: own"))
     work = work_at(tmp_path / "work", configuration)
+    key = work.folder / "data" / "own" / "pseudonyms.key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(KEY)
     labels = tmp_path / "labels.csv"
     rows = [f"p{patient}_{n},0,0,0,0,{n % 2},{n % 2}" for patient in PATIENTS[:2] for n in range(3)]
     labels.write_text("\n".join([f"image,{','.join(CLASSES)}", *rows]))
