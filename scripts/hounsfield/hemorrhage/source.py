@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.labels import read_labels
+from hounsfield.competitions.rsna2019.paths import TEST_FOLDERS, TRAIN_FOLDERS
 from hounsfield.core.archives import BLOCK, FileList, SourceFile, list_files
 from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.hemorrhage.preparation import PSEUDONYM, Naming
 
-TRAIN, TEST = "stage_2_train_images", "stage_2_test_images"
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
-IMAGE = rf"(?:^|/)(?P<folder>{TRAIN}|{TEST})/+[^/.][^/]*\.dcm$"
+IMAGE = rf"(?:^|/)(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})/+[^/.][^/]*\.dcm$"
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 
@@ -43,18 +43,22 @@ class Source:
 
 
 def competition_source(archive: Path) -> Source:
-    """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder."""
+    """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder.
+
+    Both spellings of the image folders are read, also side by side; an image that stands in both is refused.
+    """
     listing = list_files(archive)
     folders = pc.struct_field(pc.extract_regex(listing.labels, IMAGE), "folder")
     is_image = folders.is_valid().to_numpy(zero_copy_only=False)
     if not is_image.any():
         raise BadInput(
-            f"{archive}: no {TRAIN}/*.dcm or {TEST}/*.dcm among {len(listing)} files; is it the whole archive?"
+            f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
+            f"among {len(listing)} files; is it the whole archive?"
         )
     images, naming = listing.take(is_image), Naming(key=None)
     image_ids = competition_ids(images, naming)
     _refuse_twins(archive, image_ids)
-    train = image_ids.filter(pc.equal(folders.filter(is_image), TRAIN))
+    train = image_ids.filter(pc.is_in(folders.filter(is_image), pa.array(TRAIN_FOLDERS)))
     labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
     labels = None
     if labels_file is None and len(train):
@@ -120,7 +124,9 @@ def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
     counts = pc.value_counts(image_ids)
     twins = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
     if twins:
-        raise BadInput(f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}")
+        raise BadInput(
+            f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}. Leave one file of each"
+        )
 
 
 def _named(listing: FileList, name: str) -> SourceFile | None:

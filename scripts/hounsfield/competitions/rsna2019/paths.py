@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 ARCHIVE_NAME = "rsna-intracranial-hemorrhage-detection.zip"
+# below any top folder; the first spelling is the one that Kaggle serves today, the second that of 2019
+TRAIN_FOLDERS = ("stage_2_train", "stage_2_train_images")
+TEST_FOLDERS = ("stage_2_test", "stage_2_test_images")
 PREPARE = "sh bin/run_01_prepare_data.sh"
 
 

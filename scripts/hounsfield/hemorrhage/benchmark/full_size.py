@@ -40,7 +40,7 @@ def synthetic_files(slices: int) -> pd.DataFrame:
             table[name] = table[name].astype(kind.to_pandas_dtype())
     names = np.char.mod("ID_%09x", rng.choice(16**9, slices, replace=False))
     table["image_id"] = names.astype(object)
-    table["path"] = np.strings.add("stage_2_train_images/", names).astype(object)
+    table["path"] = np.strings.add("rsna-intracranial-hemorrhage-detection/stage_2_train/", names).astype(object)
     table["patient_id"] = np.char.mod("ID_%08x", number * 10 // 11).astype(object)  # some have two series
     table["study_uid"] = np.char.mod("ID_%010x", number).astype(object)
     table["series_uid"] = np.char.mod("ID_%011x", number).astype(object)
