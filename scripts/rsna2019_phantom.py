@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from hounsfield.competitions.rsna2019.phantom.archive import ArchiveSummary, write_archive
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.phantom.recipe import LAYOUTS, PhantomRecipe
 from hounsfield.core.errors import HounsfieldError
 
 
@@ -30,7 +30,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, default=default.size, help="rows and columns of a slice")
     parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--nested", action="store_true", help="put everything below the competition's top folder")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=default.layout,
+        help="folders in the archive: stage_2_train/ and stage_2_test/ below a top folder, as Kaggle serves them today "
+        "(current, the default), or stage_2_train_images/ and stage_2_test_images/ at the top (2019)",
+    )
     parser.add_argument("--compression", choices=("stored", "deflated"), default=default.compression)
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one a core")
     parser.add_argument("--force", action="store_true", help="replace an archive made with another recipe")
@@ -63,7 +69,7 @@ def main() -> int:
             slices=tuple(options.slices),
             size=options.size,
             seed=options.seed,
-            nested=options.nested,
+            layout=options.layout,
             compression=options.compression,
         )
         summary = write_archive(options.output, recipe, options.jobs, options.force)

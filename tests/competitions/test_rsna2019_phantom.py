@@ -28,6 +28,7 @@ from hounsfield.competitions.rsna2019.phantom.studies import Study, draw_series,
 from hounsfield.core.errors import StaleOutput, WrongUse
 
 SMALL = PhantomRecipe(train_patients=10, test_patients=2, slices=(12, 13), size=64)
+TOP = "rsna-intracranial-hemorrhage-detection"
 ELEMENTS = {
     "SOPInstanceUID", "Modality", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyID",
     "ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel", "PhotometricInterpretation", "Rows",
@@ -38,7 +39,7 @@ ELEMENTS = {
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ArchiveSummary]:
-    path = tmp_path_factory.mktemp("phantom") / "rsna-intracranial-hemorrhage-detection.zip"
+    path = tmp_path_factory.mktemp("phantom") / f"{TOP}.zip"
     return path, write_archive(path, SMALL, jobs=1)
 
 
@@ -63,7 +64,7 @@ def _read(data: bytes) -> pydicom.Dataset:
 
 def _table(archive: Path, name: str) -> pd.DataFrame:
     with zipfile.ZipFile(archive) as members:
-        return pd.read_csv(members.open(name))
+        return pd.read_csv(members.open(f"{TOP}/{name}"))
 
 
 def test_files_hold_the_elements_of_the_competition_and_no_other(datasets: dict[str, pydicom.Dataset]) -> None:
@@ -108,7 +109,7 @@ def test_exactly_one_training_file_has_short_pixel_data(
     archive: tuple[Path, ArchiveSummary], datasets: dict[str, pydicom.Dataset]
 ) -> None:
     short = [name for name, dataset in datasets.items() if len(dataset.PixelData) != 64 * 64 * 2]
-    assert short == [f"stage_2_train_images/{archive[1].truncated_image_id}.dcm"]
+    assert short == [f"{TOP}/stage_2_train/{archive[1].truncated_image_id}.dcm"]
     with pytest.raises(ValueError, match="less than expected"):
         _ = datasets[short[0]].pixel_array
 
@@ -120,7 +121,7 @@ def test_training_table_has_six_rows_a_slice_and_some_rows_twice(
     assert list(table.columns) == ["ID", "Label"]
     assert table.duplicated().sum() == 24
     ids = table.drop_duplicates().ID.str.rsplit("_", n=1, expand=True)
-    stems = {Path(name).stem for name in datasets if name.startswith("stage_2_train_images/")}
+    stems = {Path(name).stem for name in datasets if name.startswith(f"{TOP}/stage_2_train/")}
     assert Counter(ids[0]) == dict.fromkeys(stems, 6)
     assert set(ids[1]) == set(CLASSES)
 
@@ -129,7 +130,7 @@ def test_sample_submission_has_six_rows_of_a_half_a_test_slice(
     archive: tuple[Path, ArchiveSummary], datasets: dict[str, pydicom.Dataset]
 ) -> None:
     table = _table(archive[0], "stage_2_sample_submission.csv")
-    stems = [Path(name).stem for name in datasets if name.startswith("stage_2_test_images/")]
+    stems = [Path(name).stem for name in datasets if name.startswith(f"{TOP}/stage_2_test/")]
     assert sorted(table.ID) == sorted(f"{stem}_{name}" for stem in stems for name in CLASSES)
     assert (table.Label == 0.5).all()
 
@@ -182,23 +183,39 @@ def test_an_archive_of_the_same_recipe_is_left_alone_and_one_of_another_is_refus
         write_archive(path, replace(SMALL, seed=5), jobs=1)
 
 
-def test_a_nested_archive_stands_below_the_top_folder_and_force_replaces(tmp_path: Path) -> None:
+def test_the_layout_of_2019_holds_the_same_bytes_in_the_folders_of_2019(tmp_path: Path) -> None:
+    few = replace(SMALL, train_patients=2, test_patients=1)
+    contents = {}
+    for layout in ("current", "2019"):
+        write_archive(tmp_path / layout, replace(few, layout=layout), jobs=1)
+        with zipfile.ZipFile(tmp_path / layout) as members:
+            contents[layout] = {name: members.read(name) for name in members.namelist()}
+    old = {
+        name.removeprefix(f"{TOP}/").replace("_train/", "_train_images/").replace("_test/", "_test_images/"): data
+        for name, data in contents["current"].items()
+    }
+    assert contents["2019"] == old
+    assert {name.split("/")[0] for name in old} == {
+        "stage_2_train_images", "stage_2_test_images", "stage_2_train.csv", "stage_2_sample_submission.csv"
+    }  # fmt: skip
+
+
+def test_a_file_that_is_no_phantom_is_refused_and_force_replaces_it(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"something else")
-    recipe = PhantomRecipe(
-        train_patients=1, test_patients=0, slices=(2, 2), size=64, nested=True, compression="deflated"
-    )
+    recipe = PhantomRecipe(train_patients=1, test_patients=0, slices=(2, 2), size=64, compression="deflated")
     with pytest.raises(StaleOutput, match="made with an unknown recipe"):
         write_archive(path, recipe, jobs=1)
     write_archive(path, recipe, jobs=1, force=True)
     with zipfile.ZipFile(path) as members:
-        assert all(name.startswith("rsna-intracranial-hemorrhage-detection/stage_2_") for name in members.namelist())
+        assert all(name.startswith(f"{TOP}/stage_2_") for name in members.namelist())
     assert recipe_path(path).exists()
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize(
-    "values", [{"train_patients": 0}, {"slices": (5, 4)}, {"size": 10}, {"compression": "rar"}, {"seed": -1}]
+    "values",
+    [{"train_patients": 0}, {"slices": (5, 4)}, {"size": 10}, {"compression": "rar"}, {"seed": -1}, {"layout": "x"}],
 )
 def test_a_recipe_that_cannot_be_made_is_wrong_use(values: dict[str, object]) -> None:
     with pytest.raises(WrongUse):

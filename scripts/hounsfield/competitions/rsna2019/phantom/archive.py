@@ -20,10 +20,9 @@ from hounsfield.core.errors import StaleOutput
 from ..labels import CLASSES
 from .dicom_files import dicom_bytes, slice_id
 from .plans import plan_patient
-from .recipe import PhantomRecipe
+from .recipe import LAYOUTS, PhantomRecipe
 from .studies import draw_series
 
-TOP_FOLDER = "rsna-intracranial-hemorrhage-detection"
 TIMESTAMP = (2019, 11, 13, 0, 0, 0)  # of every member, so that the same recipe gives the same bytes
 DUPLICATED_SLICES = 4  # whose six rows stand in the training table twice, as in the competition's
 
@@ -123,6 +122,7 @@ def _write_members(temporary: Path, path: Path, recipe: PhantomRecipe, jobs: int
     method = zipfile.ZIP_STORED if recipe.compression == "stored" else zipfile.ZIP_DEFLATED
     labels: dict[str, dict[str, NDArray[np.int8]]] = {"train": {}, "test": {}}
     truncated = ""
+    top, ending = LAYOUTS[recipe.layout]
     with temporary.open("wb") as file:
         with zipfile.ZipFile(file, "w", method) as archive:
             total = recipe.train_patients + recipe.test_patients
@@ -133,9 +133,10 @@ def _write_members(temporary: Path, path: Path, recipe: PhantomRecipe, jobs: int
                     truncated = min(slices, key=lambda one: len(one.data)).image_id
                 for one in slices:
                     labels[split][one.image_id] = one.labels
-                    _add(archive, recipe, f"stage_2_{split}_images/{one.image_id}.dcm", one.data)
-            _add(archive, recipe, "stage_2_train.csv", _training_table(labels["train"]).encode())
-            _add(archive, recipe, "stage_2_sample_submission.csv", _sample_submission(labels["test"]).encode())
+                    _add(archive, f"{top}stage_2_{split}{ending}/{one.image_id}.dcm", one.data)
+            _add(archive, f"{top}stage_2_train.csv", _training_table(labels["train"]).encode())
+            sample = _sample_submission(labels["test"])
+            _add(archive, f"{top}stage_2_sample_submission.csv", sample.encode())
         file.flush()
         os.fsync(file.fileno())
     counts = np.sum(list(labels["train"].values()), axis=0, dtype=int)
@@ -143,8 +144,8 @@ def _write_members(temporary: Path, path: Path, recipe: PhantomRecipe, jobs: int
     return ArchiveSummary(str(path), len(labels["train"]), len(labels["test"]), positives, truncated)
 
 
-def _add(archive: zipfile.ZipFile, recipe: PhantomRecipe, name: str, data: bytes) -> None:
-    member = zipfile.ZipInfo(f"{TOP_FOLDER}/{name}" if recipe.nested else name, TIMESTAMP)
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    member = zipfile.ZipInfo(name, TIMESTAMP)
     member.compress_type = archive.compression
     member.external_attr = 0o644 << 16
     archive.writestr(member, data)

@@ -7,7 +7,10 @@ from typing import Any
 
 from hounsfield.core.errors import WrongUse
 
-FORMAT = 2  # raised when the generator's output changes, so that an older archive is not taken for a current one
+FORMAT = 3  # raised when the generator's output changes, so that an older archive is not taken for a current one
+TOP_FOLDER = "rsna-intracranial-hemorrhage-detection"
+# what stands in front of every path in the archive, and behind the names of the two image folders
+LAYOUTS = {"current": (f"{TOP_FOLDER}/", ""), "2019": ("", "_images")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,7 @@ class PhantomRecipe:
     slices: tuple[int, int] = (10, 16)  # fewest and most slices in a series
     size: int = 512  # rows and columns of a slice
     seed: int = 2019
-    nested: bool = False  # files below the top folder, as in some of the competition's downloads
+    layout: str = "current"  # the archive's paths, of LAYOUTS: as Kaggle serves them today, or as in 2019
     compression: str = "stored"  # or "deflated"
 
     def __post_init__(self) -> None:
@@ -33,6 +36,8 @@ class PhantomRecipe:
             raise WrongUse(f"seed {self.seed}: give a number from 0 up")
         if self.compression not in ("stored", "deflated"):
             raise WrongUse(f"compression {self.compression!r}: choose stored or deflated")
+        if self.layout not in LAYOUTS:
+            raise WrongUse(f"layout {self.layout!r}: choose {' or '.join(LAYOUTS)}")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe's values for the file beside the archive."""
