@@ -309,6 +309,8 @@ if [ -n "$HELP" ]; then sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0"; fi
 
 choose_python
 export WORK CONFIG GPUS NODES RESTARTS PYTHON # for the stages that a stage runs
+# the tools that prove something stand beside the tests
+export PYTHONPATH="$ROOT/scripts:$ROOT/tests${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONUNBUFFERED=1         # lines reach a log file when they are written
 export NO_ALBUMENTATIONS_UPDATE=1 # albumentations asks the network for a newer version otherwise
 export THP_MEM_ALLOC_ENABLE="${THP_MEM_ALLOC_ENABLE:-1}" # torch in huge pages: small ones cost more than the arithmetic

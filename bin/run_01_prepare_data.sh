@@ -14,7 +14,7 @@ set -eu
 for argument; do
     case $argument in
         --images | --images=* | --archive | --archive=*)
-            program scripts/hemorrhage_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" "$@"
+            program scripts/rsna2019_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" "$@"
             exit
             ;;
     esac
@@ -30,4 +30,4 @@ if [ ! -e "$archive" ] && [ -z "$HELP" ]; then
     fi
     program scripts/rsna2019_phantom.py --output "$archive"
 fi
-program scripts/hemorrhage_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" --archive "$archive" "$@"
+program scripts/rsna2019_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" --archive "$archive" "$@"

@@ -10,4 +10,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-program scripts/benchmark.py --work "$WORK" "$@"
+program tests/benchmark/run.py --work "$WORK" "$@"

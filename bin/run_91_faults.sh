@@ -9,4 +9,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-program scripts/hemorrhage_faults.py --work "$WORK" "$@"
+program tests/faults/run.py --work "$WORK" "$@"

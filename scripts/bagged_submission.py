@@ -25,11 +25,11 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
 from hounsfield.competitions.rsna2019.scores import System, read_scores, readable, score, score_table, write_scores
-from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.files import file_digest, locked, write_json
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages import REPOSITORY, check_name, run
+from hounsfield.core.stages.command import REPOSITORY, check_name, run
+from hounsfield.core.storage.files import file_digest, locked, write_json
 
 SLICE_COLUMNS = ("image_id", "split", "path", "series", "order", "patient_id", *CLASSES)
 

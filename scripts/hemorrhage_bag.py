@@ -26,13 +26,14 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.competitions.rsna2019.scores import empty_table, read_scores, readable, score_table, write_scores
-from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, locked, write_json
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe, outputs_finished
-from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.hemorrhage.bagging import (
+from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, outputs_finished
+from hounsfield.core.storage.files import file_digest, locked, write_json
+from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs, sequence_settings
+from hounsfield.hemorrhage.ensemble import (
     TABLE_COLUMNS,
     Bag,
     Run,
@@ -41,7 +42,6 @@ from hounsfield.hemorrhage.bagging import (
     expected_runs,
     systems,
 )
-from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs, sequence_settings
 from hounsfield.hemorrhage.folds import check_folds
 from hounsfield.hemorrhage.paths import predictions_folder
 

@@ -19,17 +19,17 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from hounsfield.competitions.rsna2019.paths import data_folder
-from hounsfield.core.downloads import download
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.files import locked, value_digest
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages import NAME, REPOSITORY, check_name, parse, run, save_config, stage_parser
+from hounsfield.core.stages.command import NAME, REPOSITORY, check_name, parse, run, save_config, stage_parser
+from hounsfield.core.storage.downloads import download
+from hounsfield.core.storage.files import locked, value_digest
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.embedding_archive import Subject, archive_path, export_embeddings, import_embeddings
 from hounsfield.hemorrhage.folds import check_folds
-from hounsfield.hemorrhage.published_layout import find_layout, find_table, opened_layout, plan_stores
-from hounsfield.hemorrhage.published_stores import write_published_slices, write_published_store
-from hounsfield.hemorrhage.published_tables import TABLE_NAMES, PublishedTables, published_slices
+from hounsfield.hemorrhage.published_2019.layout import find_layout, find_table, opened_layout, plan_stores
+from hounsfield.hemorrhage.published_2019.stores import write_published_slices, write_published_store
+from hounsfield.hemorrhage.published_2019.tables import TABLE_NAMES, PublishedTables, published_slices
 
 PROGRAM = "hemorrhage_embedding_archive.py"
 TABLE_OPTIONS = ("train_metadata", "test_metadata", "train_table", "test_table")  # in the order of TABLE_NAMES

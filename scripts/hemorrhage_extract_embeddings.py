@@ -15,19 +15,20 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import images_folder, slices_path
-from hounsfield.competitions.rsna2019.slices import read_slices
-from hounsfield.core.checkpoints import load_weights
-from hounsfield.core.devices import Devices, claimed, open_devices
-from hounsfield.core.files import file_digest, write_json
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.networks import build_network, embedding_width
-from hounsfield.core.recipes import Recipe
-from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.core.store import join_blocks
-from hounsfield.core.tables import write_table
+from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe
+from hounsfield.core.storage.checkpoints import load_weights
+from hounsfield.core.storage.files import file_digest, write_json
+from hounsfield.core.storage.tables import write_table
+from hounsfield.core.training.blocks import join_blocks
+from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.networks import build_network, embedding_width
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
-from hounsfield.hemorrhage.extraction import classifier_config, extract_blocks
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
+from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
+from hounsfield.hemorrhage.inference import classifier_config, extract_blocks
 from hounsfield.hemorrhage.paths import (
     LOGITS,
     ROWS_SCHEMA,
@@ -36,7 +37,6 @@ from hounsfield.hemorrhage.paths import (
     classifier_weights,
     store_folder,
 )
-from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, open_slice_images
 
 
 def main() -> None:

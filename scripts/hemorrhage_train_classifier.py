@@ -13,20 +13,20 @@ from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import images_folder, slices_path
 from hounsfield.competitions.rsna2019.scores import score
-from hounsfield.competitions.rsna2019.slices import read_slices
-from hounsfield.core.classification import Classifier, is_trained, train
-from hounsfield.core.devices import Devices, claimed, open_devices
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import file_digest
-from hounsfield.core.image_batches import SliceImages
 from hounsfield.core.logs import logger, set_up_logging
-from hounsfield.core.recipes import Recipe
-from hounsfield.core.stages import Command, parse, plain, run, stage_parser
+from hounsfield.core.stages.command import Command, parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.batches import SliceImages
+from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.loop import Classifier, is_trained, train
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
-from hounsfield.hemorrhage.loss import hemorrhage_loss
+from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, normalise, open_slice_images
+from hounsfield.hemorrhage.losses import hemorrhage_loss
 from hounsfield.hemorrhage.paths import classifier_folder
-from hounsfield.hemorrhage.slice_images import SAMPLE_COLUMNS, normalise, open_slice_images
 
 # these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
 SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")

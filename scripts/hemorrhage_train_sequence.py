@@ -27,16 +27,16 @@ from hounsfield.competitions.rsna2019.predictions import (
     write_predictions,
 )
 from hounsfield.competitions.rsna2019.scores import score
-from hounsfield.competitions.rsna2019.slices import read_slices
-from hounsfield.core.checkpoints import load_weights, save_weights
-from hounsfield.core.devices import Devices, claimed, open_devices
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, locked
 from hounsfield.core.logs import Scalars, Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe, differences
-from hounsfield.core.stages import Command, check_name, parse, run, stage_parser
-from hounsfield.core.training import seed_of, stop_on_sigterm
-from hounsfield.core.training_state import TrainingState
+from hounsfield.core.stages.command import Command, check_name, parse, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, differences
+from hounsfield.core.storage.checkpoints import load_weights, save_weights
+from hounsfield.core.storage.files import file_digest, locked
+from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.draws import seed_of, stop_on_sigterm
+from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage.config import (
     DEFAULT_CONFIG,
     HemorrhageConfig,
@@ -45,6 +45,7 @@ from hounsfield.hemorrhage.config import (
     sequence_settings,
 )
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
+from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import (
     TRAIN_SEQUENCE,
     predictions_folder,
@@ -53,8 +54,7 @@ from hounsfield.hemorrhage.paths import (
     store_folder,
 )
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex, index_series
-from hounsfield.hemorrhage.sequence_network import SequenceNetwork
-from hounsfield.hemorrhage.sequence_training import predict_series, train_epoch
+from hounsfield.hemorrhage.training import predict_series, train_epoch
 
 HemorrhageCommand = Command[HemorrhageConfig]
 

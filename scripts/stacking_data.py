@@ -17,21 +17,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.paths import data_folder, raw_archive, slices_path
-from hounsfield.competitions.rsna2019.slices import read_slices
-from hounsfield.core.archives import FileList, list_files
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
-from hounsfield.core.executors import run_chunks
-from hounsfield.core.files import file_digest, locked, write_bytes
+from hounsfield.core.intake.archives import FileList, list_files
+from hounsfield.core.intake.executors import run_chunks
+from hounsfield.core.intake.journal import Parts, Prepared, refuse_deadly
 from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, summary
-from hounsfield.core.parts import Parts, Prepared, refuse_deadly
-from hounsfield.core.recipes import Recipe, claim
-from hounsfield.core.stages import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.core.tables import neutralised, write_table
+from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, claim
+from hounsfield.core.storage.files import file_digest, locked, write_bytes
+from hounsfield.core.storage.tables import neutralised, write_table
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.hu_images import BYTES_A_PIXEL, SUFFIX
 from hounsfield.stacking.paths import hu_folder, hu_parts_folder, stacking_slices_path
 from hounsfield.stacking.preparation import HU_FILE_SCHEMA, HuFile, store_chunk
-from hounsfield.stacking.slices import PREPARED_COLUMNS, STACKING_SCHEMA, shows_brain, stacking_slices
+from hounsfield.stacking.tables import PREPARED_COLUMNS, STACKING_SCHEMA, shows_brain, stacking_slices
 
 FILES_A_CHUNK = 64
 BLOCK_BYTES = 4096  # a file takes half a block more than its bytes, on average

@@ -36,12 +36,12 @@ from hounsfield.competitions.rsna2019.predictions import (
     write_predictions,
 )
 from hounsfield.competitions.rsna2019.scores import System, read_scores, readable, score_table, write_scores
-from hounsfield.competitions.rsna2019.slices import read_slices
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
-from hounsfield.core.files import file_digest, json_values, locked, write_json
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe, differences, outputs_finished
-from hounsfield.core.stages import parse, plain, run, stage_parser
+from hounsfield.core.stages.command import parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, differences, outputs_finished
+from hounsfield.core.storage.files import file_digest, json_values, locked, write_json
 from hounsfield.stacking.boosters import PACKAGES
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.ensemble import FirstLevel, check_inputs, expected_tables, read_first_level
@@ -56,7 +56,7 @@ from hounsfield.stacking.second_level import (
     StackingCommand,
     second_level_run,
 )
-from hounsfield.stacking.slices import read_stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices
 
 SUBMISSION, FINDINGS, SCORES, ENSEMBLE = "submission.csv.gz", "findings.csv", "scores.csv", "ensemble.parquet"
 MANIFEST = "ensemble_manifest.json"  # of all four; ensemble.json is the manifest of the table alone

@@ -16,22 +16,23 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, is_finished, write_predictions
-from hounsfield.core.checkpoints import load_weights
-from hounsfield.core.devices import Devices, claimed, open_devices
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.files import file_digest, json_values
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.networks import build_network
-from hounsfield.core.recipes import Recipe, differences
-from hounsfield.core.stages import Command, parse, plain, run, stage_parser
-from hounsfield.core.store import join_blocks, open_array
+from hounsfield.core.stages.command import Command, parse, plain, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, differences
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.checkpoints import load_weights
+from hounsfield.core.storage.files import file_digest, json_values
+from hounsfield.core.training.blocks import join_blocks
+from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.folds import add_fold_argument, chosen_folds
+from hounsfield.stacking.images import SAMPLE_COLUMNS, open_prediction_images
+from hounsfield.stacking.inference import predict_blocks
 from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
 from hounsfield.stacking.paths import hu_folder, network_weights, predictions_path, stacking_slices_path
-from hounsfield.stacking.prediction import predict_blocks
-from hounsfield.stacking.slice_images import SAMPLE_COLUMNS, open_prediction_images
-from hounsfield.stacking.slices import read_stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices
 
 RETRAIN = "sh bin/run_42_stacking_train.sh"
 

@@ -11,10 +11,10 @@ import itertools
 
 from hounsfield.competitions.rsna2019.predictions import is_finished, write_predictions
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.files import locked
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.recipes import Recipe, claim
-from hounsfield.core.stages import parse, run, stage_parser
+from hounsfield.core.stages.command import parse, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe, claim
+from hounsfield.core.storage.files import locked
 from hounsfield.stacking.boosters import PACKAGES
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.ensemble import check_inputs, expected_tables, read_first_level
@@ -34,7 +34,7 @@ from hounsfield.stacking.second_level import (
     second_level_run,
     split_folds,
 )
-from hounsfield.stacking.slices import read_stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices
 
 
 def main() -> None:

@@ -16,20 +16,20 @@ import torch
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.scores import score
-from hounsfield.core.classification import Classifier, is_trained, train
-from hounsfield.core.devices import Devices, claimed, open_devices
 from hounsfield.core.errors import BadInput
-from hounsfield.core.files import file_digest
 from hounsfield.core.logs import logger, set_up_logging
-from hounsfield.core.recipes import Recipe
-from hounsfield.core.stages import Command, parse, run, stage_parser
+from hounsfield.core.stages.command import Command, parse, run, stage_parser
+from hounsfield.core.stages.outputs import Recipe
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.loop import Classifier, is_trained, train
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.folds import add_fold_argument, chosen_folds
-from hounsfield.stacking.loss import stacking_loss
+from hounsfield.stacking.images import SAMPLE_COLUMNS, normalise, open_training_images, open_whole_images
+from hounsfield.stacking.losses import stacking_loss
 from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
 from hounsfield.stacking.paths import hu_folder, network_folder, stacking_slices_path
-from hounsfield.stacking.slice_images import SAMPLE_COLUMNS, normalise, open_training_images, open_whole_images
-from hounsfield.stacking.slices import read_stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices
 
 StackingCommand = Command[StackingConfig]
 

@@ -39,7 +39,7 @@ def phantom_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared(tmp_path_factory: pytest.TempPathFactory, phantom_archive: Path) -> Work:
     """The phantoms after stage 01. Tests that change something copy it first."""
     work = work_at(tmp_path_factory.mktemp("prepared"))
-    run_program("hemorrhage_prepare", *work.arguments, "--archive", phantom_archive, "--jobs", 2)
+    run_program("rsna2019_prepare", *work.arguments, "--archive", phantom_archive, "--jobs", 2)
     return work
 
 

@@ -20,7 +20,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless
 
-from hounsfield.core.dicom import REFUSALS, DicomSlice, read_slice
+from hounsfield.core.dicom.reader import REFUSALS, DicomSlice, read_slice
 from hounsfield.core.errors import Refused
 
 EXPLICIT = str(ExplicitVRLittleEndian)

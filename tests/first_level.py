@@ -11,10 +11,10 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
-from hounsfield.competitions.rsna2019.slices import SLICE_SCHEMA, read_slices
-from hounsfield.core.files import file_digest
-from hounsfield.core.stages import save_config
-from hounsfield.core.tables import write_table
+from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, read_slices
+from hounsfield.core.stages.command import save_config
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking.config import (
     CatBoostConfig,
     DataConfig,
@@ -27,7 +27,7 @@ from hounsfield.stacking.config import (
 )
 from hounsfield.stacking.ensemble import CnnTable, expected_tables
 from hounsfield.stacking.paths import stacking_slices_path
-from hounsfield.stacking.slices import STACKING_SCHEMA, read_stacking_slices, stacking_slices
+from hounsfield.stacking.tables import STACKING_SCHEMA, read_stacking_slices, stacking_slices
 from synthetic_runs import guesses, make_data_set
 
 EXPERIMENT = "tiny"

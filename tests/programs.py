@@ -17,8 +17,9 @@ MINI_CONFIG = REPOSITORY / "tests" / "phantoms" / "mini.yaml"
 
 
 def load_program(name: str) -> ModuleType:
-    """Import `scripts/<name>.py` as a module."""
-    specification = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
+    """Import `scripts/<name>.py`, or of a tool that proves something `tests/<name>.py`, as a module."""
+    folder = REPOSITORY / ("tests" if "/" in name else "scripts")
+    specification = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -35,7 +36,7 @@ def run_program(name: str, *arguments: object) -> None:
 def held_by_another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Let another process hold the lock of `folder` for as long as the context lasts."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom hounsfield.core.files import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom hounsfield.core.storage.files import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(

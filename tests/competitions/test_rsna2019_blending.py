@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hounsfield.competitions.rsna2019.blending import blend_by_others, blended, fit_weights
 from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, PROBABILITY_CLIP
-from hounsfield.core.metrics import weighted_log_loss
+from hounsfield.core.evaluation.metrics import weighted_log_loss
 
 
 def loss(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2019.predictions import (
     write_predictions,
 )
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import file_digest
+from hounsfield.core.storage.files import file_digest
 
 REMEDY = "sh bin/run_14_trainfull_sequential.sh"
 

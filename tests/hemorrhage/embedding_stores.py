@@ -9,11 +9,11 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.slices import SLICE_SCHEMA
-from hounsfield.core.files import file_digest, write_json
-from hounsfield.core.recipes import Recipe, claim
-from hounsfield.core.store import write_array
-from hounsfield.core.tables import write_table
+from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
+from hounsfield.core.stages.outputs import Recipe, claim
+from hounsfield.core.storage.arrays import write_array
+from hounsfield.core.storage.files import file_digest, write_json
+from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.embedding_archive import Subject, export_embeddings
 from hounsfield.hemorrhage.paths import ROWS_SCHEMA, store_folder
 

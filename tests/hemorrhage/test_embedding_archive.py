@@ -12,10 +12,10 @@ import pytest
 from embedding_stores import DATA_SET, EXPERIMENT, contents_of, export, make_slices, make_store, make_work
 
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
-from hounsfield.core import tar_archives
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.files import file_digest
-from hounsfield.core.tar_archives import read_contents
+from hounsfield.core.storage import packed_folder
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.storage.packed_folder import read_contents
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
 from hounsfield.hemorrhage.paths import embeddings_folder, store_folder
 from programs import run_program
@@ -103,7 +103,7 @@ def test_export_refuses_a_store_that_is_damaged_or_belongs_to_other_slices(work:
 def test_import_a_second_time_does_nothing(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, other = export(work), tmp_path / "other"
     first = import_embeddings(archive, other, force=False)
-    monkeypatch.setattr(tar_archives, "_write_out", lambda *_: pytest.fail("unpacked again"))
+    monkeypatch.setattr(packed_folder, "_write_out", lambda *_: pytest.fail("unpacked again"))
     assert import_embeddings(archive, other, force=False) == first
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from embedding_stores import DATA_SET, EXPERIMENT, WIDTH, contents_of, export, make_work, store_folder
 
-from hounsfield.core import tar_archives
 from hounsfield.core.errors import BadInput
-from hounsfield.core.files import file_digest
-from hounsfield.core.tar_archives import CHECKSUMS, Contents, Listed, pack, read_contents
+from hounsfield.core.storage import packed_folder
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.storage.packed_folder import CHECKSUMS, Contents, Listed, pack, read_contents
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
 
 
@@ -131,13 +131,13 @@ def test_archive_that_names_itself_badly_is_refused(
 
 
 def import_slowly(archive: Path, other: Path) -> None:
-    slow = tar_archives._write_out
+    slow = packed_folder._write_out
 
     def write_out(*arguments: object) -> str:
         time.sleep(0.02)
         return slow(*arguments)  # type: ignore[arg-type]
 
-    tar_archives._write_out = write_out  # type: ignore[assignment]
+    packed_folder._write_out = write_out  # type: ignore[assignment]
     import_embeddings(archive, other, force=False)
 
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hounsfield.hemorrhage.extraction import SEE, embed_views
-from hounsfield.hemorrhage.loss import hemorrhage_loss
+from hounsfield.hemorrhage.inference import SEE, embed_views
+from hounsfield.hemorrhage.losses import hemorrhage_loss
 
 
 @given(st.lists(st.floats(-8, 8), min_size=6, max_size=6), st.lists(st.integers(0, 1), min_size=6, max_size=6))
@@ -25,8 +25,8 @@ def test_views_are_what_their_names_say() -> None:
 
 
 def test_one_pass_over_all_views_equals_a_pass_for_each() -> None:
-    from hounsfield.core.devices import Devices
-    from hounsfield.core.networks import build_network, last_layer
+    from hounsfield.core.training.devices import Devices
+    from hounsfield.core.training.networks import build_network, last_layer
 
     network = build_network("test_resnet", 6).eval()
     devices = Devices(torch.device("cpu"), rank=0, world=1, half=None)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import write_json
-from hounsfield.core.store import write_array
-from hounsfield.core.tables import write_table
+from hounsfield.core.storage.arrays import write_array
+from hounsfield.core.storage.files import write_json
+from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages import Command, parse, save_config, stage_parser
+from hounsfield.core.stages.command import Command, parse, save_config, stage_parser
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from programs import REPOSITORY
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from dicom_files import ct_file
-from hounsfield.core.dicom import DicomSlice, read_slice
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.images import store_image
-from hounsfield.core.windows import BRAIN, SOFT_TISSUE, SUBDURAL
+from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL
+from hounsfield.core.storage.image_files import store_image
 from hounsfield.stacking.hu_images import BITS, HIGHEST, LOWEST, encode_hu, hu_of, hu_path, read_hu
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "dicom"

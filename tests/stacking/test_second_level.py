@@ -24,7 +24,7 @@ from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features, feature_names
 from hounsfield.stacking.paths import boosters_folder, predictions_folder, second_level_path
 from hounsfield.stacking.second_level import SLICE_COLUMNS, STOPPINGS, open_case, split_folds
-from hounsfield.stacking.slices import read_stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices
 from programs import run_program
 from synthetic_runs import write_sample
 

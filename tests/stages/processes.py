@@ -13,7 +13,7 @@ import socket
 from multiprocessing import get_context
 from pathlib import Path
 
-from hounsfield.core.training_state import TrainingState
+from hounsfield.core.training.state import TrainingState
 
 LIBRARIES = ["torch", "timm", "albumentations", "jsonargparse", "pandas", "pyarrow.parquet", "tensorboard", "pytest"]
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import work_at
 from dicom_files import ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.source import competition_source
 from hounsfield.core.errors import BadInput
-from hounsfield.hemorrhage.source import competition_source
 from programs import REPOSITORY, run_program
 
 TOP = "rsna-intracranial-hemorrhage-detection/"
@@ -101,7 +101,7 @@ def test_both_systems_prepare_eight_training_and_four_test_slices(
 ) -> None:
     archive = archive_of(content(folders), tmp_path, top=top, packed=packed)
     work, source = tmp_path / "work", ("--archive", archive, "--jobs", 1)
-    run_program("hemorrhage_prepare", *work_at(work).arguments, *source)
+    run_program("rsna2019_prepare", *work_at(work).arguments, *source)
     rows = pd.read_parquet(work / "data/phantom/slices.parquet").set_index("image_id")
     assert rows["split"].sort_index().to_dict() == dict.fromkeys(IDS[:8], "train") | dict.fromkeys(IDS[8:], "test")
     everything = ("--data.brain_diff_above", -1)  # the drawn slices show no brain

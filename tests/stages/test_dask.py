@@ -20,9 +20,9 @@ from distributed import Client
 
 from conftest import Work, work_at
 from dicom_files import ct_file
-from hounsfield.core import executors
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.executors import run_chunks
+from hounsfield.core.intake import executors
+from hounsfield.core.intake.executors import run_chunks
 from programs import run_program
 
 FILES = 384  # six chunks
@@ -94,7 +94,7 @@ def at_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Work, tuple[objec
         content = ct_file(ImagePositionPatient=[0, 0, number], SeriesInstanceUID=f"1.2.{number // 40}")
         (top / "ct" / f"{number:04d}.dcm").write_bytes(content[: -100 if number == 7 else None])
     work, arguments = work_at(top / "work"), ("--images", top / "ct", "--data_set", "own")
-    run_program("hemorrhage_prepare", *work.arguments, *arguments, "--jobs", 2)
+    run_program("rsna2019_prepare", *work.arguments, *arguments, "--jobs", 2)
     return work, arguments
 
 
@@ -105,7 +105,7 @@ def prepare_on_cluster(home: tuple[Work, tuple[object, ...]], folder: Path, sche
     key = Path("data") / "own" / "pseudonyms.key"
     (away.folder / key).parent.mkdir(parents=True)
     shutil.copy(work.folder / key, away.folder / key)
-    run_program("hemorrhage_prepare", *away.arguments, *arguments, "--dask-scheduler", scheduler)
+    run_program("rsna2019_prepare", *away.arguments, *arguments, "--dask-scheduler", scheduler)
     return away.folder / "data" / "own"
 
 

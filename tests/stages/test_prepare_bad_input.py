@@ -21,10 +21,10 @@ import pytest
 import dicom_files as files
 from conftest import Work, work_at
 from dicom_files import PIXELS, ct_file
-from hounsfield.core.archives import SourceFile
+from hounsfield.competitions.rsna2019 import preparation
+from hounsfield.competitions.rsna2019.preparation import Naming, Prepared
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
-from hounsfield.hemorrhage import preparation
-from hounsfield.hemorrhage.preparation import Naming, Prepared
+from hounsfield.core.intake.archives import SourceFile
 from programs import REPOSITORY, load_program, run_program
 
 REAL_FILES = Path(__file__).resolve().parents[3] / "shared" / "dicom"
@@ -203,7 +203,7 @@ class Outcome(NamedTuple):
 
 
 def prepare(folder: Path, work: Work) -> Outcome:
-    run_program("hemorrhage_prepare", *work.arguments, "--images", folder, *TABLE)
+    run_program("rsna2019_prepare", *work.arguments, "--images", folder, *TABLE)
     data = work.folder / "data" / "own"
     slices = pd.read_parquet(data / "slices.parquet").set_index("path")
     return Outcome(work, slices, pd.read_csv(data / "rejected.csv").set_index("path"), folder)
@@ -266,7 +266,7 @@ def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: 
     assert not outcome.slices.index.str.contains("secret|link|loop|pipe").any()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hounsfield.core.logs.logger.propagate", True)
-        load_program("hemorrhage_prepare").own_source(outcome.folder, None, Naming(b"key"))
+        load_program("rsna2019_prepare").own_source(outcome.folder, None, Naming(b"key"))
     assert "2 links are not followed; the first: 'link'" in caplog.text
     assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text
 
@@ -403,7 +403,7 @@ def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
     (tmp_path / "ct").mkdir()
     for name in ("a", "b", "deadly"):
         (tmp_path / "ct" / name).write_bytes(PLAIN)
-    work, program = work_at(tmp_path / "work"), load_program("hemorrhage_prepare")
+    work, program = work_at(tmp_path / "work"), load_program("rsna2019_prepare")
     monkeypatch.setattr(program, "prepare_chunk", prepare_chunk_with_a_deadly_file)
     monkeypatch.setattr(sys, "argv", ["x", *work.arguments, "--images", str(tmp_path / "ct"), *map(str, TABLE)])
     program.main()
@@ -426,16 +426,16 @@ def test_a_folder_without_any_file_is_named(tmp_path: Path, short_socket_folder:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(short_socket_folder / "s"))
     with pytest.raises(MissingInput, match=r": 0 files; --images takes the folder that holds the DICOM files"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", short_socket_folder, *TABLE)
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", short_socket_folder, *TABLE)
 
 
 def test_a_file_in_place_of_the_folder_and_a_pipe_in_place_of_the_archive_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(PLAIN)
     with pytest.raises(MissingInput, match=r"a\.dcm is not a folder"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "a.dcm", *TABLE)
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "a.dcm", *TABLE)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--archive", tmp_path / "pipe")
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--archive", tmp_path / "pipe")
 
 
 def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewhere(
@@ -451,7 +451,7 @@ def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewh
         added.writestr("/outside.dcm", PLAIN)
         added.writestr("C:\\outside.dcm", PLAIN)
     work = work_at(tmp_path / "deep" / "er" / "work")
-    run_program("hemorrhage_prepare", *work.arguments, "--archive", archive, "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, "--archive", archive, "--jobs", 1)
     found = pd.read_parquet(work.folder / "data/phantom/slices.parquet")
     assert found.equals(pd.read_parquet(prepared.folder / "data/phantom/slices.parquet"))
     assert list(tmp_path.rglob("outside*")) == []
@@ -460,7 +460,7 @@ def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewh
 def test_a_folder_that_holds_its_own_outputs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(PLAIN)
     with pytest.raises(WrongUse, match="holds the work folder's own outputs"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--images", tmp_path, *TABLE)
+        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--images", tmp_path, *TABLE)
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,7 +474,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(MissingInput, match=r"closed/? may not be read; give this user the permission"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE)
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE)
 
 
 def test_a_file_that_went_or_became_a_folder_since_it_was_listed_costs_itself_alone(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_ki
     (tmp_path / "ct" / "a").write_bytes(PLAIN)
     (tmp_path / "ct" / "b").write_bytes(PLAIN[: files.data_set_start(PLAIN) + 20])
     with pytest.raises(BadInput, match="1 of 2 CT files were refused"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
 
 
 @pytest.mark.skipif(
@@ -499,7 +499,7 @@ def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_ki
 def test_preparation_needs_no_network(tmp_path: Path) -> None:
     (tmp_path / "ct").mkdir()
     (tmp_path / "ct" / "a").write_bytes(PLAIN)
-    program = REPOSITORY / "scripts" / "hemorrhage_prepare.py"
+    program = REPOSITORY / "scripts" / "rsna2019_prepare.py"
     command = ["unshare", "-rn", sys.executable, str(program), *work_at(tmp_path / "work").arguments]
     done = subprocess.run(
         [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=120

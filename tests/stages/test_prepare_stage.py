@@ -14,9 +14,9 @@ import pytest
 from conftest import Work, work_at
 from dicom_files import PIXELS, ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.dicom import read_slice
+from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.images import image_path, read_image
+from hounsfield.core.storage.image_files import image_path, read_image
 from programs import run_program
 from reference.windows import three_windows
 
@@ -83,7 +83,7 @@ def test_wrong_intercepts_are_repaired_by_default_and_left_alone_on_request(
     assert repaired.loc[repaired["intercept_repaired"], "hu_max"].between(500, 3100).all()
     strict = work_at(tmp_path)
     arguments = ("--archive", phantom_archive, "--jobs", 2, "--prepare.repair_intercept", "false")
-    run_program("hemorrhage_prepare", *strict.arguments, *arguments)
+    run_program("rsna2019_prepare", *strict.arguments, *arguments)
     assert not table(strict)["intercept_repaired"].any()
 
 
@@ -105,7 +105,7 @@ def test_a_second_run_does_nothing_and_says_so(
     prepared: Work, phantom_archive: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in (prepared.folder / "data").rglob("*") if path.is_file()}
-    run_program("hemorrhage_prepare", *prepared.arguments, "--archive", phantom_archive)
+    run_program("rsna2019_prepare", *prepared.arguments, "--archive", phantom_archive)
     after = {path: path.stat().st_mtime_ns for path in (prepared.folder / "data").rglob("*") if path.is_file()}
     assert {path for path in before if before[path] != after[path] and path.name != ".lock"} == set()
     assert "nothing to do" in capsys.readouterr().err
@@ -115,7 +115,7 @@ def test_the_unpacked_folder_gives_the_same_table_as_the_zip(
     prepared: Work, phantom_archive: Path, tmp_path: Path
 ) -> None:
     work = work_at(tmp_path / "work")
-    run_program("hemorrhage_prepare", *work.arguments, "--archive", unpacked(phantom_archive, tmp_path), "--jobs", 2)
+    run_program("rsna2019_prepare", *work.arguments, "--archive", unpacked(phantom_archive, tmp_path), "--jobs", 2)
     columns = [name for name in table(prepared).columns if name not in ("path", "stamp")]
     pd.testing.assert_frame_equal(table(work)[columns], table(prepared)[columns])
 
@@ -127,15 +127,15 @@ def test_a_new_file_is_prepared_without_preparing_the_others_again(tmp_path: Pat
         (images / f"{z}.dcm").write_bytes(ct_file(ImagePositionPatient=[0, 0, 5 * z], SeriesInstanceUID="1.2.3"))
     work = work_at(tmp_path / "work")
     arguments = ("--images", images, "--data_set", "own", "--jobs", 1)
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     before = {path: path.stat().st_mtime_ns for path in (work.folder / "data/own/images").rglob("*.jpg")}
     (images / "new.dcm").write_bytes(ct_file(ImagePositionPatient=[0, 0, 22], SeriesInstanceUID="1.2.3"))
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     rows = table(work, "own")
     assert rows["path"].tolist() == ["0.dcm", "1.dcm", "2.dcm", "3.dcm", "new.dcm"]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     (images / "0.dcm").unlink()
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert table(work, "own")["path"].tolist() == ["1.dcm", "2.dcm", "3.dcm", "new.dcm"]
 
 
@@ -144,10 +144,10 @@ def test_other_settings_are_refused_until_forced(tmp_path: Path) -> None:
     (tmp_path / "ct" / "a").write_bytes(ct_file())
     work = work_at(tmp_path / "work")
     arguments = ("--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     with pytest.raises(StaleOutput, match=r"settings\.jpeg_quality: 95 -> 80"):
-        run_program("hemorrhage_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80)
-    run_program("hemorrhage_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80, "--force")
+        run_program("rsna2019_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80)
+    run_program("rsna2019_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80, "--force")
 
 
 def test_labels_of_ones_own_are_matched_by_path_and_refused_by_name(tmp_path: Path) -> None:
@@ -161,16 +161,16 @@ def test_labels_of_ones_own_are_matched_by_path_and_refused_by_name(tmp_path: Pa
     arguments = ("--images", images, "--labels", labels, "--data_set", "own", "--jobs", 1)
     header = f"image,{','.join(CLASSES)}\n"
     labels.write_text(header + "a/0.dcm,0,0,0,0,1,1\na/1.dcm,0,0,0,0,0,0\n")
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     rows = table(work, "own").set_index("path")
     assert rows.loc["a/0.dcm", "subdural"] == 1
     assert rows["split"].to_dict() == {"a/0.dcm": "train", "a/1.dcm": "train", "b/0.dcm": "test", "b/1.dcm": "test"}
     labels.write_text(header + "0.dcm,0,0,0,0,1,1\n")
     with pytest.raises(BadInput, match=r"1 names fit several files, the first are \['0\.dcm'\]"):
-        run_program("hemorrhage_prepare", *work.arguments, *arguments)
+        run_program("rsna2019_prepare", *work.arguments, *arguments)
     labels.write_text(header + "c/9.dcm,0,0,0,0,1,1\n")
     with pytest.raises(BadInput, match=r"1 labelled images are not there; the first are \['c/9\.dcm'\]"):
-        run_program("hemorrhage_prepare", *work.arguments, *arguments)
+        run_program("rsna2019_prepare", *work.arguments, *arguments)
 
 
 def test_no_header_text_becomes_a_file_name_or_reaches_the_table(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_no_header_text_becomes_a_file_name_or_reaches_the_table(tmp_path: Path)
     (images / "CON").write_bytes(ct_file(**evil))
     (images / "b.dcm").write_bytes(ct_file(**evil, ImagePositionPatient=[0, 0, 5]))
     work = work_at(tmp_path / "work")
-    run_program("hemorrhage_prepare", *work.arguments, "--images", images, "--data_set", "own", "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, "--images", images, "--data_set", "own", "--jobs", 1)
     assert len(table(work, "own")) == 2
     for path in work.folder.rglob("*"):
         assert path.resolve().is_relative_to(work.folder.resolve())
@@ -194,7 +194,7 @@ def test_nothing_usable_is_an_error_that_says_where_the_reasons_are(tmp_path: Pa
     (tmp_path / "ct" / "notes.txt").write_text("not an image")
     work = work_at(tmp_path / "work")
     with pytest.raises(BadInput, match=r"none of 1 files is a usable CT slice; .*rejected\.csv says why"):
-        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+        run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
 
 
 def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path) -> None:
         (tmp_path / "ct" / f"{n}").write_bytes(content if n else content[:-1000])
     work = work_at(tmp_path / "work")
     with pytest.raises(BadInput, match=r"1 of 4 CT files were refused, more than prepare\.bad_share \(20%\)"):
-        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+        run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path) -> None:
 )
 def test_wrong_use_is_named(tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        run_program("hemorrhage_prepare", *work_at(tmp_path).arguments, *arguments)
+        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, *arguments)
 
 
 def test_a_training_image_without_labels_stops_the_stage_by_name(phantom_archive: Path, tmp_path: Path) -> None:
@@ -228,14 +228,14 @@ def test_a_training_image_without_labels_stops_the_stage_by_name(phantom_archive
     first = labels["ID"][0].rsplit("_", 1)[0]
     labels[~labels["ID"].str.startswith(first)].to_csv(top / "stage_2_train.csv", index=False)
     with pytest.raises(BadInput, match=rf"1 training images without labels; the first are \['{first}'\]"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
+        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
 
 
 def test_training_images_without_a_label_table_stop_the_stage(phantom_archive: Path, tmp_path: Path) -> None:
     top = unpacked(phantom_archive, tmp_path)
     (top / "stage_2_train.csv").unlink()
     with pytest.raises(BadInput, match=r"training images and no stage_2_train\.csv"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
+        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
 
 
 def test_an_identifier_that_occurs_twice_in_the_archive_stops_the_stage(phantom_archive: Path, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_identifier_that_occurs_twice_in_the_archive_stops_the_stage(phantom_
     twin = next((top / "stage_2_train").iterdir())
     shutil.copy(twin, top / "stage_2_test" / twin.name)
     with pytest.raises(BadInput, match=rf"1 image identifiers occur twice; the first are \['{twin.stem}'\]"):
-        run_program("hemorrhage_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
+        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--archive", top)
 
 
 def own(tmp_path: Path, **files: bytes) -> tuple[Work, tuple[object, ...]]:
@@ -257,17 +257,17 @@ def own(tmp_path: Path, **files: bytes) -> tuple[Work, tuple[object, ...]]:
 def test_a_file_name_that_is_no_text_is_prepared_and_escaped(tmp_path: Path) -> None:
     work, arguments = own(tmp_path)
     Path(os.fsdecode(bytes(tmp_path / "ct") + b"/M\xfcller.dcm")).write_bytes(ct_file())
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert table(work, "own")["path"].tolist() == ["M\\xfcller.dcm"]
 
 
 def test_an_image_that_was_lost_is_made_again(tmp_path: Path) -> None:
     work, arguments = own(tmp_path, a=ct_file())
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     image = next((work.folder / "data/own/images").rglob("*.jpg"))
     content = image.read_bytes()
     image.unlink()
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert image.read_bytes() == content
 
 
@@ -275,22 +275,22 @@ def test_a_file_that_changed_and_came_back_is_not_lost(tmp_path: Path) -> None:
     work, arguments = own(tmp_path, a=ct_file())
     path = tmp_path / "ct" / "a"
     first = path.stat()
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     expected = next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes()
     path.write_bytes(ct_file(PIXELS[::-1].copy()))
     os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns + 10**9))
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     path.write_bytes(ct_file())
     os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert len(table(work, "own")) == 1
     assert next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes() == expected
 
 
 def test_ones_own_identifiers_become_pseudonyms_that_differ_between_data_sets(tmp_path: Path) -> None:
     work, arguments = own(tmp_path, a=ct_file(PatientID="ID_123456"), b=ct_file(PatientID="ID_123456"))
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
-    run_program("hemorrhage_prepare", *work.arguments, *arguments[:2], "--data_set", "again", "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments[:2], "--data_set", "again", "--jobs", 1)
     first, second = set(table(work, "own")["patient_id"]), set(table(work, "again")["patient_id"])
     assert len(first) == len(second) == 1
     assert first != second
@@ -302,12 +302,12 @@ def test_two_rows_that_name_one_file_in_different_ways_are_refused(tmp_path: Pat
     labels = tmp_path / "labels.csv"
     labels.write_text(f"image,{','.join(CLASSES)}\na.dcm,0,0,0,0,1,1\na,0,0,0,0,0,0\n")
     with pytest.raises(BadInput, match="2 rows name the same files in different ways"):
-        run_program("hemorrhage_prepare", *work.arguments, *arguments, "--labels", labels)
+        run_program("rsna2019_prepare", *work.arguments, *arguments, "--labels", labels)
 
 
 def test_a_pixel_at_the_top_of_sixteen_bits_is_a_pixel_like_any_other(tmp_path: Path) -> None:
     stored = np.full((64, 64), -1024, np.int16)
     stored[20:40, 20:40], stored[30, 30] = 40, 32767
     work, arguments = own(tmp_path, a=ct_file(stored, PixelRepresentation=1, BitsStored=16, RescaleIntercept=0))
-    run_program("hemorrhage_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert table(work, "own")["hu_max"].tolist() == [32767]

@@ -118,7 +118,7 @@ def test_no_stage_tells_anything_of_a_header_and_no_refused_image_gets_an_answer
     labels.write_text("\n".join([f"image,{','.join(CLASSES)}", *rows]))
     with caplog.at_level(logging.DEBUG):
         inputs = ("--images", folder, "--labels", labels, "--jobs", 1, "--prepare.bad_share", 1)
-        run_program("hemorrhage_prepare", *work.arguments, *inputs)
+        run_program("rsna2019_prepare", *work.arguments, *inputs)
         for program in ("train_classifier", "extract_embeddings", "train_sequence"):
             run_program(f"hemorrhage_{program}", *work.arguments, "--fold", 0)
         run_program("hemorrhage_bag", *work.arguments, "--fold", 0)
@@ -147,7 +147,7 @@ def test_a_stage_that_fails_tells_nothing_either(
     (tmp_path / "ct" / "a").write_bytes((folder / "original").read_bytes())
     work = work_at(tmp_path / "work")
     with pytest.raises(BadInput, match="none of 1 files is a usable CT slice") as caught:
-        run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
+        run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
     output = capfd.readouterr()
     told = "".join(traceback.format_exception(caught.value))
     assert_nothing_is_told(work.folder, output.out + output.err + told)

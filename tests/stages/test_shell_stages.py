@@ -166,7 +166,7 @@ def test_quickstart_runs_phantoms_and_all_stages_in_order(tree: Tree) -> None:
     assert done.returncode == 0, done.stderr
     assert tree.programs() == [
         "rsna2019_phantom",
-        "hemorrhage_prepare",
+        "rsna2019_prepare",
         "hemorrhage_train_classifier 0 1 2",
         "hemorrhage_extract_embeddings 0 1 2",
         "hemorrhage_train_sequence 0 1 2",
@@ -193,7 +193,7 @@ def test_preparation_takes_the_archive_that_is_there_or_says_where_it_is_missed(
     tree.write("data/raw/rsna2019/stage_2_train.csv")
     tree.run("run_01_prepare_data.sh", "--jobs", "2")
     tree.run("run_01_prepare_data.sh", "--images", "/mnt/ct", DATA_SET="ward")
-    start = "scripts/hemorrhage_prepare.py|--config|configs/hemorrhage/crop.yaml|--work|ROOT|--data_set"
+    start = "scripts/rsna2019_prepare.py|--config|configs/hemorrhage/crop.yaml|--work|ROOT|--data_set"
     assert tree.calls() == [f"{start}|rsna2019|--archive|data/raw/rsna2019|--jobs|2", f"{start}|ward|--images|/mnt/ct"]
 
 

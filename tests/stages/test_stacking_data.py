@@ -17,11 +17,11 @@ from shell_tree import Tree
 from conftest import Work, copy_work, work_at
 from dicom_files import ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.slices import SLICE_SCHEMA
-from hounsfield.core.dicom import read_slice
+from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
+from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.parts import Parts
-from hounsfield.core.tables import write_table
+from hounsfield.core.intake.journal import Parts
+from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking.hu_images import hu_path, read_hu
 from programs import REPOSITORY, held_by_another_process, load_program, run_program
 
@@ -278,7 +278,7 @@ def test_a_file_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path / "ct") + b"/M\xfcller.dcm")).write_bytes(ct_file())
     work = work_at(tmp_path / "work")
     source = ("--images", tmp_path / "ct", "--data_set", "own")
-    run_program("hemorrhage_prepare", *work.arguments, *source, "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, *source, "--jobs", 1)
     program = alone()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["x", "--config", str(CONFIG), "--work", str(work.folder), *map(str, source)])

@@ -14,7 +14,7 @@ from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import read_predictions, write_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.training_state import TrainingState
+from hounsfield.core.training.state import TrainingState
 from programs import REPOSITORY, run_program
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
@@ -94,9 +94,9 @@ def test_killed_training_and_prediction_go_on_to_the_same_bytes(
     monkeypatch.setattr(TrainingState, "update", update)
     run_program("stacking_train", *copy.arguments, *NETWORKS)
 
-    from hounsfield.stacking import prediction
+    from hounsfield.stacking import inference
 
-    written, write_block = [0], prediction.write_block
+    written, write_block = [0], inference.write_block
 
     def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
         written[0] += 1
@@ -104,10 +104,10 @@ def test_killed_training_and_prediction_go_on_to_the_same_bytes(
             raise Killed
         write_block(path, start, rows)
 
-    monkeypatch.setattr(prediction, "write_block", write_or_die)
+    monkeypatch.setattr(inference, "write_block", write_or_die)
     with pytest.raises(Killed):
         run_program("stacking_predict", *copy.arguments, *NETWORKS)
-    monkeypatch.setattr(prediction, "write_block", write_block)
+    monkeypatch.setattr(inference, "write_block", write_block)
     run_program("stacking_predict", *copy.arguments, *NETWORKS)
     found, expected = outputs(copy), outputs(predicted)
     assert found.keys() == expected.keys()

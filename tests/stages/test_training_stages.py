@@ -12,10 +12,10 @@ import torch
 from conftest import Work, copy_work, run_stages, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.images import image_path
-from hounsfield.core.store import open_array
-from hounsfield.core.training_state import TrainingState
-from hounsfield.hemorrhage import sequence_training
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.image_files import image_path
+from hounsfield.core.training.state import TrainingState
+from hounsfield.hemorrhage import training
 from programs import load_program, run_program
 
 OUTPUTS = ("checkpoints", "preds", "data/phantom/embeddings")
@@ -113,9 +113,9 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
     copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
-    from hounsfield.hemorrhage import extraction
+    from hounsfield.hemorrhage import inference
 
-    written, write_block, update = [0], extraction.write_block, TrainingState.update
+    written, write_block, update = [0], inference.write_block, TrainingState.update
 
     def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
         written[0] += 1
@@ -123,7 +123,7 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
             raise Killed
         write_block(path, start, rows)
 
-    monkeypatch.setattr(extraction, "write_block", write_or_die)
+    monkeypatch.setattr(inference, "write_block", write_or_die)
     with pytest.raises(Killed):
         run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
     run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
@@ -201,7 +201,7 @@ def test_a_sequence_loss_that_is_no_number_stops_naming_where_the_series_begin(
 ) -> None:
     work = work_at(tmp_path / "work")
     copy_work(finished, work)
-    monkeypatch.setattr(sequence_training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
+    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
     with pytest.raises(BadInput, match=r"the loss is nan on the series that begin at rows \[\d+.*\] of slices"):
         run_program("hemorrhage_train_sequence", *work.arguments, "--fold", 0, "--force")
 
@@ -255,7 +255,7 @@ def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finishe
     for z in range(5):
         content = ct_file(ImagePositionPatient=[0, 0, 5 * z], SeriesInstanceUID="1.2")
         (tmp_path / "ct" / f"I{z}0").write_bytes(content)
-    run_program("hemorrhage_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
     before = outputs(work)
     for program in ("hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
         run_program(program, *work.arguments, "--fold", 0, 1, "--apply-to", "own")

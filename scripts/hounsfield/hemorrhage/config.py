@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hounsfield.core.settings import Precision
-from hounsfield.core.stages import REPOSITORY, plain
+from hounsfield.core.stages.command import REPOSITORY, plain
+from hounsfield.core.training.precision import Precision
 
 View = Literal["identity", "hflip", "transpose"]
 DEFAULT_CONFIG = REPOSITORY / "configs" / "hemorrhage" / "crop.yaml"

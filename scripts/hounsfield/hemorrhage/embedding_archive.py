@@ -18,15 +18,15 @@ import numpy as np
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import data_folder, sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.slices import SLICE_SCHEMA
+from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
 from hounsfield.core.errors import BadInput, HounsfieldError, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.files import file_digest, locked, read_json
 from hounsfield.core.logs import logger
-from hounsfield.core.recipes import RECIPE
-from hounsfield.core.stages import check_name
-from hounsfield.core.store import open_array
-from hounsfield.core.tables import read_table
-from hounsfield.core.tar_archives import Contents, Listed, pack, read_contents, unpack
+from hounsfield.core.stages.command import check_name
+from hounsfield.core.stages.outputs import RECIPE
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.files import file_digest, locked, read_json
+from hounsfield.core.storage.packed_folder import Contents, Listed, pack, read_contents, unpack
+from hounsfield.core.storage.tables import read_table
 from hounsfield.hemorrhage.config import View
 from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, ROWS_SCHEMA, array_path, embeddings_folder
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import read_json
-from hounsfield.core.store import open_array
-from hounsfield.core.tables import read_table
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.files import read_json
+from hounsfield.core.storage.tables import read_table
 from hounsfield.hemorrhage.paths import EXTRACT, ROWS_SCHEMA, array_path
 
 BATCHES_A_BUCKET = 64

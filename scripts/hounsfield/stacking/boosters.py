@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hounsfield.core.errors import BadInput
-from hounsfield.core.files import read_json
+from hounsfield.core.storage.files import read_json
 from hounsfield.stacking.config import Booster, CatBoostConfig, LightGBMConfig, SecondLevelConfig, XGBoostConfig
 
 PRIOR = "prior"  # what stands in for a model of a class that cannot be learnt

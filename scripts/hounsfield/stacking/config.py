@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hounsfield.core.settings import Precision
-from hounsfield.core.stages import REPOSITORY
+from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
 DEFAULT_CONFIG = REPOSITORY / "configs" / "stacking" / "published.yaml"

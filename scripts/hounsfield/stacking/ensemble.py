@@ -15,8 +15,8 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import TEST, manifest_path, read_manifest, read_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
-from hounsfield.core.files import file_digest
-from hounsfield.core.recipes import differences
+from hounsfield.core.stages.outputs import differences
+from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.config import StackingConfig
 from hounsfield.stacking.paths import predictions_path, stacking_slices_path
 

@@ -26,10 +26,10 @@ from pathlib import Path
 import jpeg_ls
 import numpy as np
 
-from hounsfield.core.dicom import DicomSlice
+from hounsfield.core.dicom.reader import DicomSlice
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.images import image_path
-from hounsfield.core.windows import BRAIN, SOFT_TISSUE, SUBDURAL
+from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL
+from hounsfield.core.storage.image_files import image_path
 
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)
 LOWEST = int(min(window.lower for window in WINDOWS))  # HU

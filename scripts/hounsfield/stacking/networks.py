@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages import check_name, plain
+from hounsfield.core.stages.command import check_name, plain
 from hounsfield.stacking.config import NetworkConfig, StackingConfig
 
 # these change how fast a run goes, not what comes out; the starting weights count by their digest

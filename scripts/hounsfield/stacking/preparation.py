@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from hounsfield.core.archives import SourceFile
-from hounsfield.core.dicom import read_slice
+from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import Refused
-from hounsfield.core.executors import SECONDS_A_FILE, file_time_limit
-from hounsfield.core.images import store_image
-from hounsfield.core.parts import Prepared, refused_row
+from hounsfield.core.intake.archives import SourceFile
+from hounsfield.core.intake.executors import SECONDS_A_FILE, file_time_limit
+from hounsfield.core.intake.journal import Prepared, refused_row
+from hounsfield.core.storage.image_files import store_image
 from hounsfield.stacking.hu_images import encode_hu, hu_of, hu_path
 
 HU_FILE_SCHEMA = pa.schema(

@@ -20,10 +20,10 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
-from hounsfield.core.files import file_digest, read_json, write_bytes, write_json
+from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.logs import Stopwatch, logger, progress
-from hounsfield.core.metrics import log_loss
-from hounsfield.core.stages import Command
+from hounsfield.core.stages.command import Command
+from hounsfield.core.storage.files import file_digest, read_json, write_bytes, write_json
 from hounsfield.stacking.boosters import (
     PRIOR,
     SUFFIXES,

@@ -11,8 +11,8 @@ import pytest
 
 import dicom_files as files
 from dicom_files import PIXELS, UNSIGNED, hounsfield_units, refusal
-from hounsfield.core.dicom import read_slice
 from hounsfield.core.dicom.codestreams import bare_jpeg
+from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import Refused
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import dicom_files as files
 from dicom_files import refusal
-from hounsfield.core.dicom import header, read_slice
+from hounsfield.core.dicom import header
+from hounsfield.core.dicom.reader import read_slice
 
 
 def test_what_is_not_dicom_is_refused() -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from hounsfield.core.dicom import FLAGS, REFUSALS, DicomSlice, read_slice
 from hounsfield.core.dicom.format import read_pixel_format
 from hounsfield.core.dicom.header import read_header
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
+from hounsfield.core.dicom.reader import FLAGS, REFUSALS, DicomSlice, read_slice
 from hounsfield.core.errors import Refused
-from hounsfield.core.geometry import position_along_normal
+from hounsfield.core.imaging.geometry import position_along_normal
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "dicom"
 SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"

@@ -7,7 +7,7 @@ import pytest
 
 import dicom_files as files
 from dicom_files import UNSIGNED, hounsfield_units
-from hounsfield.core.dicom import read_slice
+from hounsfield.core.dicom.reader import read_slice
 
 
 def wrapped(hu: np.ndarray) -> np.ndarray:

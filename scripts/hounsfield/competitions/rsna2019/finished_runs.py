@@ -12,7 +12,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import TEST, read_manifest, read_predictions
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import logger
-from hounsfield.core.stages import check_name
+from hounsfield.core.stages.command import check_name
 
 TABLES = {  # what each system leaves, and the stage that makes it
     "bag.parquet": "sh bin/run_15_bagged_submission.sh",

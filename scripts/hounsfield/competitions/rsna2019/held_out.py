@@ -14,11 +14,11 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.slices import read_slices
 from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sample_ids, write
-from hounsfield.core.files import written_whole
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.logs import logger
-from hounsfield.core.tables import neutralised
+from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.tables import neutralised
 
 ALL = "all"  # the fold of a model that has learnt from every patient
 

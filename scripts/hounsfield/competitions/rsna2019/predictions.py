@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import file_digest, json_values, read_json, write_json
-from hounsfield.core.tables import read_table, write_table
+from hounsfield.core.storage.files import file_digest, json_values, read_json, write_json
+from hounsfield.core.storage.tables import read_table, write_table
 
 OUT_OF_FOLD = "out-of-fold"  # a training slice whose patient no model behind its prediction has learnt from
 TEST = "test"

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, CLASSES, PROBABILITY_CLIP
-from hounsfield.core.files import write_bytes
-from hounsfield.core.metrics import auc_by_class, interval, log_loss, patient_bootstrap, weighted_log_loss
+from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap, weighted_log_loss
+from hounsfield.core.storage.files import write_bytes
 
 DRAWS = 2000  # bootstrap samples of patients
 SEED = 2019

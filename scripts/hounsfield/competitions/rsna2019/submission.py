@@ -17,7 +17,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.paths import PREPARE
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.files import written_whole
+from hounsfield.core.storage.files import written_whole
 
 BLOCK = 60_000  # rows checked at a time
 

@@ -1,0 +1,144 @@
+"""What preparation starts from: the competition's archive, or a folder of one's own DICOM files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hounsfield.competitions.rsna2019.labels import read_labels
+from hounsfield.competitions.rsna2019.paths import TEST_FOLDERS, TRAIN_FOLDERS
+from hounsfield.competitions.rsna2019.preparation import PSEUDONYM, Naming
+from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.intake.archives import BLOCK, FileList, SourceFile, list_files
+
+# not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
+IMAGE = rf"(?:^|/)(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})/+[^/.][^/]*\.dcm$"
+TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The DICOM files, the labels by image identifier (None: there are none), and the sample submission's bytes."""
+
+    files: FileList
+    labels: pd.DataFrame | None
+    sample: bytes | None
+    naming: Naming
+    ignored: int = 0  # files that are neither images nor tables
+
+    def digests(self) -> dict[str, str]:
+        """Change when a file, a label or the sample does."""
+        files, labels = hashlib.sha256(), hashlib.sha256(b"")
+        for block in self.files.blocks(BLOCK):
+            files.update("".join(f"{file.label}\0{file.size}\0{file.stamp}\n" for file in block).encode())
+        if self.labels is not None:
+            labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
+        sample = hashlib.sha256(self.sample or b"")
+        return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample": sample.hexdigest()}
+
+
+def competition_source(archive: Path) -> Source:
+    """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder.
+
+    Both spellings of the image folders are read, also side by side; an image that stands in both is refused.
+    """
+    listing = list_files(archive)
+    folders = pc.struct_field(pc.extract_regex(listing.labels, IMAGE), "folder")
+    is_image = folders.is_valid().to_numpy(zero_copy_only=False)
+    if not is_image.any():
+        raise BadInput(
+            f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
+            f"among {len(listing)} files; is it the whole archive?"
+        )
+    images, naming = listing.take(is_image), Naming(key=None)
+    image_ids = competition_ids(images, naming)
+    _refuse_twins(archive, image_ids)
+    train = image_ids.filter(pc.is_in(folders.filter(is_image), pa.array(TRAIN_FOLDERS)))
+    labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
+    labels = None
+    if labels_file is None and len(train):
+        raise BadInput(f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder")
+    if labels_file is not None:
+        labels = read_labels(_content(labels_file), f"{archive}/{labels_file.name}")
+        unlabelled = sorted(train.filter(pc.invert(pc.is_in(train, pa.array(labels.index, pa.string())))).to_pylist())
+        if unlabelled:
+            raise BadInput(
+                f"{archive}: {len(unlabelled)} training images without labels; the first are {unlabelled[:10]}"
+            )
+        labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
+    sample = None if sample_file is None else _content(sample_file)
+    return Source(images, labels, sample, naming, len(listing) - len(images))
+
+
+def competition_ids(images: FileList, naming: Naming) -> pa.Array:
+    """The identifier of every image, (N,) text; quickly, where the files are named as the competition's are."""
+    found = pc.struct_field(pc.extract_regex(images.labels, rf"/(?P<id>{PSEUDONYM.pattern})\.dcm$"), "id")
+    strange = found.is_null().to_numpy(zero_copy_only=False)
+    others = pa.array([naming.image_id(file) for file in images.take(strange)], pa.string())
+    return pc.replace_with_mask(found, pa.array(strange), others)
+
+
+def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
+    """Every file of a folder of any depth; what is not a CT slice is refused later, with a reason."""
+    if not images.is_dir():
+        raise MissingInput(f"{images} is not a folder; --images takes the folder that holds the DICOM files")
+    listing = list_files(images)
+    if not listing:
+        raise MissingInput(f"{images}: 0 files; --images takes the folder that holds the DICOM files")
+    table = None
+    if labels is not None:
+        if not labels.is_file():
+            raise MissingInput(f"{labels} does not exist; --labels takes a CSV table")
+        table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels, naming)
+    return Source(listing, table, None, naming)
+
+
+def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: Naming) -> pd.DataFrame:
+    """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
+    known: dict[str, str | None] = {}
+    for file in listing:
+        path = PurePosixPath(file.name)
+        for name in {str(path), path.name, path.stem}:
+            known[name] = None if name in known else naming.image_id(file)  # None: the name fits several files
+    ambiguous = [name for name in labels.index if name in known and known[name] is None]
+    if ambiguous:
+        raise BadInput(
+            f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:10]}; give paths"
+        )
+    absent = [name for name in labels.index if name not in known]
+    if absent:
+        raise BadInput(f"{source}: {len(absent)} labelled images are not there; the first are {absent[:10]}")
+    matched = labels.set_axis([known[name] for name in labels.index], axis=0)
+    twice = labels.index[matched.index.duplicated(keep=False)]
+    if len(twice):
+        raise BadInput(f"{source}: {len(twice)} rows name the same files in different ways: {list(twice[:10])}")
+    return matched
+
+
+def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
+    counts = pc.value_counts(image_ids)
+    twins = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    if twins:
+        raise BadInput(
+            f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}. Leave one file of each"
+        )
+
+
+def _named(listing: FileList, name: str) -> SourceFile | None:
+    places = pc.ends_with(listing.labels, name).to_numpy(zero_copy_only=False)
+    found = [file for file in listing.take(places) if PurePosixPath(file.name).name == name]
+    if len(found) > 1:
+        raise BadInput(f"{found[0].container}: {len(found)} files are called {name}; leave one")
+    return found[0] if found else None
+
+
+def _content(file: SourceFile) -> bytes:
+    try:
+        return file.read()
+    except Refused as refusal:
+        raise BadInput(f"{file.container}/{file.name}: {refusal.message}") from refusal

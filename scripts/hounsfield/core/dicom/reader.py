@@ -1,0 +1,189 @@
+"""Read one DICOM slice: kept, repaired or refused, with a reason code for everything that was not plain.
+
+`read_slice` parses a file once, checks what it claims, decodes it and returns values that read as Hounsfield units. It
+does not guard against a decoder that hangs or ends the process: the preparation runs it in processes of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hounsfield.core.dicom.format import read_pixel_format
+from hounsfield.core.dicom.header import Header, read_header
+from hounsfield.core.dicom.pixels import find_pixels, read_pixels
+from hounsfield.core.dicom.refusals import FLAGS, REASONS, REFUSALS
+from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
+from hounsfield.core.errors import Refused
+from hounsfield.core.imaging.geometry import slice_normal
+
+__all__ = ["FLAGS", "HEAD_LABELS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
+
+# BodyPartExamined of the head, as real files spell it.
+HEAD_LABELS = frozenset({"HEAD", "BRAIN", "SKULL", "HEADNECK", "HEAD_NECK", "HEAD NECK"})
+
+_LENGTH_LIMIT = 1e6  # mm; no position and no distance between pixels is a kilometre
+_ENHANCED_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})  # and legacy converted
+# Only these are named in messages, so that no header's free text can reach a log.
+_NAMED_MODALITIES = frozenset({"CR", "CT", "DX", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "REG", "RF", "RTDOSE",
+                               "RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA"})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DicomSlice:
+    """One slice: values, and what the header says about them."""
+
+    stored: np.ndarray  # (rows, columns) int16 or uint16; repaired, MONOCHROME1 X-rays inverted, padding reads as air
+    slope: float
+    intercept: float  # HU = stored * slope + intercept
+    intercept_repaired: bool
+    patient_id: str  # pseudonyms as in the file, "" where absent
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    position: tuple[float, float, float] | None  # ImagePositionPatient, mm
+    orientation: tuple[float, ...] | None  # ImageOrientationPatient, six direction cosines
+    pixel_spacing: tuple[float, float] | None  # mm between rows, then between columns
+    instance_number: int | None
+    rows: int
+    columns: int
+    bits_stored: int
+    pixel_representation: int
+    window_center: float | None  # the first of several; mirrored where the picture was inverted
+    window_width: float | None
+    transfer_syntax: str
+    flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
+
+
+class _Place(NamedTuple):
+    """Where a slice lies, and flags for what is not known of it."""
+
+    position: tuple[float, float, float] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, float] | None
+    flags: tuple[str, ...]
+
+
+def read_slice(
+    data: bytes,
+    *,
+    modalities: frozenset[str] = frozenset({"CT"}),
+    repair_intercept: bool = True,
+    body_parts: frozenset[str] = HEAD_LABELS,
+) -> DicomSlice:
+    """Read the bytes of one file.
+
+    modalities: the Modality values to accept. repair_intercept: repair the wrong intercept of some CT series (False for
+    a strict reproduction of the published 2nd place). body_parts: labels that raise no flag on a CT; empty: none does.
+    The picture may be a read-only view of `data`. Raises Refused with a code of REFUSALS.
+    """
+    header = read_header(data)
+    is_ct = _check_kind(header, modalities) == "CT"
+    element = find_pixels(header)  # first: a cut file lacks other things too, and this says why
+    form = read_pixel_format(header)
+    slope, intercept, rescale_flags = read_rescale(header)
+    stored, pixel_flags = read_pixels(header, element, form)
+    values = Values(stored, slope, intercept, (*rescale_flags, *pixel_flags))
+    center, width = _window(header)
+    if is_ct:
+        values = as_hounsfield(values, header, form, repair_intercept=repair_intercept)
+    else:
+        values = as_radiograph(values, header, form)
+        if center is not None and "monochrome1_inverted" in values.flags:
+            center = slope * inversion_sum(form) + 2 * intercept - center
+    place = _place(header)
+    flags = _identifier_flags(header) + _label_flags(header, body_parts if is_ct else frozenset())
+    flags += (place.flags if is_ct else ()) + values.flags
+    return DicomSlice(
+        stored=values.stored,
+        slope=values.slope,
+        intercept=values.intercept,
+        intercept_repaired="intercept_repaired" in values.flags,
+        patient_id=header.text("patient_id"),
+        study_uid=header.text("study_uid"),
+        series_uid=header.text("series_uid"),
+        sop_uid=header.text("sop_uid"),
+        position=place.position,
+        orientation=place.orientation,
+        pixel_spacing=place.pixel_spacing,
+        instance_number=_instance_number(header),
+        rows=form.rows,
+        columns=form.columns,
+        bits_stored=form.bits_stored,
+        pixel_representation=int(form.signed),
+        window_center=center,
+        window_width=width,
+        transfer_syntax=header.transfer_syntax,
+        flags=flags,
+    )
+
+
+def _check_kind(header: Header, modalities: frozenset[str]) -> str:
+    """Refuse what is no single-frame grey image of the modalities asked for; return the modality."""
+    modality = header.text("modality")
+    if not modality:
+        find_pixels(header)  # a file that was cut before its modality is damaged, and not of another kind
+    if modality not in modalities:
+        named = modality if modality in _NAMED_MODALITIES else "unknown" if modality else "missing"
+        raise Refused("modality", f"modality {named}, not {' or '.join(sorted(modalities))}; keep such files elsewhere")
+    if "LOCALIZER" in header.text("image_type").upper().split("\\"):
+        raise Refused("localizer", "a localizer (scout view) is not part of the stack; nothing needs to be done")
+    frames = header.first("frames")
+    if header.text("sop_class") in _ENHANCED_CT or (frames is not None and frames > 1):
+        count = f"{frames:g} frames" if frames is not None else "enhanced multi-frame CT"
+        raise Refused(
+            "multi_frame", f"{count} in one file; split it into single-frame files, e.g. with emf2sf of dcm4che"
+        )
+    samples, photometric = header.first("samples"), header.text("photometric")
+    if samples not in (None, 1.0) or photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
+        raise Refused("colour", "a colour picture; use the grey original, not a screen capture")
+    return modality
+
+
+def _identifier_flags(header: Header) -> tuple[str, ...]:
+    names = ("patient_id", "study_uid", "series_uid", "sop_uid")
+    return tuple(f"{name}_missing" for name in names if not header.text(name))
+
+
+def _label_flags(header: Header, body_parts: frozenset[str]) -> tuple[str, ...]:
+    flags = () if header.text("photometric") else ("photometric_missing",)
+    label = header.text("body_part").upper()
+    return (*flags, "body_part_unexpected") if body_parts and label and label not in body_parts else flags
+
+
+def _place(header: Header) -> _Place:
+    flags = []
+    position, orientation = header.numbers("position"), header.numbers("orientation")
+    spacing = header.numbers("pixel_spacing")
+    if not (len(position) == 3 and all(abs(value) <= _LENGTH_LIMIT for value in position)):
+        position = ()
+        flags.append("position_missing")
+    if not (len(orientation) == 6 and np.isfinite(slice_normal(np.array(orientation))).all()):
+        orientation = ()
+        flags.append("orientation_missing")
+    if not (len(spacing) == 2 and all(0 < value <= _LENGTH_LIMIT for value in spacing)):
+        spacing = ()
+        flags.append("pixel_spacing_missing")
+    return _Place(
+        (position[0], position[1], position[2]) if position else None,
+        orientation or None,
+        (spacing[0], spacing[1]) if spacing else None,
+        tuple(flags),
+    )
+
+
+def _instance_number(header: Header) -> int | None:
+    """InstanceNumber within what DICOM allows an integer string (PS3.5, 6.2); None where absent or beyond."""
+    number = header.integer("instance_number")
+    return number if number is not None and -(2**31) <= number < 2**31 else None
+
+
+def _window(header: Header) -> tuple[float | None, float | None]:
+    """The display window that the file proposes: the first one; None, None where there is none that could be used."""
+    center, width = header.first("window_center"), header.first("window_width")
+    if center is None or width is None or not math.isfinite(center) or not 0 < width < math.inf:
+        return None, None
+    return center, width

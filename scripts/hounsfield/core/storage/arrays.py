@@ -1,0 +1,26 @@
+"""Arrays on disk: written whole, read by memory map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.storage.files import written_whole
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array to `path`, whole or not at all."""
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
+    """Open an array by read-only memory map. Raises MissingInput or BadInput, naming the file."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise BadInput(f"{path} is not a readable array ({error}); remove it and make it again") from error

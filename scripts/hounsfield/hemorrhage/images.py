@@ -1,0 +1,60 @@
+"""Prepared images as network input: crop box, resize, augmentation; normalised on the device.
+
+B slices, S pixels a side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.imaging.boxes import Box, crop_to_square, resize
+from hounsfield.core.storage.image_files import image_path, read_image
+from hounsfield.core.training.augmentation import augment, flip_shift_transpose
+from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
+from hounsfield.core.training.draws import seed_of
+from hounsfield.hemorrhage.config import ClassifierConfig
+
+SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
+
+
+class HeadImages:
+    """Reads prepared images and makes them network input. What is drawn depends on (seed, epoch, row) alone."""
+
+    def __init__(self, boxes: np.ndarray, folder: Path, *, crop: bool, size: int, seed: int) -> None:
+        """boxes: (N, 4) x0, y0, x1, y1."""
+        self._boxes = boxes.astype(np.int32)
+        self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
+        self._augmentation = flip_shift_transpose()
+
+    def __call__(self, name: str, checksum: int, row: int, epoch: int) -> np.ndarray:
+        """One slice as (S, S, 3) uint8: brain, subdural, soft tissue."""
+        image = read_image(image_path(self._folder, name), checksum)
+        if self._crop:
+            image = crop_to_square(image, Box(*self._boxes[row].tolist()))
+        image = resize(image, self._size)
+        if epoch == UNAUGMENTED:
+            return image
+        return augment(self._augmentation, image, seed_of(self._seed, epoch, row))
+
+
+def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int) -> SliceImages:
+    """The images of `slices` as one classifier's configuration wants them."""
+    boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy()
+    draw = HeadImages(boxes, folder, crop=config.crop, size=config.size, seed=seed)
+    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
+    return SliceImages(slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy(), labels, draw)
+
+
+def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:
+    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32 in channels-last memory, centred and scaled over the training set."""
+    # whole rows of (S * 3): a CPU works on three channels at a time where they are the last dimension
+    mean = torch.tensor(config.mean, device=images.device).repeat(images.shape[2])
+    std = torch.tensor(config.std, device=images.device).repeat(images.shape[2])
+    rows = images.flatten(2).float().div_(255).sub_(mean).div_(std)  # (B, S, S * 3)
+    return rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)

@@ -1,0 +1,97 @@
+"""Slices in Hounsfield units as network input: windows, random part, flip, rotation, noise; normalised on the device.
+
+B slices, S pixels a side.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.imaging.boxes import resize
+from hounsfield.core.training.augmentation import Transform, augment, crop_flip_rotate_noise
+from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
+from hounsfield.core.training.draws import seed_of
+from hounsfield.stacking.config import NetworkConfig, PredictionConfig, TrainingConfig
+from hounsfield.stacking.hu_images import WINDOWS, hu_path, read_hu
+
+SAMPLE_COLUMNS = ("image_id", "hu_crc32", *CLASSES)
+
+
+class HuImages:
+    """Reads slices in Hounsfield units and makes them network input.
+
+    What is drawn for a slice depends on (seed, epoch or pass, slice) alone, whatever other slices there are; the pass
+    UNAUGMENTED is the whole slice as it is, resized.
+    """
+
+    def __init__(self, folder: Path, *, size: int, seed: int, augmentation: Sequence[Transform]) -> None:
+        self._folder, self._size, self._seed, self._augmentation = folder, size, seed, tuple(augmentation)
+
+    def __call__(self, name: str, checksum: int, row: int, number: int) -> np.ndarray:
+        """One slice as (S, S, 3) float32 HU. number: of the epoch or pass."""
+        image = three_windows(read_hu(hu_path(self._folder, name), checksum))
+        if number != UNAUGMENTED:
+            image = augment(self._augmentation, image, seed_of(self._seed, number, zlib.crc32(name.encode())))
+        return resize(image, self._size)
+
+
+def three_windows(hu: np.ndarray) -> np.ndarray:
+    """Clip (rows, columns) int16 HU to the brain, subdural and soft tissue windows: (rows, columns, 3) float32 HU."""
+    image = np.empty((*hu.shape, len(WINDOWS)), np.float32)
+    for channel, window in enumerate(WINDOWS):
+        np.clip(hu, window.lower, window.lower + window.width, out=image[..., channel])
+    return image
+
+
+def open_training_images(
+    slices: pd.DataFrame, folder: Path, network: NetworkConfig, config: TrainingConfig
+) -> SliceImages:
+    """The slices that one network learns from, changed at random in every epoch."""
+    augmentation = _augmentation(network, config, network.hu_noise)
+    return _open(slices, HuImages(folder, size=network.size, seed=network.seed, augmentation=augmentation))
+
+
+def open_whole_images(slices: pd.DataFrame, folder: Path, network: NetworkConfig) -> SliceImages:
+    """The slices that one network is scored on while it is trained: each whole, in every pass."""
+    return _open(slices, HuImages(folder, size=network.size, seed=network.seed, augmentation=()))
+
+
+def open_prediction_images(
+    slices: pd.DataFrame, folder: Path, network: NetworkConfig, config: PredictionConfig, seed: int
+) -> SliceImages:
+    """The slices that one network predicts, changed at random in every pass."""
+    augmentation = _augmentation(network, config, network.hu_noise_predicting)
+    return _open(slices, HuImages(folder, size=network.size, seed=seed, augmentation=augmentation))
+
+
+def _open(slices: pd.DataFrame, draw: HuImages) -> SliceImages:
+    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
+    return SliceImages(slices["image_id"].to_numpy(), slices["hu_crc32"].to_numpy(), labels, draw)
+
+
+def _augmentation(
+    network: NetworkConfig, config: TrainingConfig | PredictionConfig, noise: float
+) -> Sequence[Transform]:
+    return crop_flip_rotate_noise(
+        network.size,
+        crop_scale=config.crop_scale,
+        rotation=config.rotation,
+        noise=noise,
+        noise_probability=config.noise_probability,
+    )
+
+
+def normalise(images: Tensor, config: TrainingConfig) -> Tensor:
+    """(B, S, S, 3) float32 HU -> (B, 3, S, S) float32 in channels-last memory, centred and scaled as published."""
+    # whole rows of (S * 3): a CPU works on three channels at a time where they are the last dimension
+    mean = torch.tensor(config.mean, device=images.device).repeat(images.shape[2])
+    std = torch.tensor(config.std, device=images.device).repeat(images.shape[2])
+    return images.flatten(2).sub(mean).div_(std).unflatten(2, (-1, 3)).permute(0, 3, 1, 2)

@@ -1,0 +1,111 @@
+"""The stacking system's table of slices: its own folds, neighbours, places, and which slices have an image.
+
+Rows stand as in data/<data set>/slices.parquet. Slices follow each other as that table's `series` (one sequence of one
+patient; in this competition a study is one series) and `order` (0, 1, ... along the slice normal) say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.storage.tables import read_table
+from hounsfield.stacking.config import DataConfig
+from hounsfield.stacking.hu_images import REMEDY
+from hounsfield.stacking.paths import stacking_slices_path
+
+LEFT, RIGHT = ([f"{side}_{name}" for name in CLASSES] for side in ("left", "right"))
+
+STACKING_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("split", pa.string()),  # train (it has labels) or test
+        ("series", pa.int32()),
+        ("order", pa.int32()),
+        ("patient_id", pa.string()),
+        ("study_uid", pa.string()),
+        ("position_ord", pa.float32()),  # rank in the series, from 1, by the number of its slices
+        ("slices_in_study", pa.int32()),
+        ("brain_diff", pa.float32()),  # HU in the brain window, brightest minus darkest
+        ("brain_ratio", pa.float32()),  # share of pixels strictly between 0 and 80 HU
+        *((name, pa.int8()) for name in CLASSES),  # null for test slices
+        *((name, pa.int8()) for name in (*LEFT, *RIGHT)),  # labels of the slices before and after; null beyond the ends
+        ("fold", pa.int8()),  # this system's own; null for test slices
+        ("hu_crc32", pa.int64()),  # of the image in Hounsfield units; null where there is none
+    ]
+)
+PREPARED_COLUMNS = (
+    "image_id", "split", "series", "order", "patient_id", "study_uid", "brain_diff", "brain_ratio", *CLASSES
+)  # fmt: skip
+
+
+def read_stacking_slices(
+    work: Path, data_set: str, experiment: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The slices of an experiment, sorted by split, series and order in the series."""
+    path = stacking_slices_path(work, data_set, experiment)
+    return read_table(path, STACKING_SCHEMA, remedy=REMEDY, columns=columns)
+
+
+def shows_brain(slices: pd.DataFrame, config: DataConfig) -> np.ndarray:
+    """True for the slices that the networks are to see, (N,) bool."""
+    return slices["brain_diff"].to_numpy() > config.brain_diff_above
+
+
+def stacking_slices(slices: pd.DataFrame, checksums: pd.Series, config: DataConfig) -> pd.DataFrame:
+    """The table of one experiment, with the columns of STACKING_SCHEMA.
+
+    slices: PREPARED_COLUMNS of the prepared slices. checksums: the CRC-32 of each image that was written, indexed by
+    image identifier; those of slices that show too little brain for this experiment are left out.
+    """
+    series = slices["series"]
+    length = series.groupby(series).transform("size")
+    seen = shows_brain(slices, config)
+    return slices.assign(
+        position_ord=(slices["order"] + 1) / length,
+        slices_in_study=length,
+        fold=_folds(slices, seen, config),
+        hu_crc32=checksums.reindex(slices["image_id"]).to_numpy(np.float64, na_value=np.nan).copy(),
+        **_neighbour_labels(slices),
+    ).assign(hu_crc32=lambda table: table["hu_crc32"].where(seen))
+
+
+def _folds(slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:
+    """The fold of each labelled slice, (N,) float32; NaN for test slices.
+
+    As published, what is balanced is the labels of the slices that the networks see. All slices of a patient are in
+    its fold, and a patient who shows no brain on any slice is one without labels.
+    """
+    labelled = slices["any"].notna().to_numpy()
+    labels = slices.loc[labelled, list(CLASSES)].to_numpy(np.int8) * seen[labelled, None]
+    folds = np.full(len(slices), np.nan, np.float32)
+    folds[labelled] = fold_by_rarest_label(
+        slices.loc[labelled, "patient_id"], labels, config.fold_count, config.fold_seed
+    )
+    return folds
+
+
+def _neighbour_labels(slices: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The labels of the slice before and of the slice after each one, (N,) float32 a column.
+
+    NaN beyond the ends of the series, where the neighbour has no labels, and for slices without labels of their own.
+    A series may stand in two places of the table, when only some of its slices have labels.
+    """
+    order = np.lexsort((slices["order"], slices["series"]))
+    series = slices["series"].to_numpy()[order]
+    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)[order]  # (N, 6)
+    together = series[1:] == series[:-1]
+    left, right = np.full_like(labels, np.nan), np.full_like(labels, np.nan)
+    left[1:][together] = labels[:-1][together]
+    right[:-1][together] = labels[1:][together]
+    both = np.hstack([left, right])  # (N, 12)
+    both[np.isnan(labels).any(axis=1)] = np.nan
+    placed = np.empty_like(both)
+    placed[order] = both
+    return dict(zip((*LEFT, *RIGHT), placed.T, strict=True))

@@ -1,0 +1,72 @@
+"""What preparation makes of a slice's stored values: windows, crop box and statistics, held against plain formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dicom_files as files
+from hounsfield.competitions.rsna2019.preparation import window_image
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
+from hounsfield.core.storage.image_files import encode_jpeg
+from reference.windows import three_windows
+
+PLAIN = read_slice(files.ct_file())
+
+
+@st.composite
+def slices(draw: st.DrawFn) -> DicomSlice:
+    """Any 16-bit picture, signed or not, over any part of the scale; slopes and intercepts of real files and others."""
+    dtype = np.dtype(draw(st.sampled_from(["int16", "uint16"])))
+    limits = np.iinfo(dtype)
+    low = draw(st.integers(limits.min, limits.max))
+    high = draw(st.integers(low, min(low + draw(st.sampled_from([0, 1, 300, 4000, 65535])), limits.max)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    stored = rng.integers(low, high, (draw(st.integers(1, 9)), draw(st.integers(1, 9))), dtype, endpoint=True)
+    slope = draw(st.sampled_from([1.0, 0.5, 2.0, 0.1, 1.7, 100.0, 1e-6]))
+    intercept = draw(st.sampled_from([-1024.0, 0.0, -1000.5, 40.0 - low * slope, 80.0 - low * slope, -high * slope]))
+    stored.flags.writeable = False  # as a view of a file's bytes is
+    return replace(PLAIN, stored=stored, slope=slope, intercept=intercept)
+
+
+@given(slices())
+def test_the_image_is_the_published_one_and_the_box_holds_all_that_is_not_black(slice_: DicomSlice) -> None:
+    image, facts = window_image(slice_)
+    expected = three_windows(slice_.stored * slice_.slope + slice_.intercept)
+    assert np.array_equal(image[:, :, :3], expected)
+    rows, columns = np.nonzero(expected.any(axis=-1))
+    whole = (0, 0, expected.shape[1], expected.shape[0])
+    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if rows.size else whole
+    assert tuple(facts[name] for name in ("x0", "y0", "x1", "y1")) == box
+
+
+@given(slices())
+def test_statistics_are_those_of_the_hounsfield_units_of_all_pixels(slice_: DicomSlice) -> None:
+    _, facts = window_image(slice_)
+    hu = slice_.stored * slice_.slope + slice_.intercept
+    brain = np.clip(hu, 0, 80)
+    assert (facts["hu_min"], facts["hu_max"]) == (hu.min(), hu.max())
+    assert (facts["brain_min"], facts["brain_max"]) == (brain.min(), brain.max())
+    assert facts["brain_diff"] == brain.max() - brain.min()
+    assert facts["brain_ratio"] == ((hu > 0) & (hu < 80)).mean()
+    assert facts["hu_mean"] == pytest.approx(hu.mean(), rel=1e-9, abs=1e-6)
+    assert facts["brain_mean"] == pytest.approx(brain.mean(), rel=1e-9, abs=1e-6)
+
+
+def test_the_means_of_whole_hounsfield_units_are_exact() -> None:
+    stored = np.random.default_rng(0).integers(-1024, 3000, (64, 64)).astype(np.int16)
+    _, facts = window_image(replace(PLAIN, stored=stored, slope=1.0, intercept=-24.0))
+    hu = stored.astype(np.int64) - 24
+    assert facts["hu_mean"] == int(hu.sum()) / hu.size
+    assert facts["brain_mean"] == int(np.clip(hu, 0, 80).sum()) / hu.size
+
+
+def test_the_empty_fourth_channel_does_not_reach_the_jpeg() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 24, 4), np.uint8)
+    three = np.ascontiguousarray(image[:, :, :3])
+    assert encode_jpeg(image, 95) == encode_jpeg(three, 95) == cv2.imencode(".jpg", three)[1].tobytes()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap, weighted_log_loss
+from reference.log_loss import area_under_roc, competition_log_loss
+
+WEIGHTS = np.array([1, 1, 2], float)
+PROBABILITIES = hnp.arrays(np.float64, (5, 3), elements=st.floats(0, 1))
+LABELS = hnp.arrays(np.int8, (5, 3), elements=st.integers(0, 1))
+
+
+@given(PROBABILITIES, LABELS)
+def test_weighted_log_loss_matches_the_plain_reference(probabilities, labels):
+    found = weighted_log_loss(probabilities, labels, WEIGHTS, clip=1e-5)
+    assert found.shape == (5,)
+    assert found.mean() == pytest.approx(competition_log_loss(probabilities, labels, list(WEIGHTS), 1e-5))
+
+
+@given(PROBABILITIES, LABELS, st.permutations(range(5)))
+def test_log_loss_belongs_to_its_slice_whatever_the_order(probabilities, labels, order):
+    whole = log_loss(probabilities, labels, clip=1e-5)
+    assert np.array_equal(log_loss(probabilities[order], labels[order], clip=1e-5), whole[order])
+
+
+def test_log_loss_of_a_certain_mistake_is_bounded_by_the_clip():
+    found = log_loss(np.array([[0.0, 1.0]], np.float32), np.array([[1, 0]]), clip=1e-5)
+    assert found == pytest.approx(np.array([[-np.log(1e-5)] * 2]))
+
+
+def test_log_loss_of_half_is_the_logarithm_of_two():
+    assert log_loss(np.full((2, 2), 0.5), np.eye(2), clip=1e-5) == pytest.approx(np.full((2, 2), np.log(2)))
+
+
+@given(PROBABILITIES, LABELS)
+def test_auc_matches_the_plain_reference_and_is_nan_for_one_label_only(probabilities, labels):
+    for c, area in enumerate(auc_by_class(probabilities, labels)):
+        if labels[:, c].min() == labels[:, c].max():
+            assert np.isnan(area)
+        else:
+            assert area == pytest.approx(area_under_roc(probabilities[:, c], labels[:, c]))
+
+
+def test_bootstrap_draws_whole_patients():
+    # patient 0 has three slices of 1, patient 1 one slice of 0: only whole patients give these means
+    draws = patient_bootstrap(np.array([1.0, 1, 1, 0]), np.array([0, 0, 0, 1]), draws=400, seed=1)
+    assert set(np.round(draws, 6)) == {0.0, 0.75, 1.0}
+    assert np.mean(draws == 0.75) == pytest.approx(0.5, abs=0.1)
+
+
+def test_bootstrap_with_the_same_seed_draws_the_same_patients():
+    generator = np.random.default_rng(0)
+    values, patients = generator.random((40, 2)), generator.integers(0, 8, 40)
+    patients[:8] = np.arange(8)
+    both = patient_bootstrap(values, patients, draws=50, seed=3)
+    alone = patient_bootstrap(values[:, 1], patients, draws=50, seed=3)
+    assert both.shape == (50, 2)
+    assert both[:, 1] == pytest.approx(alone)
+    assert not np.array_equal(alone, patient_bootstrap(values[:, 1], patients, draws=50, seed=4))
+
+
+def test_bootstrap_interval_covers_the_true_mean_about_as_often_as_it_says():
+    generator = np.random.default_rng(11)
+    patients = np.repeat(np.arange(30), 4)
+    covered = 0
+    for trial in range(200):
+        values = generator.standard_normal(30)[patients] + 0.3 * generator.standard_normal(120)
+        low, high = interval(patient_bootstrap(values, patients, draws=200, seed=trial))
+        covered += low <= 0 <= high
+    assert 0.86 <= covered / 200 <= 0.99
+
+
+def test_one_patient_has_no_spread():
+    assert patient_bootstrap(np.array([0.2, 0.4]), np.array([0, 0]), draws=5, seed=0) == pytest.approx(np.full(5, 0.3))
+
+
+def test_interval_is_the_central_share_of_the_draws():
+    assert interval(np.arange(1001.0)) == pytest.approx((25, 975))
+    assert interval(np.arange(101.0), 0.5) == pytest.approx((25, 75))

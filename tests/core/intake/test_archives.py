@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.intake.archives import list_files
+from hounsfield.core.intake.zip_directory import read_directory
+
+
+def make_zip(path: Path, method: int) -> dict[str, bytes]:
+    contents = {f"top/images/{n}.dcm": bytes([n]) * (1000 + n) for n in range(5)}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.mkdir("top")
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return contents
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_are_read_in_place(tmp_path: Path, method: int) -> None:
+    contents = make_zip(tmp_path / "a.zip", method)
+    assert {file.name: file.read() for file in list_files(tmp_path / "a.zip")} == contents
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_method_that_is_not_read_costs_the_file_alone(tmp_path: Path) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_BZIP2)
+    with pytest.raises(Refused, match="compression method 12 is not read"):
+        list_files(tmp_path / "a.zip")[0].read()
+
+
+def test_a_member_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_STORED)
+    member = list_files(tmp_path / "a.zip")[2]
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[member.offset + 200] ^= 4
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(Refused, match="do not match the archive's size and checksum"):
+        member.read()
+
+
+def test_a_member_that_inflates_beyond_its_declared_size_is_stopped_there(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.dcm", b"\0" * 50_000_000)
+    content = path.read_bytes().replace((50_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    path.write_bytes(content)
+    with pytest.raises(Refused, match="1001 bytes do not match"):
+        list_files(path)[0].read()
+
+
+def test_a_member_larger_than_any_slice_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("large.dcm", b"\0" * (300 * 2**20))
+    with pytest.raises(Refused, match="over the limit"):
+        list_files(path)[0].read()
+
+
+def test_overlapping_members_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "overlap.zip"
+    make_zip(path, zipfile.ZIP_STORED)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        first, second = archive.infolist()[1:3]
+    directory = content.rindex(b"PK\x05\x06")
+    entry = content.index(second.filename.encode(), second.header_offset + 100) - 46
+    assert content[entry : entry + 4] == b"PK\x01\x02"
+    assert entry < directory
+    moved = content[: entry + 42] + (first.header_offset + 10).to_bytes(4, "little") + content[entry + 46 :]
+    path.write_bytes(moved)
+    with pytest.raises(BadInput, match="its members overlap"):
+        list_files(path)
+
+
+def test_a_cut_archive_is_named(tmp_path: Path) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_STORED)
+    (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:-40])
+    with pytest.raises(BadInput, match=r"a\.zip is not a whole zip archive"):
+        list_files(tmp_path / "a.zip")
+
+
+def test_folders_of_any_depth_are_listed_and_links_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("x")
+    inside = tmp_path / "inside"
+    (inside / "a" / "b").mkdir(parents=True)
+    (inside / "a" / "b" / "I10").write_bytes(b"one")
+    (inside / "I2").write_bytes(b"two")
+    (inside / "file_link").symlink_to(outside / "secret")
+    (inside / "folder_link").symlink_to(outside)
+    found = list_files(inside)
+    assert [(file.name, file.read()) for file in found] == [("I2", b"two"), ("a/b/I10", b"one")]
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="none does not exist"):
+        list_files(tmp_path / "none")
+
+
+def test_a_damaged_archive_is_refused_by_name_or_costs_single_files_and_nothing_else(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "a.zip", random.Random(1)
+    make_zip(path, zipfile.ZIP_STORED)
+    whole = path.read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    for _ in range(400):
+        content = bytearray(whole)
+        for _ in range(numbers.choice([1, 2, 5])):
+            content[numbers.randrange(directory, len(content))] = numbers.choice([0, 255, numbers.randrange(256)])
+        path.write_bytes(content)
+        try:
+            for file in list_files(path):
+                with contextlib.suppress(Refused):
+                    file.read()
+        except BadInput as error:
+            assert str(path) in str(error)
+
+
+def test_a_member_s_name_never_leads_out_of_the_archive(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.zip"
+    path.parent.mkdir()
+    names = ["../../outside", "/outside", "C:\\outside", "a/../../outside"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    assert [file.read() for file in list_files(path)] == [b"x"] * len(names)
+    assert [found.name for found in tmp_path.rglob("*") if found.is_file()] == ["a.zip"]
+
+
+def test_what_is_neither_folder_nor_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
+        list_files(tmp_path / "pipe")
+
+
+def test_a_list_of_files_is_a_sequence_that_keeps_them_as_columns(tmp_path: Path) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_STORED)
+    files = list_files(tmp_path / "a.zip")
+    whole = list(files)
+    assert [len(block) for block in files.blocks(2)] == [2, 2, 1]
+    assert sum(files.blocks(2), []) == whole
+    assert (files[-1], list(files[1:3])) == (whole[-1], whole[1:3])
+    assert files.labels.to_pylist() == [file.label for file in whole]
+    assert files.stamps.tolist() == [file.stamp for file in whole]
+    assert list(files.take(files.sizes > 1002)) == whole[3:]
+
+
+def test_names_that_are_no_text_are_kept_and_their_labels_escaped(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/M\xfcller")).write_bytes(b"x")
+    (tmp_path / "Mü").write_bytes(b"y")
+    files = list_files(tmp_path)
+    assert files.labels.to_pylist() == [file.label for file in files] == ["Mü", "M\\xfcller"]
+    assert [file.read() for file in files] == [b"y", b"x"]
+
+
+def test_the_directory_says_what_the_standard_library_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"something that stands before the archive")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = b"of the whole"
+        for name in ("plain.dcm", "Müller.dcm", "of one entry"):
+            entry = zipfile.ZipInfo(name)
+            entry.comment, entry.extra = b"of one", b"\xfe\xca\x02\x00ab"
+            archive.writestr(entry, name * 50)
+    with zipfile.ZipFile(path) as archive:
+        expected = [(m.filename, m.file_size, m.CRC, m.header_offset, m.compress_size, m.compress_type)
+                    for m in archive.infolist()]  # fmt: skip
+    assert [tuple(member) for member in read_directory(path)] == expected
+
+
+def test_sizes_and_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.zip"
+    with path.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("first", b"1")
+        file.seek(5 * 2**30)  # sparse: takes no room
+        archive.start_dir = file.tell()
+        archive.writestr("second", b"22")
+    assert [(m.name, m.offset > 2**32) for m in read_directory(path)] == [("first", False), ("second", True)]
+    assert [file.read() for file in list_files(path)] == [b"1", b"22"]

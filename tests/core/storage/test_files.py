@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
+from hounsfield.core.stages.outputs import Recipe, claim
+from hounsfield.core.storage.files import locked, read_json, value_digest, write_bytes, write_json, written_whole
+from programs import held_by_another_process
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "table.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), written_whole(path) as partial:
+        partial.write_bytes(b"half of the n")
+        raise RuntimeError("killed")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.bin"]
+
+
+def test_what_a_killed_run_left_behind_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / ".table.bin.partial").write_bytes(b"a much longer remainder of a killed run")
+    write_bytes(tmp_path / "table.bin", b"new")
+    assert (tmp_path / "table.bin").read_bytes() == b"new"
+    assert not (tmp_path / ".table.bin.partial").exists()
+
+
+def test_a_damaged_json_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "facts.json").write_text("{")
+    with pytest.raises(BadInput, match=r"facts\.json is not JSON"):
+        read_json(tmp_path / "facts.json")
+
+
+def test_json_never_holds_a_number_that_json_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "scores.json", {"loss": float("nan")})
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_equal_values_have_equal_digests_whatever_the_order_of_keys() -> None:
+    assert value_digest({"a": 1, "b": [2]}) == value_digest({"b": [2], "a": 1})
+    assert value_digest({"a": 1}) != value_digest({"a": 2})
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_a_dead_one_leaves_no_lock(tmp_path: Path) -> None:
+    with held_by_another_process(tmp_path) as other:
+        with pytest.raises(WrongUse, match="another run is writing here"), locked(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with locked(tmp_path):
+            pass
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.bin"
+    write_bytes(path, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(BadInput, match=r"table\.bin: cannot be written \(File too large\)"):
+            write_bytes(path, bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"old"
+
+
+RECIPE = Recipe("classifier", {"epochs": 2, "size": 64}, {"slices.parquet": "aa"})
+
+
+def test_the_same_recipe_goes_on_in_the_same_folder(tmp_path: Path) -> None:
+    claim(tmp_path, RECIPE, force=False)
+    (tmp_path / "epoch0").write_text("weights")
+    claim(tmp_path, RECIPE, force=False)
+    assert (tmp_path / "epoch0").exists()
+
+
+def test_another_recipe_is_refused_saying_what_differs(tmp_path: Path) -> None:
+    claim(tmp_path, RECIPE, force=False)
+    changed = Recipe("classifier", {"epochs": 3, "size": 64}, {"slices.parquet": "bb"})
+    with pytest.raises(StaleOutput, match=r"inputs\.slices\.parquet: \"aa\" -> \"bb\"\n  settings\.epochs: 2 -> 3"):
+        claim(tmp_path, changed, force=False)
+
+
+def test_force_removes_what_the_other_recipe_made(tmp_path: Path) -> None:
+    claim(tmp_path, RECIPE, force=False)
+    (tmp_path / "epoch0").write_text("weights")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_text("more")
+    changed = Recipe("classifier", {"epochs": 3, "size": 64}, {"slices.parquet": "aa"})
+    claim(tmp_path, changed, force=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["recipe.json"]
+    (tmp_path / "epoch0").write_text("weights")
+    claim(tmp_path, changed, force=True)  # force begins anew also where the recipe is the same
+    assert not (tmp_path / "epoch0").exists()
+    assert read_json(tmp_path / "recipe.json")["settings"]["epochs"] == 3

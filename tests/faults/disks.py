@@ -1,0 +1,178 @@
+"""Disks that are full, and inputs that may only be read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, Case, told
+from faults.outputs import contents, differing
+from faults.table import Checks, Outcome
+from hounsfield.core.storage.checkpoints import load_state
+
+MOUNT, UMOUNT = "/usr/bin/mount", "/usr/bin/umount"
+EXPECTED = "exit not 0, an error that names the file and what to do, the old files intact; with room: same bytes"
+PAGE = 4096  # bytes
+BLOCK, HEADER = 8, 128  # rows of a block of embeddings; bytes before them in its file
+WORDS = ("No space left on device", "File too large")  # a full file system; RLIMIT_FSIZE in its place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a stage writes, and how little room there is too little for it."""
+
+    stage: str
+    what: str
+    folder: str  # below the work folder
+    room: int  # bytes of the file system
+    file_limit: int  # bytes a file may grow to, where no file system can be mounted
+    named: str  # how the error must name the file
+
+
+def disk_outcomes(case: Case) -> Iterator[Outcome]:
+    """Fill the disk below each kind of output, then make room."""
+    for place in places(case):
+        yield full_disk(case, place)
+
+
+def places(case: Case) -> list[Place]:
+    """Room for the first of two states; for half of the images; for half of the blocks; for all blocks but no more."""
+    undisturbed = case.folder / "undisturbed"
+    case.expected("13")
+    images = sorted(path.stat().st_size for path in (undisturbed / "01").rglob("*.jpg"))
+    weights = (undisturbed / "12" / CHECKPOINTS / "epoch0.safetensors").stat().st_size
+    arrays = [np.load(path, mmap_mode="r") for path in sorted((undisturbed / "13" / EMBEDDINGS).glob("*.npy"))]
+    blocks = sum(-(-len(array) // BLOCK) * pages(array[:BLOCK].nbytes + HEADER) for array in arrays)
+    block, joined = (max(array[:rows].nbytes for array in arrays) + HEADER for rows in (BLOCK, None))
+    return [
+        Place(stage="12", what="training state", folder=CHECKPOINTS, room=int(4.8 * weights), file_limit=2 * weights,
+              named="state.pt: cannot be written"),
+        Place(stage="01", what="images", folder=f"data/{DATA_SET}/images", room=sum(map(pages, images)) // 2,
+              file_limit=images[len(images) // 2], named=".jpg: cannot be written"),
+        Place(stage="13", what="blocks of embeddings", folder=EMBEDDINGS, room=blocks // 2, file_limit=block // 2,
+              named=".npy: cannot be written"),
+        Place(stage="13", what="embeddings, joined", folder=EMBEDDINGS, room=blocks + pages(1) + pages(joined // 2),
+              file_limit=(block + joined) // 2, named=".npy: cannot be written"),
+    ]  # fmt: skip
+
+
+def pages(size: int) -> int:
+    """The bytes that a file takes in memory: whole pages."""
+    return -(-size // PAGE) * PAGE
+
+
+def full_disk(case: Case, place: Place) -> Outcome:
+    """Run a stage into a disk that is too small, then make room and run it again."""
+    checks, work = Checks(), case.fresh(place.stage, "full_disk")
+    folder = work / place.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with small_disk(folder, place.room) as mounted:
+        ended = case.run(place.stage, work, before=() if mounted else limit(place.file_limit))
+        clear = ended.status == 1 and place.named in ended.error and any(word in ended.error for word in WORDS)
+        checks.check(clear, shortened(ended.error, work), told(ended))
+        checks.check("Make room" in ended.error, "the remedy named", "no remedy named")
+        expected = case.expected(place.stage)
+        broken = [name for name, digest in contents(work).items() if name in expected and expected[name] != digest]
+        checks.check(not broken, "what is finished is whole", f"broken: {broken[:3]}")
+        if place.stage == "12":
+            checks.check(in_training_state(folder), "the state before is whole", "no whole state is left")
+        if mounted:
+            make_room(folder)
+        case.check_resumes(checks, place.stage, work)
+    how = f"file system of {place.room / 1e6:.2f} MB" if mounted else f"files limited to {place.file_limit} bytes"
+    return checks.outcome("4. disk full", f"{place.stage}, {place.what}: {how}", EXPECTED)
+
+
+def in_training_state(folder: Path) -> bool:
+    """True when a whole training state lies there."""
+    return load_state(folder / "state.pt") is not None
+
+
+def shortened(message: str, work: Path) -> str:
+    """A message without the temporary folder's name."""
+    return message.replace(f"{work}/", "")
+
+
+def read_only_outcomes(case: Case) -> Iterator[Outcome]:
+    """Let each stage read from where nobody may write."""
+    for stage, place in (("01", "raw"), ("12", f"data/{DATA_SET}"), ("14", f"data/{DATA_SET}")):
+        checks, work = Checks(), case.fresh(stage, "read_only")
+        extra: tuple[str, ...] = ()
+        if stage == "01":
+            (work / "raw").mkdir()
+            os.link(case.archive, work / "raw" / case.archive.name)
+            extra = ("--archive", str(work / "raw" / case.archive.name))
+        with read_only(work / place) as how:
+            ended = case.run(stage, work, *extra)
+        if checks.check(ended.status == 0, "exit 0", told(ended)):
+            case.check_same(checks, stage, work)
+        yield checks.outcome("read-only input", f"{stage} with {place}/ read-only ({how})", "same bytes")
+    checks, work = Checks(), case.fresh("13", "read_only")
+    with read_only(work / "data" / DATA_SET) as how:
+        before = contents(work)
+        ended = case.run("13", work)
+        if how == "mount":
+            clear = ended.status not in (0, None) and DATA_SET in ended.error
+            checks.check(clear, shortened(ended.error, work), told(ended))
+            checks.check(not differing(contents(work), before), "nothing touched", "something was written")
+    case.check_resumes(checks, "13", work)
+    done = f"13, which writes below data/{DATA_SET}/, with that read-only ({how})"
+    yield checks.outcome("read-only output", done, "a clear error naming the file; writable again: same bytes")
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[bool]:
+    """Mount a file system of `size` bytes in memory on `folder`; False where this user may not."""
+    done = run_quietly([MOUNT, "-t", "tmpfs", "-o", f"size={size // 4096 * 4096}", "tmpfs", str(folder)])
+    try:
+        yield done
+    finally:
+        if done:
+            unmount(folder)
+
+
+def make_room(folder: Path) -> None:
+    """Give the mounted file system as much as anything here needs."""
+    run_quietly([MOUNT, "-o", "remount,size=1g", str(folder)])
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[str]:
+    """Make a folder read-only by a mount onto itself, or by its permissions. Yields which."""
+    done = run_quietly([MOUNT, "--bind", str(folder), str(folder)])
+    if done:
+        run_quietly([MOUNT, "-o", "remount,ro,bind", str(folder)])
+    else:
+        folder.chmod(0o555)
+    try:
+        yield "mount" if done else "permissions"
+    finally:
+        if done:
+            unmount(folder)
+        else:
+            folder.chmod(0o755)
+
+
+def unmount(folder: Path) -> None:
+    """Take a mount away again, also when something still looks into it."""
+    if not run_quietly([UMOUNT, str(folder)]):
+        run_quietly([UMOUNT, "--lazy", str(folder)])
+
+
+def limit(size: int) -> tuple[str, ...]:
+    """What to put before a command so that no file may grow beyond `size` bytes."""
+    return ("/bin/sh", "-c", f'ulimit -f {max(1, size // 512)}; exec "$@"', "limited")
+
+
+def run_quietly(command: Sequence[str]) -> bool:
+    """Run a command of the system; True when it is there and did its work."""
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False

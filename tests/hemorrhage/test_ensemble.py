@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hemorrhage_bag
+from hounsfield.competitions.rsna2019.held_out import held_out_slices, prior_predictions
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.predictions import manifest_path, read_predictions
+from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.storage.files import write_json
+from hounsfield.core.storage.tables import neutralised
+from hounsfield.hemorrhage.ensemble import rolling_mean
+from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
+from programs import held_by_another_process
+from reference.rolling_mean import rolling_mean_of_series
+from synthetic_runs import (
+    DATA_SET,
+    make_data_set,
+    make_predictions,
+    make_runs,
+    make_store,
+    toy_config,
+    write_config,
+    write_sample,
+)
+
+PROGRAM = Path(hemorrhage_bag.__file__)
+
+
+@pytest.fixture(scope="session")
+def bagged_once(tmp_path_factory):
+    """Five folds and two epochs of one experiment, not bagged yet."""
+    work = tmp_path_factory.mktemp("work")
+    make_data_set(work)
+    config = toy_config()
+    write_config(work / "configs", "crop", config)
+    make_runs(work, "crop", config)
+    return work
+
+
+@pytest.fixture
+def work(bagged_once, tmp_path):
+    """A copy of its own for each test, made of links: files must be replaced, never written in place."""
+    subprocess.run(["cp", "-rl", f"{bagged_once}/.", str(tmp_path)], check=True)
+    return tmp_path
+
+
+def bag(monkeypatch, work, *options, experiment="crop"):
+    argv = ["hemorrhage_bag.py", "--config", str(work / f"configs/{experiment}.yaml"), "--work", str(work), *options]
+    monkeypatch.setattr(sys, "argv", argv)
+    hemorrhage_bag.main()
+
+
+def folder_of(work, experiment="crop"):
+    return predictions_folder(work, experiment, DATA_SET, DATA_SET)
+
+
+def read_submission(folder):
+    return pd.read_csv(folder / "submission.csv.gz").set_index("ID")["Label"]
+
+
+def read_runs(work, experiment="crop", folds=range(5), epochs=range(2)):
+    return {
+        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e), remedy="")[0]
+        for f in folds
+        for e in epochs
+    }
+
+
+# ---- the mean
+
+
+def test_a_test_slice_gets_the_plain_mean_over_all_folds_and_epochs(monkeypatch, work):
+    bag(monkeypatch, work)
+    submitted = read_submission(folder_of(work))
+    tables = [run[run["split"] == "test"].set_index("image_id") for run in read_runs(work).values()]
+    assert len(submitted) == 6 * len(tables[0]) == 6 * 30
+    for image in tables[0].index[:5]:
+        for name in CLASSES:
+            mean = sum(table.loc[image, name] for table in tables) / 10
+            assert submitted[f"{image}_{name}"] == pytest.approx(np.clip(mean, 1e-5, 1 - 1e-5), abs=1e-9)
+
+
+def test_several_experiments_are_averaged_into_a_folder_of_their_names(monkeypatch, work):
+    config = toy_config(epochs=1)
+    write_config(work / "configs", "no_crop", config)
+    make_runs(work, "no_crop", config)
+    bag(monkeypatch, work, "--experiments", "crop", "no_crop")
+    folder = work / "preds/hemorrhage/crop+no_crop"
+    tables = [*read_runs(work).values(), *read_runs(work, "no_crop", epochs=[0]).values()]
+    image = tables[0].loc[tables[0]["split"] == "test", "image_id"].iloc[0]
+    mean = sum(table.set_index("image_id").loc[image, "any"] for table in tables) / 15
+    assert read_submission(folder)[f"{image}_any"] == pytest.approx(mean, abs=1e-9)
+    scores = read_scores(folder / "scores.csv")
+    assert list(scores["system"]) == ["prior", *["classifier", "classifier_rolling_mean", "sequence"] * 2, "bag"]
+    assert list(scores["experiment"]) == ["", *["crop"] * 3, *["no_crop"] * 3, "crop+no_crop"]
+
+
+def test_an_experiment_without_a_yaml_beside_the_given_one_is_refused(monkeypatch, work):
+    with pytest.raises(WrongUse, match=r"other\.yaml"):
+        bag(monkeypatch, work, "--experiments", "crop", "other")
+    with pytest.raises(WrongUse, match="counts once"):
+        bag(monkeypatch, work, "--experiments", "crop", "crop")
+
+
+def test_what_else_lies_in_the_folder_is_ignored(monkeypatch, work):
+    bag(monkeypatch, work)
+    before = (folder_of(work) / "submission.csv.gz").read_bytes()
+    make_store(work, "crop", "0", 7)
+    make_predictions(work, "crop", toy_config(), "0", 7)
+    (folder_of(work) / "fold9_epoch9.parquet").write_bytes(b"stray")
+    bag(monkeypatch, work, "--force")
+    assert (folder_of(work) / "submission.csv.gz").read_bytes() == before
+
+
+# ---- missing, mixed, stale
+
+
+def test_a_missing_run_is_refused_by_name_and_stage(monkeypatch, work):
+    manifest_path(predictions_path(folder_of(work), "3", 1)).unlink()
+    with pytest.raises(MissingInput, match=r"predictions of 1 of 10 runs.*\n.*fold3_epoch1\.json\n.*run_14_"):
+        bag(monkeypatch, work)
+    assert not (folder_of(work) / "submission.csv.gz").exists()
+
+
+def test_a_missing_store_is_refused_by_name_and_stage(monkeypatch, work):
+    (store_folder(work, DATA_SET, "crop", "2", 0) / "manifest.json").unlink()
+    with pytest.raises(MissingInput, match=r"embeddings of 1 of 10 runs.*\n.*fold2/epoch0.*\n.*run_13_"):
+        bag(monkeypatch, work)
+
+
+def test_a_missing_run_leaves_no_new_folder(monkeypatch, work):
+    write_config(work / "configs", "other", toy_config())
+    with pytest.raises(MissingInput):
+        bag(monkeypatch, work, experiment="other")
+    assert not folder_of(work, "other").exists()
+
+
+def test_predictions_from_another_slice_table_are_stale(monkeypatch, work):
+    slices_path(work, DATA_SET).unlink()
+    make_data_set(work, seed=1)
+    with pytest.raises(StaleOutput, match=r"embeddings are mixed or stale(.|\n)*slices_sha256(.|\n)*run_13_.*run_14_"):
+        bag(monkeypatch, work)
+    for fold in "01234":
+        for epoch in (0, 1):
+            make_store(work, "crop", fold, epoch)
+    with pytest.raises(StaleOutput, match=r"fold0_epoch0\.parquet: inputs\.slices(.|\n)*run_14_"):
+        bag(monkeypatch, work)
+
+
+def test_a_run_on_embeddings_that_were_replaced_is_stale(monkeypatch, work):
+    manifest = store_folder(work, DATA_SET, "crop", "1", 1) / "manifest.json"
+    changed = json.dumps(json.loads(manifest.read_text()) | {"weights_sha256": "0" * 64})
+    manifest.unlink()
+    manifest.write_text(changed)
+    with pytest.raises(StaleOutput, match=r"fold1_epoch1\.parquet: inputs\.store(.|\n)*run_14_"):
+        bag(monkeypatch, work)
+
+
+def test_a_run_with_other_sequence_settings_is_mixed(monkeypatch, work):
+    with pytest.raises(StaleOutput, match=r"fold0_epoch0\.parquet: settings\.learning_rate: 1e-05 -> 0\.001"):
+        bag(monkeypatch, work, "--sequence.learning_rate", "0.001")
+    with pytest.raises(StaleOutput, match=r"settings\.seed: 1234 -> 5"):
+        bag(monkeypatch, work, "--seed", "5")
+
+
+def test_a_table_that_is_not_its_manifests_is_refused(monkeypatch, work):
+    one, other = (predictions_path(folder_of(work), fold, 0) for fold in "01")
+    one.unlink()
+    os.link(other, one)
+    with pytest.raises(BadInput, match=r"fold0_epoch0\.parquet is not the file that its manifest describes"):
+        bag(monkeypatch, work)
+
+
+def test_predictions_of_other_patients_than_the_folds_are_refused(monkeypatch, work):
+    one, other = (predictions_path(folder_of(work), fold, 0) for fold in "01")
+    facts = json.loads(manifest_path(one).read_text()) | {
+        "sha256": json.loads(manifest_path(other).read_text())["sha256"]
+    }
+    one.unlink()
+    os.link(other, one)
+    manifest_path(one).unlink()
+    manifest_path(one).write_text(json.dumps(facts))
+    with pytest.raises(BadInput, match="its slices are not the test and its fold's"):
+        bag(monkeypatch, work)
+
+
+def test_logits_that_changed_since_the_extraction_are_refused(monkeypatch, work):
+    path = store_folder(work, DATA_SET, "crop", "4", 1) / "logits.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"fold4/epoch1/logits\.npy is not what its manifest describes"):
+        bag(monkeypatch, work)
+
+
+# ---- once, again, forced
+
+
+def test_a_second_run_does_nothing_says_so_and_shows_the_table_again(monkeypatch, work, capsys):
+    bag(monkeypatch, work)
+    first = capsys.readouterr()
+    written = {path: path.stat().st_mtime_ns for path in folder_of(work).iterdir() if path.name != ".lock"}
+    bag(monkeypatch, work)
+    again = capsys.readouterr()
+    assert "bag: nothing to do, 10 runs" in again.err
+    assert "nothing to do" not in first.err
+    assert again.out == first.out
+    assert written == {path: path.stat().st_mtime_ns for path in folder_of(work).iterdir() if path.name != ".lock"}
+
+
+def test_force_gives_the_same_bytes_again(monkeypatch, work):
+    bag(monkeypatch, work)
+    names = ("submission.csv.gz", "findings.csv", "scores.csv", "bag_manifest.json")
+    first = {name: (folder_of(work) / name).read_bytes() for name in names}
+    stamp = (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns
+    bag(monkeypatch, work, "--force")
+    assert first == {name: (folder_of(work) / name).read_bytes() for name in names}
+    assert (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns > stamp
+
+
+def test_other_runs_than_last_time_need_force(monkeypatch, work):
+    bag(monkeypatch, work)
+    with pytest.raises(StaleOutput, match=r"settings\.folds(.|\n)*--force"):
+        bag(monkeypatch, work, "--folds", "[0,1]")
+    bag(monkeypatch, work, "--folds", "[0,1]", "--force")
+    assert set(read_scores(folder_of(work) / "scores.csv")["folds"]) == {"0 1"}
+
+
+def test_a_lost_or_changed_output_is_made_again(monkeypatch, work):
+    bag(monkeypatch, work)
+    before = (folder_of(work) / "findings.csv").read_bytes()
+    (folder_of(work) / "findings.csv").write_text("spoilt")
+    bag(monkeypatch, work)
+    assert (folder_of(work) / "findings.csv").read_bytes() == before
+
+
+def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
+    with held_by_another_process(folder_of(work)), pytest.raises(WrongUse, match="another run is writing here"):
+        bag(monkeypatch, work)
+
+
+def test_runs_replaced_while_they_are_bagged_are_noticed(monkeypatch, work):
+    original = hemorrhage_bag.write_findings
+
+    def replace_a_run(*arguments):
+        original(*arguments)
+        make_predictions(work, "crop", toy_config(), "0", 0)
+        path = manifest_path(predictions_path(folder_of(work), "0", 0))
+        facts = json.loads(path.read_text()) | {"sha256": "0" * 64}
+        path.unlink()
+        path.write_text(json.dumps(facts))
+
+    monkeypatch.setattr(hemorrhage_bag, "write_findings", replace_a_run)
+    with pytest.raises(StaleOutput, match="replaced while"):
+        bag(monkeypatch, work)
+    assert not (folder_of(work) / "bag_manifest.json").exists()
+
+
+def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(tmp_path):
+    make_data_set(tmp_path, patients=10)
+    config = write_config(tmp_path / "configs", "crop", toy_config())
+    ended = subprocess.run(
+        [sys.executable, PROGRAM, "--config", config, "--work", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: predictions of 10 of 10 runs are missing")
+    assert "Traceback" not in ended.stderr
+
+
+# ---- sample submission and prior
+
+
+def test_the_submission_has_the_samples_ids_in_the_samples_order(monkeypatch, work):
+    slices = make_data_set(work)
+    images = list(slices.loc[slices["split"] == "test", "image_id"])
+    ids = [f"{image}_{name}" for name in reversed(CLASSES) for image in images]
+    write_sample(work, ids)
+    bag(monkeypatch, work)
+    assert list(read_submission(folder_of(work)).index) == ids
+
+
+def test_a_slice_without_a_prediction_takes_the_training_prior_and_is_counted(monkeypatch, work, capsys):
+    slices = make_data_set(work)
+    images = [*slices.loc[slices["split"] == "test", "image_id"], "ID_refused"]
+    write_sample(work, [f"{image}_{name}" for image in images for name in CLASSES])
+    bag(monkeypatch, work)
+    submitted = read_submission(folder_of(work))
+    train = slices[slices["split"] == "train"]
+    for name in CLASSES:
+        assert submitted[f"ID_refused_{name}"] == pytest.approx(train[name].mean(), abs=1e-9)
+    assert "1 slices of the sample submission have no prediction" in capsys.readouterr().err
+    assert "ID_refused" not in set(pd.read_csv(folder_of(work) / "findings.csv")["image_id"])
+
+
+# ---- fold all, other data sets
+
+
+def test_the_single_model_is_bagged_but_not_scored(monkeypatch, work, capsys):
+    make_runs(work, "crop", toy_config(), folds=("all",))
+    bag(monkeypatch, work, "--fold", "all")
+    scores = read_scores(folder_of(work) / "foldall/scores.csv")
+    assert list(scores.columns) == list(COLUMNS)
+    assert scores.empty
+    shown = capsys.readouterr()
+    assert "fold all has learnt from every patient" in shown.err
+    assert "submission.csv.gz" in shown.out
+    tables = read_runs(work, folds=["all"])
+    image = tables["all", 0]["image_id"].iloc[0]
+    mean = sum(table.set_index("image_id").loc[image, "any"] for table in tables.values()) / 2
+    assert read_submission(folder_of(work) / "foldall")[f"{image}_any"] == pytest.approx(mean, abs=1e-9)
+
+
+def test_a_fold_that_does_not_exist_is_refused(monkeypatch, work):
+    with pytest.raises(WrongUse, match="--fold 5"):
+        bag(monkeypatch, work, "--fold", "5")
+    with pytest.raises(WrongUse, match="bag it alone"):
+        bag(monkeypatch, work, "--fold", "0", "all")
+
+
+def test_another_data_set_is_predicted_whole_and_not_scored(monkeypatch, work, capsys):
+    own = make_data_set(work, "own", patients=2, test_patients=1, slices=3)
+    make_runs(work, "crop", toy_config(), data_set="own")
+    bag(monkeypatch, work, "--apply-to", "own")
+    folder = predictions_folder(work, "crop", DATA_SET, "own")
+    assert len(read_submission(folder)) == 6 * len(own)
+    assert list(pd.read_csv(folder / "findings.csv")["image_id"]) == list(own["image_id"])
+    assert read_scores(folder / "scores.csv").empty
+    assert "own is not the data set trained on" in capsys.readouterr().err
+
+
+def test_another_data_sets_prior_is_that_of_the_training_set_or_a_half(monkeypatch, work, capsys):
+    own = make_data_set(work, "own", patients=0, test_patients=1, slices=3)
+    make_runs(work, "crop", toy_config(), data_set="own")
+    write_sample(work, [f"{image}_{name}" for image in (own["image_id"][0], "ID_lost") for name in CLASSES], "own")
+    bag(monkeypatch, work, "--apply-to", "own")
+    folder = predictions_folder(work, "crop", DATA_SET, "own")
+    train = make_data_set(work)
+    train = train[train["split"] == "train"]
+    assert read_submission(folder)["ID_lost_any"] == pytest.approx(train["any"].mean(), abs=1e-9)
+    assert "2 predicted slices are not in the sample submission" in capsys.readouterr().err
+    slices_path(work, DATA_SET).unlink()
+    bag(monkeypatch, work, "--apply-to", "own", "--force")
+    assert read_submission(folder)["ID_lost_any"] == 0.5
+    assert "takes 0.5" in capsys.readouterr().err
+
+
+def test_a_data_set_without_test_slices_gets_scores_and_an_empty_submission(monkeypatch, tmp_path):
+    make_data_set(tmp_path, patients=10, test_patients=0)
+    write_config(tmp_path / "configs", "crop", toy_config(epochs=1))
+    make_runs(tmp_path, "crop", toy_config(epochs=1))
+    bag(monkeypatch, tmp_path)
+    assert gzip.decompress((folder_of(tmp_path) / "submission.csv.gz").read_bytes()) == b"ID,Label\n"
+    assert len(read_scores(folder_of(tmp_path) / "scores.csv")) == 5
+
+
+# ---- the comparison
+
+
+def test_prior_classifier_sequence_and_bag_are_compared_on_held_out_patients(monkeypatch, work, capsys):
+    bag(monkeypatch, work)
+    scores = read_scores(folder_of(work) / "scores.csv").set_index("system")
+    assert list(scores.index) == ["prior", "classifier", "classifier_rolling_mean", "sequence", "bag"]
+    assert list(scores["gain_over"]) == ["", "prior", "classifier", "classifier", "sequence"]
+    loss = scores["weighted_log_loss"]
+    assert loss["prior"] > loss["classifier"] > loss["sequence"] > loss["bag"]
+    assert (scores.loc[["classifier", "sequence"], "gain_low"] > 0).all()
+    assert set(scores["patients"]) == {40}
+    assert set(scores["slices"]) == {240}
+    assert "of the fold that holds the patient out" in scores.loc["bag", "models"]
+    assert "240 out-of-fold slices of 40 patients, folds 0 1 2 3 4" in capsys.readouterr().out
+
+
+def test_embeddings_published_without_logits_are_compared_without_a_classifier(monkeypatch, work):
+    for fold in range(5):
+        for epoch in range(2):
+            store = store_folder(work, DATA_SET, "crop", str(fold), epoch)
+            manifest = json.loads((store / "manifest.json").read_text())
+            del manifest["files"]["logits.npy"]
+            (store / "logits.npy").unlink()
+            write_json(store / "manifest.json", manifest)
+            make_predictions(work, "crop", toy_config(), str(fold), epoch)
+    bag(monkeypatch, work)
+    scores = read_scores(folder_of(work) / "scores.csv").set_index("system")
+    assert list(scores.index) == ["prior", "sequence", "bag"]
+    assert list(scores["gain_over"]) == ["", "prior", "sequence"]
+
+
+def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(monkeypatch, work):
+    bag(monkeypatch, work)
+    runs = read_runs(work)
+    losses = []
+    for fold in range(5):
+        tables = [runs[fold, epoch].query("split == 'out-of-fold'").set_index("image_id") for epoch in (0, 1)]
+        mean = (tables[0][list(CLASSES)] + tables[1][list(CLASSES)]) / 2
+        truth = make_data_set(work).set_index("image_id").loc[mean.index, list(CLASSES)].astype(float)
+        by_class = -np.log(np.where(truth > 0.5, mean, 1 - mean))
+        losses.append(by_class @ [1, 1, 1, 1, 1, 2] / 7)
+    expected = np.concatenate(losses).mean()
+    scores = read_scores(folder_of(work) / "scores.csv").set_index("system")
+    assert scores.loc["bag", "weighted_log_loss"] == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_prior_of_a_fold_does_not_know_its_own_patients(work):
+    slices = make_data_set(work)
+    held_out = held_out_slices(slices, ("0", "3"))
+    found = prior_predictions(slices, held_out)
+    train = slices[slices["split"] == "train"]
+    for fold in (0, 3):
+        expected = train.loc[train["fold"] != fold, list(CLASSES)].mean().to_numpy(float)
+        assert found[held_out.folds == fold] == pytest.approx(np.tile(expected, ((held_out.folds == fold).sum(), 1)))
+    assert set(held_out.folds) == {0, 3}
+
+
+def test_held_out_slices_of_fold_all_are_none(work):
+    assert len(held_out_slices(make_data_set(work), ("all",)).rows) == 0
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=7), min_size=1, max_size=5), st.randoms())
+def test_rolling_mean_matches_the_plain_reference_in_any_row_order(series_values, random):
+    rows = [(s, o, value) for s, values in enumerate(series_values) for o, value in enumerate(values)]
+    expected = [smooth for values in series_values for smooth in rolling_mean_of_series(values)]
+    shuffled = list(range(len(rows)))
+    random.shuffle(shuffled)
+    series, order, values = np.array([rows[i] for i in shuffled]).T
+    found = rolling_mean(values[:, np.newaxis], series.astype(int), order.astype(int))
+    assert found[:, 0] == pytest.approx([expected[i] for i in shuffled])
+
+
+def test_rolling_mean_of_equal_slices_changes_nothing_and_one_slice_stays_alone():
+    values = np.full((4, 6), 0.3)
+    assert rolling_mean(values, np.zeros(4, int), np.arange(4)) == pytest.approx(values)
+    assert rolling_mean(np.array([[0.1], [0.9]]), np.array([0, 1]), np.array([0, 0])) == pytest.approx(
+        np.array([[0.1], [0.9]])
+    )
+
+
+# ---- findings
+
+
+def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
+    bag(monkeypatch, work)
+    findings = pd.read_csv(folder_of(work) / "findings.csv")
+    assert list(findings.columns) == ["image_id", "path", "series", "order", *CLASSES]
+    slices = make_data_set(work)
+    assert list(findings["path"]) == list(slices.loc[slices["split"] == "test", "path"])
+    submitted = read_submission(folder_of(work))
+    assert findings.loc[3, "any"] == pytest.approx(submitted[findings.loc[3, "image_id"] + "_any"], abs=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)"])
+def test_a_file_name_that_looks_like_a_formula_is_neutralised(cell):
+    assert neutralised(cell) == f"'{cell}"
+    assert neutralised(f"a{cell}") == f"a{cell}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "printed"),
+    [("\t=1", r"\t=1"), ("a\r=1", r"a\r=1"), ("a\n=1", r"a\n=1"), ("\x1b[2J", r"\x1b[2J"), ("a\u202eb", r"a\u202eb")],
+)
+def test_a_file_name_cannot_end_a_line_of_a_table_or_steer_a_terminal(cell, printed):
+    assert neutralised(cell) == printed
+    assert neutralised("Jüne ☃") == "Jüne ☃"
