@@ -34,6 +34,7 @@ class ClassifierConfig:
     weights: str | None = None  # a file to start from
     download: bool = False  # may timm's hub be asked for the backbone's weights?
     crop: bool = True  # cut the head out and put it on a black square; False is the v02 family
+    crop_boxes: Literal["prepared", "jpeg"] = "prepared"  # found before JPEG, once; jpeg: at every load, as published
     size: int = 480  # pixels
     mean: tuple[float, float, float] = (0.22363983, 0.18190407, 0.2523437)  # brain, subdural, soft tissue; of 0..1
     std: tuple[float, float, float] = (0.32451536, 0.2956294, 0.31335256)
