@@ -66,7 +66,7 @@ class SequenceConfig:
     """The recurrent network over a series' embeddings (stage 14)."""
 
     hidden_units: int = 2048  # per direction
-    packed: bool = True  # padding is inert; False runs the states over the padding, as published
+    packed: bool = True  # padding is inert; False: as published, states run over it, and batches are not by length
     epochs: int = 12
     epochs_to_bag: int = 12  # the last epochs, averaged into one prediction
     learning_rate: float = 1e-5
