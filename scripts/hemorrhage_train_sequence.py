@@ -113,6 +113,7 @@ class SequenceRun:
 
     def train(self, slices: pd.DataFrame, devices: Devices) -> None:
         """Train every epoch, score it on the fold's patients, and write the bagged probabilities."""
+        refuse_float16_on_cpu(devices)
         store, watch, settings = EmbeddingStore(self.store, slices), Stopwatch(), self.settings
         manifest = self.manifest()
         recipe = Recipe("sequence", manifest["settings"], manifest["inputs"])
@@ -123,7 +124,7 @@ class SequenceRun:
             if devices.first:  # with --force there is one that vouches for weights which have gone
                 manifest_path(self.predictions).unlink(missing_ok=True)
             index, labels = index_series(slices), np.array(slices[list(CLASSES)], np.float32)
-            learnt, scored, predicted = split_series(slices, index, self.fold)
+            learnt, scored, predicted = split_series(slices, index, self.fold, packed=settings.packed)
             network = self.network(store.width, devices)
             optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
             schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
@@ -141,7 +142,11 @@ class SequenceRun:
                     train_epoch(
                         model, state, store, index.only(learnt), labels, settings, self.config.seed, devices, stop
                     )
-                    found = predict_series(network, store, index.only(predicted), len(slices), settings, devices, stop)
+                    found = np.zeros((len(slices), len(CLASSES)))
+                    for chosen in predicted:
+                        found += predict_series(
+                            network, store, index.only(chosen), len(slices), settings, devices, stop
+                        )
                     self.report(state, score(found[scored], labels[scored]) if scored.any() else {}, scalars)
                     if state.epoch >= settings.epochs - settings.epochs_to_bag:
                         state.tensors["probabilities"] += torch.from_numpy(found)
@@ -213,14 +218,29 @@ class SequenceRun:
         write_predictions(self.predictions, frame[split != ""], manifest)
 
 
-def split_series(slices: pd.DataFrame, index: SeriesIndex, fold: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which series are learnt from (S,), which slices are scored out of fold (N,), which series are predicted (S,)."""
+def refuse_float16_on_cpu(devices: Devices) -> None:
+    """Raise WrongUse where torch would stop with a message about primitives."""
+    if devices.half is torch.float16 and devices.device.type == "cpu":
+        raise WrongUse(
+            "sequence.precision fp16 needs a GPU: torch trains no LSTM in it on a CPU; add --sequence.precision fp32"
+        )
+
+
+def split_series(
+    slices: pd.DataFrame, index: SeriesIndex, fold: str, *, packed: bool
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Which series are learnt from (S,), which slices are scored out of fold (N,), which series are predicted (S,).
+
+    The last is a list: unpacked, held-out and test series are predicted apart, so that, as published, none of a batch's
+    series is of the other set.
+    """
     training = (slices["split"] == "train").to_numpy()
     held_out = training & (slices["fold"] == int(fold)).to_numpy() if fold != ALL else np.zeros(len(slices), bool)
     learnt = (training & ~held_out)[index.starts]
     if not learnt.any():
         raise BadInput(f"fold {fold}: no labelled series to learn from")
-    return learnt, held_out, ~learnt
+    is_test = ~training[index.starts]
+    return learnt, held_out, [~learnt] if packed else [held_out[index.starts], is_test]
 
 
 if __name__ == "__main__":

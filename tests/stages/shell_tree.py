@@ -41,7 +41,7 @@ class Tree:
         self.write("requirements.txt")
         self.write("requirements.lock", "one==1\n")
         self.write("configs/hemorrhage/crop.yaml", "data_set: rsna2019  # the real one\nfolds: [0, 1, 2]\n")
-        self.write("configs/hemorrhage/single.yaml", "data_set: rsna2019\n")
+        self.write("configs/hemorrhage/single.yaml", "data_set: rsna2019\nfolds: [all]\n")
         self.write("configs/hemorrhage/quickstart.yaml", "data_set: 'phantom'\nfolds:\n# five\n- 0\n- 1\n\n- 2\nx: 1\n")
         self.python.write_text(STAND_IN)
         self.python.chmod(0o755)

@@ -186,6 +186,11 @@ def test_single_model_way_uses_the_fold_all_and_skips_finished_preparation(prepa
     assert prepared.programs() == [*stages, "hemorrhage_bag all"]
 
 
+def test_each_stage_of_the_single_model_takes_the_fold_all_of_its_configuration(prepared: Tree) -> None:
+    assert prepared.run(CLASSIFIER, CONFIG="configs/hemorrhage/single.yaml").returncode == 0
+    assert prepared.programs() == ["hemorrhage_train_classifier all"]
+
+
 def test_preparation_takes_the_archive_that_is_there_or_says_where_it_is_missed(tree: Tree) -> None:
     missing = tree.run("run_01_prepare_data.sh")
     assert missing.returncode == 2

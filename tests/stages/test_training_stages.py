@@ -166,17 +166,30 @@ def test_a_request_to_stop_saves_the_state_and_ends_with_143(copy: Work, monkeyp
     assert (copy.folder / "checkpoints/hemorrhage/mini/fold0/state.pt").exists()
 
 
-def test_the_crop_of_the_embeddings_is_the_checkpoints_and_not_the_configurations(copy: Work, finished: Work) -> None:
-    no_crop = (*copy.arguments, "--classifier.crop", "false")
-    run_program("hemorrhage_train_classifier", *no_crop, "--fold", 0)
+@pytest.mark.parametrize("choice", [("crop", "false"), ("crop_boxes", "jpeg")])
+def test_the_crop_of_the_embeddings_is_the_checkpoints_and_not_the_configurations(
+    copy: Work, finished: Work, choice: tuple[str, str]
+) -> None:
+    other_crop = (*copy.arguments, f"--classifier.{choice[0]}", choice[1])
+    run_program("hemorrhage_train_classifier", *other_crop, "--fold", 0)
     run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)  # says nothing of crop
     first = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
     work = copy.folder / "data/phantom/embeddings"
     for path in sorted(work.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
-    run_program("hemorrhage_extract_embeddings", *no_crop, "--fold", 0)
+    run_program("hemorrhage_extract_embeddings", *other_crop, "--fold", 0)
     again = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
     assert first == again != outputs(finished)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
+
+
+def test_embeddings_are_stored_in_float32_on_request(copy: Work, finished: Work) -> None:
+    run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
+    run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0, "--embedding.dtype", "float32")
+    stores = [work.folder / "data/phantom/embeddings/mini/fold0/epoch0/identity.npy" for work in (copy, finished)]
+    full, half = (open_array(path) for path in stores)
+    assert full.dtype == np.float32
+    assert np.array_equal(full.astype(np.float16), half)
+    assert not np.array_equal(full, half)
 
 
 def test_changed_settings_are_refused_saying_what_differs(finished: Work) -> None:

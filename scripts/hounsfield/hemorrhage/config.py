@@ -34,6 +34,7 @@ class ClassifierConfig:
     weights: str | None = None  # a file to start from
     download: bool = False  # may timm's hub be asked for the backbone's weights?
     crop: bool = True  # cut the head out and put it on a black square; False is the v02 family
+    crop_boxes: Literal["prepared", "jpeg"] = "prepared"  # found before JPEG, once; jpeg: at every load, as published
     size: int = 480  # pixels
     mean: tuple[float, float, float] = (0.22363983, 0.18190407, 0.2523437)  # brain, subdural, soft tissue; of 0..1
     std: tuple[float, float, float] = (0.32451536, 0.2956294, 0.31335256)
@@ -65,7 +66,7 @@ class SequenceConfig:
     """The recurrent network over a series' embeddings (stage 14)."""
 
     hidden_units: int = 2048  # per direction
-    packed: bool = True  # padding is inert; False runs the states over the padding, as published
+    packed: bool = True  # padding is inert; False: as published, states run over it, and batches are not by length
     epochs: int = 12
     epochs_to_bag: int = 12  # the last epochs, averaged into one prediction
     learning_rate: float = 1e-5
@@ -84,7 +85,7 @@ class HemorrhageConfig:
     """One experiment of the hemorrhage system."""
 
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
-    folds: tuple[int, ...] = (0, 1, 2)  # of the prepared ones; training five was out of reach in 2019
+    folds: tuple[int | Literal["all"], ...] = (0, 1, 2)  # all: one model of every patient. Three were trained in 2019
     seed: int = 1234
     threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)

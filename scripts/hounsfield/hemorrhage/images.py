@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.imaging.boxes import Box, crop_to_square, resize
+from hounsfield.core.imaging.boxes import Box, box_of_shown, crop_to_square, resize
 from hounsfield.core.storage.image_files import image_path, read_image
 from hounsfield.core.training.augmentation import augment, flip_shift_transpose
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
@@ -26,9 +26,9 @@ SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
 class HeadImages:
     """Reads prepared images and makes them network input. What is drawn depends on (seed, epoch, row) alone."""
 
-    def __init__(self, boxes: np.ndarray, folder: Path, *, crop: bool, size: int, seed: int) -> None:
-        """boxes: (N, 4) x0, y0, x1, y1."""
-        self._boxes = boxes.astype(np.int32)
+    def __init__(self, boxes: np.ndarray | None, folder: Path, *, crop: bool, size: int, seed: int) -> None:
+        """boxes: (N, 4) x0, y0, x1, y1; None: each is found in the image as it comes back from JPEG."""
+        self._boxes = None if boxes is None else boxes.astype(np.int32)
         self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
         self._augmentation = flip_shift_transpose()
 
@@ -36,7 +36,8 @@ class HeadImages:
         """One slice as (S, S, 3) uint8: brain, subdural, soft tissue."""
         image = read_image(image_path(self._folder, name), checksum)
         if self._crop:
-            image = crop_to_square(image, Box(*self._boxes[row].tolist()))
+            box = box_of_shown(image) if self._boxes is None else Box(*self._boxes[row].tolist())
+            image = crop_to_square(image, box)
         image = resize(image, self._size)
         if epoch == UNAUGMENTED:
             return image
@@ -45,7 +46,7 @@ class HeadImages:
 
 def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int) -> SliceImages:
     """The images of `slices` as one classifier's configuration wants them."""
-    boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy()
+    boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy() if config.crop_boxes == "prepared" else None
     draw = HeadImages(boxes, folder, crop=config.crop, size=config.size, seed=seed)
     labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
     return SliceImages(slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy(), labels, draw)

@@ -11,7 +11,7 @@ from torch import nn
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import Stopped, StopRequest, epoch_order, seed_step, split_batch
+from hounsfield.core.training.draws import Stopped, StopRequest, batches, epoch_order, seed_step, split_batch
 from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage.config import SequenceConfig
 from hounsfield.hemorrhage.losses import hemorrhage_loss
@@ -36,7 +36,9 @@ def train_epoch(
     stop: StopRequest,
 ) -> None:
     """Train from the state's place to the end of its epoch. labels: (N, 6) float32; index: the training series."""
-    todo = training_batches(index.lengths, config.batch_size, epoch_order(seed, state.epoch, len(index.lengths)))
+    order = epoch_order(seed, state.epoch, len(index.lengths))
+    size = config.batch_size
+    todo = training_batches(index.lengths, size, order) if config.packed else batches(order, size)
     network.train()
     for step in range(state.step, len(todo)):
         seed_step(seed, state.epoch, step, devices.rank)
@@ -79,12 +81,14 @@ def predict_series(
 ) -> np.ndarray:
     """Probabilities of every slice of the series in `index`: (rows, 6) float64, zero in the rows of other series.
 
+    Unpacked, the batches are cut from the series as they stand, since what shares a batch counts.
     Raises Stopped in all processes when one was asked to stop; the epoch's training is saved by then.
     """
     network.eval()
     found = torch.zeros(rows, len(CLASSES), dtype=torch.float64)
     no_labels = np.zeros((rows, len(CLASSES)), np.float32)
-    todo = prediction_batches(index.lengths, config.predict_batch_size)
+    size = config.predict_batch_size
+    todo = prediction_batches(index.lengths, size) if config.packed else batches(np.arange(len(index.lengths)), size)
     for series in todo[devices.rank :: devices.world]:
         if stop.received:
             break
