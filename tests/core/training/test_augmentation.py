@@ -122,3 +122,12 @@ def test_the_image_need_not_be_square() -> None:
     image = cv2.resize(hu_image(), (90, 40))
     transforms = crop_flip_rotate_noise(32, crop_scale=(0.7, 1.0), rotation=30, noise=0.06, noise_probability=0.9)
     assert augment(transforms, image, 1).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("seed", range(200, 210))
+def test_the_published_scale_is_one_factor_for_height_and_width(seed: int) -> None:
+    zoom = flip_shift_transpose()[1]
+    zoom.set_random_seed(seed)
+    scale = zoom.get_params_dependent_on_data({"shape": (64, 64, 3)}, {})["scale"]
+    assert scale["x"] == scale["y"]
+    assert 0.95 <= scale["x"] <= 1.05

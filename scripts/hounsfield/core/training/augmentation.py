@@ -24,8 +24,13 @@ def flip_shift_transpose() -> Sequence[Transform]:
         warnings.simplefilter("ignore")
         return (
             albumentations.HorizontalFlip(p=0.5),
-            albumentations.ShiftScaleRotate(
-                shift_limit=0.05, scale_limit=0.05, rotate_limit=20, border_mode=cv2.BORDER_REPLICATE, p=0.3
+            albumentations.Affine(
+                translate_percent={"x": (-0.05, 0.05), "y": (-0.05, 0.05)},
+                scale=(0.95, 1.05),
+                keep_ratio=True,  # one factor for both directions
+                rotate=(-20, 20),
+                border_mode=cv2.BORDER_REPLICATE,
+                p=0.3,
             ),
             albumentations.Transpose(p=0.5),
         )
