@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hounsfield.hemorrhage.networks import SequenceNetwork, with_deltas
-from reference.published_sequence import published_forward, published_inputs
+from reference.published_sequence import hand_case, published_forward, published_inputs, zero_weights
 
 E = 12
 
@@ -44,14 +44,49 @@ def test_predictions_of_a_series_do_not_change_with_the_others_in_its_batch(leng
             torch.testing.assert_close(together[place, : len(one)], alone, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("hidden", [E, 8])
-def test_unpacked_the_network_is_the_published_forward_pass(hidden: int) -> None:
-    net, series = network(hidden, packed=False), random_series(3, [7, 1, 12])
+def published_weights(hidden: int, seed: int) -> dict[str, np.ndarray]:
+    """A state dict with the published names, random throughout; and the projection where the widths differ."""
+    generator = np.random.default_rng(seed)
+    shapes = {name: zeros.shape for name, zeros in zero_weights(E, hidden).items()}
+    if hidden != E:
+        shapes |= {"project.weight": (2 * hidden, E), "project.bias": (2 * hidden,)}
+    return {name: generator.normal(scale=0.5, size=shape) for name, shape in shapes.items()}
+
+
+def loaded(weights: dict[str, np.ndarray], width: int, *, packed: bool) -> SequenceNetwork:
+    net = SequenceNetwork(width, weights["linear.weight"].shape[1] // 2, packed=packed).double().eval()
+    net.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return net
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=4),
+    hidden=st.sampled_from([E, 8]),
+    packed=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_the_network_is_the_published_one_slice_by_slice(
+    lengths: list[int], hidden: int, packed: bool, seed: int
+) -> None:
+    weights, series = published_weights(hidden, seed), random_series(seed, lengths)
+    project = None if hidden == E else lambda e: weights["project.weight"] @ e + weights["project.bias"]
+    embeddings, is_slice = padded(series, front=not packed)
     with torch.no_grad():
-        found = net(*padded(series, front=True))
-        expected = published_forward(net, published_inputs(series))
+        found = loaded(weights, E, packed=packed)(embeddings.double(), is_slice)
+    batches = [[one] for one in series] if packed else [series]  # packed, each series is as if alone
+    expected = [logits for batch in batches for logits in published_forward(weights, published_inputs(batch), project)]
     for place, one in enumerate(series):
-        torch.testing.assert_close(found[place, -len(one) :], expected[place, -len(one) :], atol=1e-6, rtol=0)
+        np.testing.assert_allclose(found[place][is_slice[place]], expected[place][-len(one) :], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_network_gives_the_logits_that_were_worked_out_by_hand(packed: bool) -> None:
+    case = hand_case()
+    embeddings = torch.from_numpy(case.embeddings).unsqueeze(0)
+    with torch.no_grad():
+        found = loaded(case.weights, 2, packed=packed)(embeddings, torch.ones(1, 2, dtype=torch.bool))
+    np.testing.assert_allclose(found[0], case.logits, atol=1e-6, rtol=0)
 
 
 def test_as_published_the_padding_before_a_series_changes_its_predictions() -> None:
@@ -80,11 +115,13 @@ def test_a_series_of_one_slice_has_zero_deltas_and_a_prediction() -> None:
         assert net(*padded(series, front=False)).isfinite().all()
 
 
-def test_a_published_state_dict_loads_by_name() -> None:
-    assert {name.split(".")[0] for name in network(E, packed=True).state_dict()} == {
-        "lstm1",
-        "lstm2",
-        "linear1",
-        "linear2",
-        "linear",
+def test_a_published_state_dict_loads_by_name_and_gives_the_published_logits() -> None:
+    weights, series = published_weights(E, 6), random_series(6, [9])
+    net = network(E, packed=True)
+    assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == {
+        name: array.shape for name, array in weights.items()
     }
+    with torch.no_grad():
+        embeddings, is_slice = padded(series, front=False)
+        found = loaded(weights, E, packed=True)(embeddings.double(), is_slice)
+    np.testing.assert_allclose(found, published_forward(weights, published_inputs(series)), atol=1e-6, rtol=0)

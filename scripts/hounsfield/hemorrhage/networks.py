@@ -45,7 +45,7 @@ class SequenceNetwork(nn.Module):
         first = self._run(self.lstm1, with_deltas(embeddings, is_slice), lengths)  # (B, T, 2H)
         second = self._run(self.lstm2, first, lengths)  # (B, T, 2H)
         twice = torch.cat([embeddings, embeddings], dim=-1) if self.project is None else self.project(embeddings)
-        hidden = first + second + self.linear1(first).relu() + self.linear2(first).relu() + twice
+        hidden = first + second + self.linear1(first).relu() + self.linear2(second).relu() + twice
         return self.linear(hidden)
 
     def _run(self, lstm: nn.LSTM, steps: Tensor, lengths: Tensor | None) -> Tensor:

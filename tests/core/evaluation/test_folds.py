@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from random import Random
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hounsfield.core.evaluation.folds import fold_by_first_row, fold_by_rarest_label
+from reference.published_preparation import published_folds
 from reference.rarest_label_folds import rarest_label_folds
 
 NAMES = "abcdef"
@@ -38,6 +40,16 @@ def test_no_patient_is_in_two_folds(patients: list[int], count: int) -> None:
 def test_a_patients_fold_is_the_row_number_of_its_first_slice_modulo_five() -> None:
     patients = pd.Series(["a", "b", "a", "c", "d", "b", "e", "f", "a"])
     assert fold_by_first_row(patients, np.arange(9), 5).tolist() == [0, 1, 0, 3, 4, 1, 1, 2, 0]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=60), st.randoms())
+def test_folds_by_first_row_are_the_published_ones(patients: list[int], random: Random) -> None:
+    images = [f"ID_{number:03d}" for number in range(len(patients))]
+    names = [f"p{number}" for number in patients]
+    given_order = list(zip(images, names, strict=True))
+    random.shuffle(given_order)
+    expected = published_folds(*zip(*given_order, strict=True))
+    assert fold_by_first_row(pd.Series(names), np.arange(len(names)), 5).tolist() == [expected[name] for name in names]
 
 
 def test_a_file_that_cannot_be_read_changes_no_other_patients_fold() -> None:
