@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.intake.archives import list_files
-from hounsfield.core.intake.zip_directory import read_directory
+from hounsfield.core.intake import archives
+from hounsfield.core.intake.archives import SourceFile, list_files
 
 
 def make_zip(path: Path, method: int) -> dict[str, bytes]:
@@ -22,6 +22,12 @@ def make_zip(path: Path, method: int) -> dict[str, bytes]:
     return contents
 
 
+def refusal_code(file: SourceFile) -> str:
+    with pytest.raises(Refused) as caught:
+        file.read()
+    return caught.value.code
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_members_are_read_in_place(tmp_path: Path, method: int) -> None:
     contents = make_zip(tmp_path / "a.zip", method)
@@ -31,8 +37,7 @@ def test_members_are_read_in_place(tmp_path: Path, method: int) -> None:
 
 def test_a_method_that_is_not_read_costs_the_file_alone(tmp_path: Path) -> None:
     make_zip(tmp_path / "a.zip", zipfile.ZIP_BZIP2)
-    with pytest.raises(Refused, match="compression method 12 is not read"):
-        list_files(tmp_path / "a.zip")[0].read()
+    assert refusal_code(list_files(tmp_path / "a.zip")[0]) == "archive_method"
 
 
 def test_a_member_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
@@ -41,8 +46,7 @@ def test_a_member_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "a.zip").read_bytes())
     content[member.offset + 200] ^= 4
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(Refused, match="do not match the archive's size and checksum"):
-        member.read()
+    assert refusal_code(member) == "archive_damaged"
 
 
 def test_a_member_that_inflates_beyond_its_declared_size_is_stopped_there(tmp_path: Path) -> None:
@@ -59,8 +63,7 @@ def test_a_member_larger_than_any_slice_is_refused_before_it_is_read(tmp_path: P
     path = tmp_path / "large.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("large.dcm", b"\0" * (300 * 2**20))
-    with pytest.raises(Refused, match="over the limit"):
-        list_files(path)[0].read()
+    assert refusal_code(list_files(path)[0]) == "file_too_large"
 
 
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:
@@ -75,14 +78,14 @@ def test_overlapping_members_are_refused(tmp_path: Path) -> None:
     assert entry < directory
     moved = content[: entry + 42] + (first.header_offset + 10).to_bytes(4, "little") + content[entry + 46 :]
     path.write_bytes(moved)
-    with pytest.raises(BadInput, match="its members overlap"):
+    with pytest.raises(BadInput, match="overlap"):
         list_files(path)
 
 
 def test_a_cut_archive_is_named(tmp_path: Path) -> None:
     make_zip(tmp_path / "a.zip", zipfile.ZIP_STORED)
     (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:-40])
-    with pytest.raises(BadInput, match=r"a\.zip is not a whole zip archive"):
+    with pytest.raises(BadInput, match=r"a\.zip"):
         list_files(tmp_path / "a.zip")
 
 
@@ -160,19 +163,17 @@ def test_names_that_are_no_text_are_kept_and_their_labels_escaped(tmp_path: Path
     assert [file.read() for file in files] == [b"y", b"x"]
 
 
-def test_the_directory_says_what_the_standard_library_says(tmp_path: Path) -> None:
+def test_what_stands_before_the_archive_comments_and_extra_fields_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"something that stands before the archive")
+    names = ["Müller.dcm", "of one entry", "plain.dcm"]
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = b"of the whole"
-        for name in ("plain.dcm", "Müller.dcm", "of one entry"):
+        for name in names:
             entry = zipfile.ZipInfo(name)
             entry.comment, entry.extra = b"of one", b"\xfe\xca\x02\x00ab"
             archive.writestr(entry, name * 50)
-    with zipfile.ZipFile(path) as archive:
-        expected = [(m.filename, m.file_size, m.CRC, m.header_offset, m.compress_size, m.compress_type)
-                    for m in archive.infolist()]  # fmt: skip
-    assert [tuple(member) for member in read_directory(path)] == expected
+    assert [(file.name, file.read()) for file in list_files(path)] == [(name, (name * 50).encode()) for name in names]
 
 
 def test_sizes_and_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> None:
@@ -182,5 +183,36 @@ def test_sizes_and_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> Non
         file.seek(5 * 2**30)  # sparse: takes no room
         archive.start_dir = file.tell()
         archive.writestr("second", b"22")
-    assert [(m.name, m.offset > 2**32) for m in read_directory(path)] == [("first", False), ("second", True)]
-    assert [file.read() for file in list_files(path)] == [b"1", b"22"]
+    files = list_files(path)
+    assert [(file.name, file.offset > 2**32) for file in files] == [("first", False), ("second", True)]
+    assert [file.read() for file in files] == [b"1", b"22"]
+
+
+def test_a_directory_of_too_many_entries_is_refused_before_they_are_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_zip(tmp_path / "many.zip", zipfile.ZIP_STORED)
+    monkeypatch.setattr(archives, "MAX_DIRECTORY_BYTES", 300)
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda name: pytest.fail("an entry became an object"))
+    with pytest.raises(BadInput, match=r"many\.zip"):
+        list_files(tmp_path / "many.zip")
+
+
+@pytest.mark.parametrize("field", ["size", "offset"])
+def test_a_member_whose_size_or_place_no_file_can_have_is_refused(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "wide.zip"
+    make_zip(path, zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    name_length = int.from_bytes(content[entry + 28 : entry + 30], "little")
+    place = entry + (24 if field == "size" else 42)
+    content[place : place + 4] = b"\xff" * 4  # the value stands in the 64-bit extra field
+    content[entry + 30 : entry + 32] = (12).to_bytes(2, "little")
+    after_name = entry + 46 + name_length
+    content[after_name:after_name] = b"\x01\x00\x08\x00" + b"\xff" * 8
+    end = content.rindex(b"PK\x05\x06")
+    size = int.from_bytes(content[end + 12 : end + 16], "little") + 12
+    content[end + 12 : end + 16] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"wide\.zip"):
+        list_files(path)

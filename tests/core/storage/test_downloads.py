@@ -27,6 +27,7 @@ class Remote:
         self.says_length = True
         self.status = 0  # an error to answer with
         self.redirect = ""
+        self.lies = False  # about the size, in partial answers
         self.requests: list[dict[str, str]] = []
         self.address = ""
 
@@ -52,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         wanted, condition = self.headers.get("Range"), self.headers.get("If-Range")
         if wanted and remote.ranges and condition in (None, remote.etag):
             start, status = int(wanted.removeprefix("bytes=").removesuffix("-")), 206
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size + remote.lies}"
             if start >= size:
                 self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
                 return
@@ -93,7 +94,7 @@ def left_behind(remote: Remote, target: Path, size: int) -> None:
     remote.most, remote.status = size, 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(downloads._Part, "complete", property(lambda part: False))
-        patch.setattr(downloads._Part, "fetch", killed_after(downloads._Part.fetch))
+        patch.setattr(downloads._Part, "attempt", killed_after(downloads._Part.attempt))
         with pytest.raises(KeyboardInterrupt):
             download(remote.address, target)
     assert target.with_name("file.tar.partial").stat().st_size == size
@@ -101,12 +102,12 @@ def left_behind(remote: Remote, target: Path, size: int) -> None:
     remote.requests.clear()
 
 
-def killed_after(fetch):  # type: ignore[no-untyped-def]
-    def fetch_and_die(part: object) -> None:
-        fetch(part)
+def killed_after(attempt):  # type: ignore[no-untyped-def]
+    def attempt_and_die(part: object) -> None:
+        attempt(part)
         raise KeyboardInterrupt
 
-    return fetch_and_die
+    return attempt_and_die
 
 
 def test_download_brings_the_file_and_leaves_nothing_else(remote: Remote, target: Path) -> None:
@@ -139,7 +140,7 @@ def test_line_that_breaks_again_and_again_is_taken_up_at_once(remote: Remote, ta
 def test_line_that_brings_nothing_ends_with_what_to_do(remote: Remote, target: Path) -> None:
     left_behind(remote, target, 1000)
     remote.most = 0
-    with pytest.raises(BadInput, match=r"/file\.tar: broke off after 1000 bytes .*; the same command goes on"):
+    with pytest.raises(BadInput, match=r"/file\.tar: .* after 1000 bytes"):
         download(remote.address, target)
     assert target.with_name("file.tar.partial").read_bytes() == FILE[:1000]
     assert not target.exists()
@@ -188,28 +189,32 @@ def test_part_of_another_address_is_not_gone_on_with(remote: Remote, target: Pat
 
 
 def test_wrong_checksum_is_an_error_and_costs_no_second_download(remote: Remote, target: Path) -> None:
-    with pytest.raises(BadInput, match="does not have the SHA-256 that was given"):
+    with pytest.raises(BadInput, match=r"/file\.tar: .*SHA-256"):
         download(remote.address, target, sha256="0" * 64)
     assert not target.exists()
     download(remote.address, target, sha256=hashlib.sha256(FILE).hexdigest())
     assert len(remote.requests) == 1
-    with pytest.raises(BadInput, match="does not have the SHA-256 that was given"):
+    with pytest.raises(BadInput, match=r"/file\.tar: .*SHA-256"):
         download(remote.address, target, sha256="0" * 64)
     assert target.exists()
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "message"),
-    [
-        (404, MissingInput, "the server answers 404 Not Found; check the address"),
-        (403, MissingInput, "the server answers 403 Forbidden; check the address and whether it asks for a login"),
-        (503, BadInput, "the server answers 503 Service Unavailable; try the same command later"),
-    ],
+    ("status", "error"), [(404, MissingInput), (403, MissingInput), (416, MissingInput), (503, BadInput)]
 )
-def test_refusal_is_told(remote: Remote, target: Path, status: int, error: type[Exception], message: str) -> None:
+def test_refusal_is_told(remote: Remote, target: Path, status: int, error: type[Exception]) -> None:
     remote.status = status
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=rf"/file\.tar: .*{status}"):
         download(remote.address, target)
+
+
+def test_server_that_never_goes_on_where_it_was_is_left(remote: Remote, target: Path) -> None:
+    left_behind(remote, target, 1000)
+    remote.most = 2**20  # every answer brings something, and then claims another size
+    remote.lies = True
+    with pytest.raises(BadInput, match=r"/file\.tar: "):
+        download(remote.address, target)
+    assert len(remote.requests) <= 4
 
 
 def test_redirection_is_followed_over_http_only(remote: Remote, target: Path) -> None:
@@ -219,7 +224,7 @@ def test_redirection_is_followed_over_http_only(remote: Remote, target: Path) ->
     target.unlink()
     for place in ("ftp://127.0.0.1/file", "file:///etc/passwd"):
         remote.redirect = place
-        with pytest.raises((BadInput, MissingInput), match=r"is not followed|is not allowed"):
+        with pytest.raises((BadInput, MissingInput), match=r"/elsewhere"):
             download(start, target)
     assert not target.exists()
 
@@ -228,12 +233,12 @@ def test_disk_without_room_is_named_before_the_download(
     remote: Remote, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5}))
-    with pytest.raises(BadInput, match=r"0\.0 GB do not fit into .*; make room"):
+    with pytest.raises(BadInput, match=r"/file\.tar: .*raw"):
         download(remote.address, target)
 
 
 def test_server_that_is_not_there_is_told(target: Path) -> None:
-    with pytest.raises(BadInput, match=r"broke off after 0 bytes .*refused"):
+    with pytest.raises(BadInput, match=r"/file\.tar: .* after 0 bytes .*refused"):
         download("http://127.0.0.1:9/file.tar", target)
 
 

@@ -67,6 +67,13 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
     return info
 
 
+def end_mark(archive: Path) -> int:
+    """Where the blocks of zeros begin, after the last file."""
+    with tarfile.open(archive) as opened:
+        last = opened.getmembers()[-1]
+    return last.offset_data + -(-last.size // BLOCK) * BLOCK
+
+
 def everything(name: str) -> bool:
     return True
 
@@ -122,7 +129,7 @@ def test_file_that_changed_since_it_was_listed_is_not_packed(tmp_path: Path) -> 
     files = make_files(tmp_path, SOME)
     for changed in (b"seed: 2\n", b"seed: 1", b"seed: 1\n#"):
         files["toy.yaml"].write_bytes(changed)
-        with pytest.raises(BadInput, match=r"toy\.yaml is not the file that its checksum describes"):
+        with pytest.raises(BadInput, match=r"toy\.yaml"):
             pack(tmp_path / "toy.tar", files, list_of(SOME))
     assert not list(tmp_path.glob("*.tar")) and not list(tmp_path.glob(".*"))
 
@@ -138,8 +145,8 @@ def test_every_flipped_bit_is_found_and_its_member_named(tmp_path: Path) -> None
 
 def test_archive_cut_anywhere_is_refused(tmp_path: Path) -> None:
     archive = packed(tmp_path)
-    content = archive.read_bytes()
-    for size in {*range(0, len(content) - BLOCK, BLOCK), 1, 700, len(content) - 700}:
+    content, end = archive.read_bytes(), end_mark(archive)
+    for size in {*range(0, end + 1, BLOCK), 1, 700, end - 700}:
         archive.write_bytes(content[:size])
         with pytest.raises(BadInput):
             unpack(archive, tmp_path / f"out{size}")
@@ -159,14 +166,14 @@ def test_files_that_are_not_listed_twice_there_or_missing_are_refused(tmp_path: 
 
 
 def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"does not begin with CHECKSUMS\.json"):
+    with pytest.raises(BadInput, match=r"a\.tar .*CHECKSUMS\.json"):
         read_contents(foreign(tmp_path / "a.tar", [(member("photo.jpg"), b"1")]))
-    with pytest.raises(BadInput, match="is no list of checksums"):
+    with pytest.raises(BadInput, match=r"b\.tar: .*CHECKSUMS\.json"):
         read_contents(foreign(tmp_path / "b.tar", [(member(CHECKSUMS), b'{"files": 3}')]))
     (tmp_path / "c.tar").write_bytes(b"PK\x03\x04" * 200)
-    with pytest.raises(BadInput, match="no whole tar archive"):
+    with pytest.raises(BadInput, match=r"[ac]\.tar"):
         read_contents(tmp_path / "c.tar")
-    with pytest.raises(MissingInput, match=r"d\.tar is missing"):
+    with pytest.raises(MissingInput, match=r"d\.tar"):
         read_contents(tmp_path / "d.tar")
 
 
@@ -177,30 +184,26 @@ def test_name_that_leads_elsewhere_is_refused_and_nothing_is_written(tmp_path: P
     folder = tmp_path / "deep" / "folder"
     for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
         archive = foreign(tmp_path / "bad.tar", [(member(name), b"x")], form)
-        with pytest.raises(BadInput, match="nothing of it is trusted"):
+        with pytest.raises(BadInput, match=r"bad\.tar: the name"):
             unpack_all(archive, folder)
     head = Contents({}, {name: Listed(hashlib.sha256(b"x").hexdigest(), 1)}).as_bytes()
     archive = foreign(tmp_path / "bad.tar", [(member(CHECKSUMS), head), (member(name), b"x")])
-    with pytest.raises(BadInput, match="nothing of it is trusted"):
+    with pytest.raises(BadInput, match=r"bad\.tar: the name"):
         unpack(archive, folder)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
 
 
 @pytest.mark.parametrize(
-    ("kind", "called"),
+    "kind",
     [
-        (tarfile.SYMTYPE, "symbolic link"),
-        (tarfile.LNKTYPE, "hard link"),
-        (tarfile.CHRTYPE, "device"),
-        (tarfile.BLKTYPE, "device"),
-        (tarfile.FIFOTYPE, "named pipe"),
-        (tarfile.CONTTYPE, "special file"),
-        (tarfile.GNUTYPE_SPARSE, "special file"),
+        tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE,
+        tarfile.GNUTYPE_SPARSE, b"Z",
     ],
-)
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, called: str) -> None:
-    archive = foreign(tmp_path / "bad.tar", [(member("fine"), b""), (member("evil", kind, "/etc/passwd"), b"")])
-    with pytest.raises(BadInput, match=f"'evil' is a {called}"):
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["/etc/passwd", "fine"])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, target: str) -> None:
+    archive = foreign(tmp_path / "bad.tar", [(member("fine"), b""), (member("evil", kind, target), b"")])
+    with pytest.raises(BadInput, match=r"bad\.tar: 'evil'"):
         unpack_all(archive, tmp_path / "out")
     assert not (tmp_path / "out" / "evil").exists()
 
@@ -208,27 +211,27 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, called: str)
 def test_sparse_file_in_an_extended_header_is_refused(tmp_path: Path) -> None:
     info = member("zeros")
     info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.realsize": str(10**12)}
-    with pytest.raises(BadInput, match="'zeros' is a special file"):
+    with pytest.raises(BadInput, match=r"bad\.tar: 'zeros'"):
         unpack_all(foreign(tmp_path / "bad.tar", [(info, b"")]), tmp_path / "out")
 
 
 def test_archive_that_grows_beyond_measure_is_stopped_before_it_is_unpacked(tmp_path: Path) -> None:
     archive = foreign(tmp_path / "bomb.tar.gz", [(member("zeros"), bytes(30 * 2**20))])
     assert archive.stat().st_size < 100_000
-    with pytest.raises(BadInput, match="more than 50 times its size"):
+    with pytest.raises(BadInput, match=r"bomb\.tar\.gz .* 50 times"):
         unpack_all(archive, tmp_path / "out")
     assert not (tmp_path / "out" / "zeros").exists()
 
 
 def test_every_limit_stops_the_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = foreign(tmp_path / "many.tar", [(member(f"f{i}"), b"xy") for i in range(20)])
-    with pytest.raises(BadInput, match="f5 leads over the limit of 10 bytes"):
+    with pytest.raises(BadInput, match=r"many\.tar: f5 .* 10 bytes"):
         unpack_foreign(archive, tmp_path / "a", wanted=everything, max_bytes=10)
     monkeypatch.setattr(packed_folder, "MAX_MEMBERS", 10)
-    with pytest.raises(BadInput, match="one of more than 10 files"):
+    with pytest.raises(BadInput, match=r"many\.tar: .* 10 "):
         unpack_all(archive, tmp_path / "b")
     folders = foreign(tmp_path / "folders.tar", [(member(f"d{i}", tarfile.DIRTYPE), b"") for i in range(40)])
-    with pytest.raises(BadInput, match="more than 30 headers"):
+    with pytest.raises(BadInput, match=r"folders\.tar: .* 10 "):
         unpack_all(folders, tmp_path / "c")
 
 
@@ -236,13 +239,13 @@ def test_disk_without_room_is_named_before_anything_is_written(tmp_path: Path, m
     archive = packed(tmp_path)
     usage = type("Usage", (), {"free": 5})
     monkeypatch.setattr(packed_folder.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(BadInput, match="do not fit into"):
+    with pytest.raises(BadInput, match=r"toy\.tar: .*out"):
         unpack(archive, tmp_path / "out")
 
 
 def test_disk_that_fills_up_is_named_with_the_file(tmp_path: Path) -> None:
     archive = packed(tmp_path)
-    message = r"identity\.npy cannot be written \(File too large\)"
+    message = r"identity\.npy .*File too large"
     with files_no_larger_than(1000), pytest.raises(BadInput, match=message):
         unpack(archive, tmp_path / "out")
 
@@ -265,9 +268,53 @@ def test_wanted_files_of_foreign_archives_are_unpacked(tmp_path: Path, form: int
 
 def test_extended_header_of_any_size_is_not_taken_into_memory(tmp_path: Path) -> None:
     info = member("long")
-    info.pax_headers = {"comment": "x" * 100_000}
-    with pytest.raises(BadInput, match="an extended header of 1000"):
+    info.pax_headers = {"comment": "x" * 2_000_000}
+    with pytest.raises(BadInput, match=r"bad\.tar .* 2000384 bytes"):
         unpack_all(foreign(tmp_path / "bad.tar", [(info, b"")]), tmp_path / "out")
+
+
+def test_headers_alone_that_grow_beyond_measure_are_stopped(tmp_path: Path) -> None:
+    members = [(member(f"f{i}"), b"") for i in range(100)]
+    for info, _ in members:
+        info.pax_headers = {"comment": "x" * 900_000}
+    archive = foreign(tmp_path / "bomb.tar.gz", members)
+    assert archive.stat().st_size < 150_000
+    with pytest.raises(BadInput, match=r"bomb\.tar\.gz .* 50 times"):
+        unpack_all(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("size", [-512, -1024, -(10**6), 10**15])
+def test_size_that_leads_back_or_far_away_is_refused(tmp_path: Path, size: int) -> None:
+    head = member("odd")
+    head.size = size
+    (tmp_path / "bad.tar").write_bytes(head.tobuf(tarfile.GNU_FORMAT) * 2 + bytes(2 * BLOCK))
+    with pytest.raises(BadInput, match=r"bad\.tar"):
+        unpack_all(tmp_path / "bad.tar", tmp_path / "out")
+
+
+def test_extended_headers_without_end_are_refused(tmp_path: Path) -> None:
+    head = member("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+    (tmp_path / "bad.tar").write_bytes(head.tobuf(tarfile.GNU_FORMAT) * 5000)
+    with pytest.raises(BadInput, match=r"bad\.tar"):
+        unpack_all(tmp_path / "bad.tar", tmp_path / "out")
+
+
+def cut_before_the_second(content: bytes) -> bytes:
+    return content[: content.index(b"two")]
+
+
+def with_a_damaged_header(content: bytes) -> bytes:
+    return content.replace(b"two", b"TWO")
+
+
+@pytest.mark.parametrize("damage", [cut_before_the_second, with_a_damaged_header])
+def test_foreign_archive_that_is_cut_or_damaged_between_two_files_is_refused(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    archive = foreign(tmp_path / "bad.tar", [(member("one"), b"1"), (member("two"), b"2")])
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(BadInput, match=r"bad\.tar"):
+        unpack_all(archive, tmp_path / "out")
 
 
 def cut(content: bytes) -> bytes:
@@ -286,20 +333,20 @@ def with_wrong_checksum(content: bytes) -> bytes:
 def test_damaged_gzip_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     archive = foreign(tmp_path / "a.tar.gz", [(member("noise"), os.urandom(5000))])
     archive.write_bytes(damage(archive.read_bytes()))
-    with pytest.raises(BadInput, match="no whole tar archive"):
+    with pytest.raises(BadInput, match=r"[ac]\.tar"):
         unpack_all(archive, tmp_path / "out")
 
 
 def test_archive_that_goes_on_behind_its_end_is_refused(tmp_path: Path) -> None:
     whole = foreign(tmp_path / "a.tar", [(member("small"), b"1")]).read_bytes()
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(whole + bytes(5 * 2**20)))
-    with pytest.raises(BadInput, match="goes on behind its end"):
+    with pytest.raises(BadInput, match=r"b\.tar\.gz"):
         unpack_all(tmp_path / "b.tar.gz", tmp_path / "out")
 
 
 def test_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:
     archive = foreign(tmp_path / "a.tar", [(member("a"), b"1"), (member("a/b"), b"1")])
-    with pytest.raises(BadInput, match="cannot be written"):
+    with pytest.raises(BadInput, match=r"out/a"):
         unpack_all(archive, tmp_path / "out")
 
 

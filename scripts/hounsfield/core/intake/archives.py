@@ -5,13 +5,15 @@ A zip's directory is read once; any process can then read a member by its offset
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zipfile
 import zlib
-from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import overload
 
@@ -20,13 +22,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.intake.zip_directory import read_directory
 from hounsfield.core.logs import logger
 
-LOCAL_HEADER = struct.Struct("<4s5HLLLHH")
+LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # PKWARE APPNOTE 6.3, 4.3.7
 MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
-MAX_MEMBERS = 5_000_000
+MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
+MAX_SIZE = 2**63 - 1  # what a column holds
 BLOCK = 65_536  # files that are Python objects at one time
+
+Found = tuple[str, int, int, int, int, int]  # the fields of SourceFile without `container`
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class SourceFile:
             raise Refused("unreadable_file", f"cannot be read: {error.strerror or type(error).__name__}") from error
 
     def _read_member(self) -> bytes:
+        """By the offset alone: zipfile would read the whole directory again in every process."""
         with Path(self.container).open("rb") as file:
             file.seek(self.offset)
             header = file.read(LOCAL_HEADER.size)
@@ -101,8 +106,7 @@ class FileList(Sequence[SourceFile]):
     def __getitem__(self, place: int | slice) -> SourceFile | FileList:
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
-        size, stamp, offset, packed, method = self._numbers[:, place].tolist()
-        return SourceFile(_text(self._names[place].as_py()), self._container, size, stamp, offset, packed, method)
+        return next(iter(self.take(np.array([range(len(self))[place]]))))
 
     def __iter__(self) -> Iterator[SourceFile]:
         for block in self.blocks(BLOCK):
@@ -111,11 +115,11 @@ class FileList(Sequence[SourceFile]):
     def blocks(self, size: int) -> Iterator[list[SourceFile]]:
         """All files, at most `size` of them at a time."""
         for start in range(0, len(self), size):
-            names, numbers = self._names[start : start + size], self._numbers[:, start : start + size]
-            rows = zip(names.to_pylist(), *numbers.tolist(), strict=True)
+            names = self._names[start : start + size].to_pylist()
+            numbers = self._numbers[:, start : start + size].T.tolist()
             yield [
-                SourceFile(_text(name), self._container, file_size, stamp, offset, packed, method)
-                for name, file_size, stamp, offset, packed, method in rows
+                SourceFile(name.decode("utf-8", "surrogatepass"), self._container, *rest)
+                for name, rest in zip(names, numbers, strict=True)
             ]
 
     def take(self, places: np.ndarray) -> FileList:
@@ -142,41 +146,8 @@ class FileList(Sequence[SourceFile]):
         return self._numbers[1]
 
 
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogatepass")
-
-
-class _Listing:
-    """Files as they are found, made compact after every block."""
-
-    def __init__(self) -> None:
-        self._names: list[bytes] = []
-        self._done: list[pa.Array] = []
-        self._numbers = tuple(array("q") for _ in range(5))
-
-    def add(self, name: str, *numbers: int) -> None:
-        """numbers: size, stamp, offset, packed, method."""
-        self._names.append(name.encode("utf-8", "surrogatepass"))
-        for column, number in zip(self._numbers, numbers, strict=True):
-            column.append(number)
-        if len(self._names) == BLOCK:
-            self._pack()
-
-    def _pack(self) -> None:
-        self._done.append(pa.array(self._names, pa.large_binary()))
-        self._names = []
-
-    def finish(self, container: str) -> FileList:
-        """All of them in the order of their names, by code points."""
-        self._pack()
-        names = pa.concat_arrays(self._done)
-        self._done = []
-        numbers = np.stack([np.frombuffer(column, np.int64) for column in self._numbers])
-        return FileList(container, names, numbers).take(pc.sort_indices(names).to_numpy())
-
-
 def list_files(source: Path) -> FileList:
-    """All files of a folder (any depth, links not followed) or of a zip archive, sorted by name.
+    """All files of a folder (any depth, links not followed) or of a zip archive, sorted by name, by code points.
 
     Raises MissingInput when there is no such source, BadInput when the archive's directory cannot be trusted.
     """
@@ -184,16 +155,18 @@ def list_files(source: Path) -> FileList:
         raise MissingInput(f"{source} does not exist; name the archive with --archive or a folder with --images")
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
-    listing = _Listing()
-    if source.is_dir():
-        _walk(source, listing.add)
-    else:
-        _zip_members(source, listing.add)
-    return listing.finish(str(source))
+    found = _walk(source) if source.is_dir() else _zip_members(source)
+    names, numbers = [pa.array([], pa.large_binary())], [np.zeros((5, 0), np.int64)]
+    while block := list(islice(found, BLOCK)):
+        texts, *rest = zip(*block, strict=True)
+        names.append(pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.large_binary()))
+        numbers.append(np.array(rest, np.int64))
+    files = FileList(str(source), pa.concat_arrays(names), np.concatenate(numbers, axis=1))
+    return files.take(pc.sort_indices(files._names).to_numpy())
 
 
-def _walk(root: Path, add: Callable[..., None]) -> None:
-    """Add the files of a folder and of those below it. One folder is open at a time, and none is held as a list."""
+def _walk(root: Path) -> Iterator[Found]:
+    """The files of a folder and of those below it. One folder is open at a time, and none is held as a list."""
     folders = [""]  # still to be listed: "" or "a/b/"
     passed_over: dict[str, list[str]] = {"links": [], "pipes, sockets or devices": []}
     while folders:
@@ -205,7 +178,7 @@ def _walk(root: Path, add: Callable[..., None]) -> None:
                         folders.append(f"{below}{entry.name}/")
                     elif entry.is_file(follow_symlinks=False):
                         facts = entry.stat(follow_symlinks=False)
-                        add(below + entry.name, facts.st_size, facts.st_mtime_ns, -1, 0, 0)
+                        yield below + entry.name, facts.st_size, facts.st_mtime_ns, -1, 0, 0
                     else:
                         passed_over["links" if entry.is_symlink() else "pipes, sockets or devices"].append(entry.name)
         except PermissionError:
@@ -217,21 +190,27 @@ def _walk(root: Path, add: Callable[..., None]) -> None:
             logger.warning("%d %s are not followed; the first: %s", len(names), kind, ascii(min(names)))
 
 
-def _zip_members(archive: Path, add: Callable[..., None]) -> None:
-    starts, packed = array("q"), array("q")
-    for member in read_directory(archive):
-        starts.append(member.offset)
-        packed.append(member.packed)
-        if len(starts) > MAX_MEMBERS:
-            raise BadInput(f"{archive} claims more than {MAX_MEMBERS} members, the limit")
-        if not member.name.endswith("/"):
-            add(member.name, member.size, member.crc32, member.offset, member.packed, member.method)
-    _refuse_overlaps(archive, np.frombuffer(starts, np.int64), np.frombuffer(packed, np.int64))
+class _ArchiveFile(io.FileIO):
+    """An archive whose directory, which zipfile reads in one piece and holds as objects, is within the limit."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory has {size} bytes, over the limit of {MAX_DIRECTORY_BYTES}")
+        return super().read(size)
 
 
-def _refuse_overlaps(archive: Path, starts: np.ndarray, packed: np.ndarray) -> None:
-    """Overlapping members are how a small archive unpacks to terabytes; no honest one has them."""
-    order = np.argsort(starts, kind="stable")
-    ends = starts[order] + LOCAL_HEADER.size + packed[order]
-    if (starts[order][1:] < ends[:-1]).any():
-        raise BadInput(f"{archive}: its members overlap; it was made to overwhelm, and is not read")
+def _zip_members(archive: Path) -> Iterator[Found]:
+    try:
+        with _ArchiveFile(archive) as file, zipfile.ZipFile(file) as opened:
+            members = sorted(opened.infolist(), key=attrgetter("header_offset"))
+            length = file.seek(0, os.SEEK_END)
+        if any(not 0 <= m.header_offset <= length - m.compress_size or m.file_size > MAX_SIZE for m in members):
+            raise zipfile.BadZipFile("a member's place or size is impossible")
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise BadInput(f"{archive} is not a whole zip archive ({error}); download it again") from error
+    if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
+        raise BadInput(f"{archive}: its members overlap; looks like a zip bomb; refused")
+    for member in members:
+        if not member.filename.endswith("/"):
+            yield (member.filename, member.file_size, member.CRC, member.header_offset, member.compress_size,
+                   member.compress_type)  # fmt: skip

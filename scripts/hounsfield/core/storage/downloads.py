@@ -10,18 +10,16 @@ import re
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, HTTPResponse
-from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from hounsfield.core.errors import BadInput, HounsfieldError, MissingInput, WrongUse
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.logs import logger, progress
-from hounsfield.core.storage.files import file_digest, locked, read_json, value_digest, write_json
+from hounsfield.core.storage.files import file_digest, locked, read_json, unwritable_named, value_digest, write_json
 
 CHUNK = 2**20
 TIMEOUT = 60.0  # seconds without a byte
@@ -43,10 +41,7 @@ def download(url: str, target: Path, *, sha256: str | None = None) -> Path:
             return target
         part = _Part(url, target)
         while not part.complete:
-            before = part.have
-            problem = part.fetch()
-            if problem is not None and part.have <= before:
-                raise problem
+            part.attempt()
         _refuse_other(part.path, shown, sha256)
         part.path.replace(target)
         part.record.unlink()
@@ -83,11 +78,10 @@ class _Part:
         self.url, self.shown = url, without_secrets(url)
         self.path = target.with_name(f"{target.name}.partial")
         self.record = target.with_name(f"{target.name}.partial.json")
-        self.facts: dict[str, Any] = {}
         self.restarted = False
-        if self.record.exists() and self.path.exists():
-            found = read_json(self.record)
-            self.facts = found if found["address"] == value_digest(url) else {}
+        found = read_json(self.record) if self.record.exists() and self.path.exists() else {}
+        # address (a digest), size (None: the server does not say) and version (for If-Range) of the remote file
+        self.facts: dict[str, Any] = found if found.get("address") == value_digest(url) else {}
 
     @property
     def have(self) -> int:
@@ -97,74 +91,62 @@ class _Part:
     @property
     def complete(self) -> bool:
         """True when all bytes are here; a length that the server does not say is known when it has closed the line."""
-        return bool(self.facts) and self.facts["size"] is not None and self.have == self.facts["size"]
+        return bool(self.facts) and self.facts["size"] == self.have
 
-    def fetch(self) -> HounsfieldError | None:
-        """One attempt. Returns what ended it early, if a further attempt may help; raises what no attempt mends."""
-        try:
-            with closing(self._open()) as answer:
-                self._receive(answer)
-        except urllib.error.HTTPError as error:
-            return self._refused(error)
-        except (HTTPException, OSError) as error:  # a name that is not known, no line, a line that broke
-            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-            return BadInput(f"{self.shown}: broke off after {self.have} bytes ({reason}); the same command goes on")
-        return None
-
-    def _open(self) -> HTTPResponse:
+    def attempt(self) -> None:
+        """Ask for what is missing. Returns when another attempt may bring more; raises what no attempt mends."""
+        before = self.have
         headers = {"Accept-Encoding": "identity", "User-Agent": "hounsfield"}
-        if self.have:
-            headers["Range"] = f"bytes={self.have}-"
+        if before:
+            headers["Range"] = f"bytes={before}-"
             if self.facts["version"]:
                 headers["If-Range"] = self.facts["version"]  # another version is sent from its beginning
-        return _opener().open(urllib.request.Request(self.url, headers=headers), timeout=TIMEOUT)  # noqa: S310
+        request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  (http or https: without_secrets)
+        try:
+            with closing(urllib.request.build_opener(_NoDowngrade).open(request, timeout=TIMEOUT)) as answer:
+                self._receive(answer)
+        except urllib.error.HTTPError as error:
+            error.close()
+            self._refused(error)
+        except (HTTPException, OSError) as error:  # a name that is not known, no line, a line that broke
+            if self.have <= before:
+                reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+                message = f"{self.shown}: broke off after {self.have} bytes ({reason}); the same command goes on"
+                raise BadInput(message) from error
 
-    def _refused(self, error: urllib.error.HTTPError) -> HounsfieldError | None:
-        error.close()
+    def _refused(self, error: urllib.error.HTTPError) -> None:
         fact = f"{self.shown}: the server answers {error.code} {error.reason}"
-        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.have:
-            self._start_over()  # what is here is longer than what is there
-            return None
         if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return BadInput(f"{fact}; try the same command later, it goes on after {self.have} bytes")
-        raise MissingInput(f"{fact}; check the address and whether it asks for a login")
+            raise BadInput(f"{fact}; try the same command later, it goes on after {self.have} bytes")
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not self.have:
+            raise MissingInput(f"{fact}; check the address and whether it asks for a login")
+        self._start_over()  # what is here is longer than what is there
 
     def _receive(self, answer: HTTPResponse) -> None:
         start, size = 0, answer.length
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
-            if not self._continues(answer):
+            found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            start, size = self.have, self.facts.get("size")
+            if not found or not start or (int(found[1]), int(found[2])) != (start, size):
                 self._start_over()
                 return
-            start, size = self.have, self.facts["size"]
         else:
             self._forget()
-            version = _version(answer.headers)
+            etag = answer.headers.get("ETag")
+            version = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
             self.facts = {"address": value_digest(self.url), "size": size, "version": version}
             self.path.touch()
             write_json(self.record, self.facts)
         if size is not None and size - start > shutil.disk_usage(self.path.parent).free:
             raise BadInput(f"{self.shown}: {(size - start) / 1e9:.1f} GB do not fit into {self.path.parent}; make room")
         total = None if size is None else -(-(size - start) // CHUNK)
-        with self.path.open("ab", buffering=0) as file:
-            for chunk in progress(_chunks(answer), total=total, unit="MB", label="download"):
-                self._append(file, chunk)
+        with unwritable_named(self.path), self.path.open("ab") as file:
+            for chunk in progress(iter(lambda: answer.read(CHUNK), b""), total=total, unit="MB", label="download"):
+                file.write(chunk)
         if size is None:
             self.facts["size"] = self.have  # the server closed the line properly, and had not said how much would come
         elif self.have != size:
             raise ConnectionError("the line was closed too early")
-
-    def _append(self, file: FileIO, chunk: bytes) -> None:
-        try:
-            written = file.write(chunk)
-        except OSError as error:
-            raise BadInput(f"{self.path} cannot be written ({error.strerror}); the same command goes on") from error
-        if written != len(chunk):
-            raise BadInput(f"{self.path} cannot be written (the disk is full); make room, and the same command goes on")
-
-    def _continues(self, answer: HTTPResponse) -> bool:
-        """True when a partial answer begins where this part ends, and belongs to a file of the same size."""
-        found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        return bool(found and self.have and int(found[1]) == self.have and int(found[2]) == self.facts["size"])
 
     def _start_over(self) -> None:
         """Give up what is here, as the remote file is another one by now; once, so that no server keeps us for ever."""
@@ -189,31 +171,3 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
         if new not in ("http", "https") or (old == "https" and new != "https"):
             raise BadInput(f"{without_secrets(req.full_url)} leads on to {new}://..., which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http and https alone: urllib's own would also follow an address into ftp or a local file."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        _NoDowngrade(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _version(headers: HTTPMessage) -> str | None:
-    """What names this version of the remote file in If-Range: a strong ETag, else the time of its last change."""
-    etag = headers.get("ETag")
-    if etag and not etag.startswith("W/"):
-        return etag
-    return headers.get("Last-Modified")
-
-
-def _chunks(answer: HTTPResponse) -> Iterator[bytes]:
-    while chunk := answer.read(CHUNK):
-        yield chunk

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -19,23 +20,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import progress
 from hounsfield.core.storage.files import value_digest, written_whole
 
 CHECKSUMS = "CHECKSUMS.json"
-BLOCK = tarfile.BLOCKSIZE  # 512 bytes
-CHUNK = 2**20
+BYTES_PER_READ = 2**20  # no extended header is larger
 MAX_LIST_BYTES = 16 * 2**20
-MAX_MEMBERS = 100_000
-MAX_LONG_NAME = 2**16  # bytes of an extended header
-MAX_GROWTH = 50  # a foreign archive that unpacks to more than this many times its size was made to overwhelm
+MAX_MEMBERS = 100_000  # files and folders
+MAX_GROWTH = 50  # unpacked bytes per byte of the archive; 1 MiB is always free
 GZIP_MARK = b"\x1f\x8b"
-FILE, FOLDER, LONG_NAME, EXTENDED, EXTENDED_FOR_ALL = b"0", b"5", b"L", b"x", b"g"
-REFUSED_KINDS = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "device", b"6": "named pipe"}
-BAD_NAME = re.compile(r"^/|^[A-Za-z]:|\\|[\x00-\x1f\x7f]|(^|/)\.\.(/|$)|[^/]{256}")
+BAD_NAME = re.compile(r"^$|^/|^[A-Za-z]:|\\|[\x00-\x1f\x7f]|(^|/)\.\.(/|$)|[^/]{256}")
+DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, IndexError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -66,26 +64,41 @@ def pack(target: Path, files: Mapping[str, Path], contents: Contents) -> None:
     Every file is read once, and held against `contents` on the way. The same contents give the same bytes.
     Raises BadInput naming the file that is not the one listed.
     """
-    with written_whole(target) as partial, partial.open("wb") as archive:
-        head = contents.as_bytes()
-        _write_header(archive, CHECKSUMS, len(head))
-        archive.write(head + _padding(len(head)))
+    head = Listed("", len(contents.as_bytes()))
+    with written_whole(target) as partial, tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(_header(CHECKSUMS, head), io.BytesIO(contents.as_bytes()))
         for name, listed in progress(contents.files.items(), unit="file", label="pack"):
-            _write_header(archive, name, listed.bytes)
-            digest = hashlib.sha256()
             with files[name].open("rb") as file:
-                size = _copy(file, archive, listed.bytes, digest.update)
-                grown = file.read(1)
-            if size != listed.bytes or grown or digest.hexdigest() != listed.sha256:
-                raise BadInput(f"{files[name]} is not the file that its checksum describes; make it again")
-            archive.write(_padding(size))
-        archive.write(bytes(2 * BLOCK))
+                source = _Digested(file)
+                if os.fstat(file.fileno()).st_size == listed.bytes:
+                    archive.addfile(_header(name, listed), cast(IO[bytes], source))
+                if file.read(1) or source.digest.hexdigest() != listed.sha256:
+                    raise BadInput(f"{files[name]} is not the file that its checksum describes; make it again")
+
+
+class _Digested:
+    """A file whose bytes are digested as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.digest, self._file = hashlib.sha256(), file
+
+    def read(self, size: int) -> bytes:
+        chunk = self._file.read(size)
+        self.digest.update(chunk)
+        return chunk.ljust(size, b"\0")  # cut while it was read: the digest tells
+
+
+def _header(name: str, listed: Listed) -> tarfile.TarInfo:
+    """A header that holds nothing of the machine or the hour: mode 644, no owner, time 0."""
+    header = tarfile.TarInfo(name)
+    header.size = listed.bytes
+    return header
 
 
 def read_contents(archive: Path) -> Contents:
     """Read only the head of an archive. Raises MissingInput, or BadInput when `pack` did not write it."""
-    with _opened(archive) as file:
-        return _read_head(archive, _members(archive, file))
+    with _opened(archive) as opened:
+        return _read_head(archive, opened, _members(archive, opened))
 
 
 def unpack(archive: Path, folder: Path) -> Contents:
@@ -94,16 +107,16 @@ def unpack(archive: Path, folder: Path) -> Contents:
     Every file is held against its checksum. Raises BadInput naming the first file that is not as listed, not listed, or
     missing. Nothing outside `folder` is ever written; what is in it after an error is to be thrown away.
     """
-    with _opened(archive) as file:
-        members = _members(archive, file)
-        contents = _read_head(archive, members)
+    with _opened(archive) as opened:
+        members = _members(archive, opened)
+        contents = _read_head(archive, opened, members)
         waiting = dict(contents.files)
-        _refuse_overflow(archive, folder, sum(listed.bytes for listed in waiting.values()))
+        _refuse_full_disk(archive, folder, sum(listed.bytes for listed in waiting.values()))
         for member in progress(members, total=len(waiting), unit="file", label="unpack"):
             listed = waiting.pop(member.name, None)
             if listed is None:
                 raise BadInput(f"{archive}: {member.name!r} is not in its list of checksums, or is there twice")
-            if member.left != listed.bytes or _write_out(member, folder) != listed.sha256:
+            if member.size != listed.bytes or _write_out(opened, member, folder) != listed.sha256:
                 raise BadInput(f"{archive}: {member.name} does not match its checksum; copy or download it again")
     if waiting:
         raise BadInput(f"{archive}: {len(waiting)} files of its list are missing, the first are {sorted(waiting)[:10]}")
@@ -117,103 +130,105 @@ def unpack_foreign(archive: Path, folder: Path, *, wanted: Callable[[str], bool]
     Raises BadInput when a member is no plain file or folder or has a name that leads elsewhere, and at every limit.
     """
     written, total = [], 0
-    with _opened(archive) as file:
-        for member in progress(_members(archive, file), unit="file", label="unpack"):
-            total += member.left
+    with _opened(archive) as opened:
+        for member in progress(_members(archive, opened), unit="file", label="unpack"):
+            total += member.size
             if total > max_bytes:
                 raise BadInput(f"{archive}: {member.name} leads over the limit of {max_bytes} bytes")
-            _refuse_overflow(archive, folder, total, needed=member.left)
             if wanted(member.name.rpartition("/")[2]):
-                _write_out(member, folder)
+                _refuse_full_disk(archive, folder, member.size)
+                _write_out(opened, member, folder)
                 written.append(folder / member.name)
     return written
 
 
-class _Member:
-    """One plain file while the archive is read past it."""
+class _Stream:
+    """What tarfile reads an archive from: in pieces of bounded size, and within the growth that is allowed."""
 
-    def __init__(self, name: str, size: int, file: IO[bytes]) -> None:
-        self.name, self.left, self._file = name, size, file
+    def __init__(self, archive: Path, file: IO[bytes]) -> None:
+        self.last = b""  # what was read last
+        self._archive, self._file = archive, file
+        self._end = MAX_GROWTH * archive.stat().st_size + BYTES_PER_READ
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes, none at the end. Raises EOFError when the archive ends before the member does."""
-        chunk = self._file.read(min(size, self.left))
-        if not chunk and min(size, self.left):
-            raise EOFError("it ends within a file")
-        self.left -= len(chunk)
-        return chunk
+        if not 0 <= size <= BYTES_PER_READ:
+            raise tarfile.ReadError(f"an extended header of {size} bytes")
+        self.refuse_growth(self.tell())
+        try:
+            self.last = self._file.read(size)
+        except OSError as error:
+            raise tarfile.ReadError(str(error)) from error
+        return self.last
+
+    def seek(self, place: int, _whence: int = 0) -> int:
+        self.refuse_growth(place)
+        return self._file.seek(max(place, 0))
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def refuse_growth(self, place: int) -> None:
+        """Raise BadInput when an honest archive does not go on to this byte."""
+        if place > self._end:
+            raise BadInput(
+                f"{self._archive} unpacks to more than {MAX_GROWTH} times its size; looks like a bomb; refused"
+            )
 
 
-def _members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
-    """Walk the plain files of an archive; what the caller leaves unread of a member is skipped.
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar or tar.gz; what shows that it is damaged becomes BadInput."""
+    if not archive.is_file():
+        raise MissingInput(f"{archive} is missing, or is no file")
+    try:
+        with archive.open("rb") as raw:
+            zipped = raw.read(len(GZIP_MARK)) == GZIP_MARK
+            raw.seek(0)
+            stream = _Stream(archive, cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if zipped else raw)
+            yield tarfile.TarFile(fileobj=cast(IO[bytes], stream))
+    except DAMAGE as error:
+        raise BadInput(f"{archive} is no whole tar archive ({error}); copy or download it again") from error
 
-    The headers are read here and not by tarfile, which takes a cut archive for a whole one and headers of any size.
+
+def _members(archive: Path, opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The plain files of an archive, once everything that is said of them was found harmless.
+
+    tarfile takes what is cut or damaged between two files for the end; so its end mark is looked for.
     """
-    seen: set[str] = set()
-    extended: dict[str, str] = {}
-    for _ in range(3 * MAX_MEMBERS):  # a file may have two headers of its own before the one proper
-        block = _read_exactly(file, BLOCK)
-        if block == bytes(BLOCK):  # the end; reading on makes gzip hold its own checksum against what was read
-            if len(file.read(CHUNK)) == CHUNK:
-                raise BadInput(f"{archive} goes on behind its end mark; it is not what it seems, and is not trusted")
-            return
-        header = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-        if header.type in (LONG_NAME, EXTENDED, EXTENDED_FOR_ALL):
-            extended |= _read_extended(archive, file, header)
-            continue
-        name = extended.get("path", header.name).removeprefix("./").rstrip("/")
-        size = int(extended.get("size", header.size))
-        _refuse_member(archive, header, name, size, extended)
-        extended = {}
-        if header.type == FOLDER:
-            continue
-        if name in seen or len(seen) == MAX_MEMBERS:
-            raise BadInput(f"{archive}: {name!r} is there twice, or is one of more than {MAX_MEMBERS} files")
-        seen.add(name)
-        member = _Member(name, size, file)
-        yield member
-        while member.read(CHUNK):
-            pass
-        _read_exactly(file, len(_padding(size)))
-    raise BadInput(f"{archive}: more than {3 * MAX_MEMBERS} headers; it was made to overwhelm, and is not unpacked")
+    stream = cast(_Stream, opened.fileobj)
+    for number, member in enumerate(opened):
+        if number == MAX_MEMBERS:
+            raise BadInput(f"{archive}: more than {MAX_MEMBERS} files and folders; refused")
+        member.name = member.name.removeprefix("./")
+        _refuse_member(archive, member)
+        stream.refuse_growth(member.offset_data + member.size)
+        if not member.isdir():
+            yield member
+    if stream.last != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it ends without an end mark")
+    if len(stream.read(BYTES_PER_READ)) == BYTES_PER_READ:  # to its end, where gzip holds its own checksum
+        raise BadInput(f"{archive} goes on behind its end mark; refused")
 
 
-def _refuse_member(archive: Path, header: tarfile.TarInfo, name: str, size: int, extended: Mapping[str, str]) -> None:
-    shown = repr(name[:80])
-    if header.type not in (FILE, FOLDER, tarfile.AREGTYPE) or any(key.startswith("GNU.sparse") for key in extended):
-        kind = REFUSED_KINDS.get(header.type, "special file")
-        raise BadInput(f"{archive}: {shown} is a {kind}; only plain files and folders are unpacked")
-    top_folder = header.type == FOLDER and name in ("", ".")
-    if BAD_NAME.search(name) or (not name and not top_folder):
-        raise BadInput(f"{archive}: the name {shown} leads out of the folder or is no name; nothing of it is trusted")
-    if size < 0 or (header.type == FOLDER and size):
-        raise BadInput(f"{archive}: {shown} has the size {size}; the archive is damaged")
+def _refuse_member(archive: Path, member: tarfile.TarInfo) -> None:
+    shown = repr(member.name[:80])
+    plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+    if not plain or member.issparse() or any(key.startswith("GNU.sparse") for key in member.pax_headers):
+        raise BadInput(f"{archive}: {shown} is a link, a device or another special file; only plain files are unpacked")
+    if BAD_NAME.search(member.name) and not (member.isdir() and not member.name):
+        raise BadInput(f"{archive}: the name {shown} leads out of the folder or is no name; refused")
+    if member.size < 0:
+        raise BadInput(f"{archive}: {shown} has the size {member.size}; the archive is damaged")
 
 
-def _read_extended(archive: Path, file: IO[bytes], header: tarfile.TarInfo) -> dict[str, str]:
-    """The name or size that an extended header (GNU's long name, or pax) gives to the member after it."""
-    if not 0 <= header.size <= MAX_LONG_NAME:
-        raise BadInput(f"{archive}: an extended header of {header.size} bytes; it was made to overwhelm")
-    content = _read_exactly(file, header.size + len(_padding(header.size)))[: header.size]
-    if header.type == LONG_NAME:
-        return {"path": content.rstrip(b"\0").decode()}
-    records: dict[str, str] = {}
-    while content:  # "<length> <key>=<value>\n", the length counting all of it
-        length = int(content.partition(b" ")[0])
-        key, equals, value = content[:length].partition(b" ")[2].partition(b"=")
-        if length <= 0 or not equals:
-            raise tarfile.ReadError("an extended header is damaged")
-        if header.type == EXTENDED and (key in (b"path", b"size") or key.startswith(b"GNU.sparse")):
-            records[key.decode()] = value.removesuffix(b"\n").decode()
-        content = content[length:]
-    return records
-
-
-def _read_head(archive: Path, members: Iterator[_Member]) -> Contents:
+def _read_head(archive: Path, opened: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> Contents:
     head = next(members, None)
-    if head is None or head.name != CHECKSUMS or head.left > MAX_LIST_BYTES:
+    if head is None or head.name != CHECKSUMS or head.size > MAX_LIST_BYTES:
         raise BadInput(f"{archive} does not begin with {CHECKSUMS}; it is no archive that this project's export wrote")
-    content = b"".join(iter(lambda: head.read(CHUNK), b""))
+    content = b"".join(_pieces(opened, head))
     try:
         value = json.loads(content)
         files = {str(file["name"]): Listed(str(file["sha256"]), int(file["bytes"])) for file in value["files"]}
@@ -226,74 +241,34 @@ def _read_head(archive: Path, members: Iterator[_Member]) -> Contents:
     return contents
 
 
-def _write_out(member: _Member, folder: Path) -> str:
+def _pieces(opened: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    source = cast(IO[bytes], opened.extractfile(member))
+    while chunk := source.read(BYTES_PER_READ):
+        yield chunk
+
+
+def _write_out(opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> str:
     """Write one member below `folder` and return its SHA-256."""
     path = folder / member.name
     digest = hashlib.sha256()
+    if hasattr(tarfile, "data_filter"):  # a second lock, in Python 3.11.4 and later
+        tarfile.data_filter(member, str(folder))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as target:  # the folder is ours and holds no links: what is there came from this archive
-            while chunk := member.read(CHUNK):
+            for chunk in _pieces(opened, member):
                 digest.update(chunk)
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
-    except gzip.BadGzipFile:
-        raise
     except OSError as error:
         raise BadInput(f"{path} cannot be written ({error.strerror})") from error
     return digest.hexdigest()
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[IO[bytes]]:
-    """Open a tar or tar.gz; what shows that it is damaged becomes BadInput."""
-    if not archive.is_file():
-        raise MissingInput(f"{archive} is missing, or is no file")
-    try:
-        with archive.open("rb") as raw:
-            zipped = raw.read(len(GZIP_MARK)) == GZIP_MARK
-            raw.seek(0)
-            yield gzip.GzipFile(fileobj=raw) if zipped else raw  # type: ignore[misc]
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
-        raise BadInput(f"{archive} is no whole tar archive ({error}); copy or download it again") from error
-
-
-def _refuse_overflow(archive: Path, folder: Path, total: int, *, needed: int | None = None) -> None:
-    """Refuse members of `total` bytes that no honest archive of this size holds, or that the disk has no room for.
-
-    needed: bytes still to be written, where they are fewer than `total`.
-    """
-    if total > MAX_GROWTH * archive.stat().st_size + CHUNK:
-        raise BadInput(f"{archive} unpacks to more than {MAX_GROWTH} times its size; it was made to overwhelm")
+def _refuse_full_disk(archive: Path, folder: Path, needed: int) -> None:
+    """Refuse files of `needed` bytes that the disk has no room for."""
     folder.mkdir(parents=True, exist_ok=True)
-    needed, free = total if needed is None else needed, shutil.disk_usage(folder).free
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise BadInput(f"{archive}: {needed / 1e9:.1f} GB do not fit into {folder}, where {free / 1e9:.1f} GB are free")
-
-
-def _write_header(archive: IO[bytes], name: str, size: int) -> None:
-    """A header that holds nothing of the machine or the hour: mode 644, no owner, time 0."""
-    header = tarfile.TarInfo(name)
-    header.size = size
-    archive.write(header.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict"))
-
-
-def _copy(source: IO[bytes], target: IO[bytes], size: int, see: Callable[[bytes], None]) -> int:
-    """Copy at most `size` bytes, showing each chunk to `see`. Returns how many there were."""
-    left = size
-    while left and (chunk := source.read(min(CHUNK, left))):
-        see(chunk)
-        target.write(chunk)
-        left -= len(chunk)
-    return size - left
-
-
-def _padding(size: int) -> bytes:
-    return bytes(-size % BLOCK)
-
-
-def _read_exactly(file: IO[bytes], size: int) -> bytes:
-    if len(content := file.read(size)) != size:
-        raise EOFError("it ends too early")
-    return content
