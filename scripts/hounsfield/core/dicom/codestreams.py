@@ -111,8 +111,9 @@ def jpeg_2000_claim(code: bytes) -> Claim:
 def check_jpeg_2000_parts(code: bytes) -> None:
     """Refuse a codestream that cuts its tiles into more precincts and code-blocks than it could fill.
 
-    A decoder makes all of them before it reads any, so that a file of 1 KB could take gigabytes. Raises Refused:
-    codestream.
+    A decoder makes all of them before it reads any, so that a file of 1 KB could take gigabytes. (A limit on the
+    workers' address space would stop it as well, but not below what the largest honest picture needs: 1.5 GB in every
+    worker, on a Dask worker none, and on macOS none.) Raises Refused: codestream.
     """
     _, _, right, bottom, left, top, tile_columns, tile_rows, _, _ = _SIZE_SEGMENT.unpack_from(code, 4)
     rows, columns = bottom - top, right - left
