@@ -88,25 +88,19 @@ def train_lightgbm(
     """LightGBM; the model is its text."""
     import lightgbm
 
-    settings: dict[str, Any] = {
+    classifier = lightgbm.LGBMClassifier(
         **_own(config),
-        "objective": "binary",
-        "metric": "binary_logloss",
-        "seed": seed,
-        "num_threads": threads,
-        "deterministic": True,
-        "force_row_wise": True,  # which of two ways is faster is otherwise measured, and differs from run to run
-        "verbosity": -1,
-    }
-    learnt = lightgbm.Dataset(train.x, train.y, feature_name=list(names), params=settings)
-    model = lightgbm.train(
-        settings,
-        learnt,
-        config.rounds,
-        valid_sets=[lightgbm.Dataset(stop.x, stop.y, reference=learnt)],
-        callbacks=[lightgbm.early_stopping(config.patience, verbose=False)],
+        n_estimators=config.rounds,
+        objective="binary",
+        random_state=seed,
+        n_jobs=threads,
+        deterministic=True,
+        force_row_wise=True,  # which of two ways is faster is otherwise measured, and differs from run to run
+        verbosity=-1,
     )
-    best = model.best_iteration
+    stopping = lightgbm.early_stopping(config.patience, verbose=False)
+    classifier.fit(*train, eval_X=stop.x, eval_y=stop.y, feature_name=list(names), callbacks=[stopping])
+    model, best = classifier.booster_, classifier.best_iteration_
     gain = model.feature_importance("gain", iteration=best)
     return Trained(model.model_to_string(num_iteration=best).encode(), best, _shares(gain))
 
@@ -117,25 +111,17 @@ def train_catboost(
     """CatBoost; the model is its JSON. It has no gain: the importance is how much a feature moves the prediction."""
     import catboost
 
-    model = catboost.CatBoost(
-        {
-            **_own(config),
-            "iterations": config.rounds,
-            "loss_function": "Logloss",
-            "od_type": "Iter",
-            "od_wait": config.patience,
-            "use_best_model": True,
-            "random_seed": seed,
-            "thread_count": threads,
-            "allow_writing_files": False,  # it would leave a folder of its own where the stage was started
-            "logging_level": "Silent",
-        }
+    model = catboost.CatBoostClassifier(
+        **_own(config),
+        iterations=config.rounds,
+        early_stopping_rounds=config.patience,
+        random_seed=seed,
+        thread_count=threads,
+        allow_writing_files=False,  # it would leave a folder of its own where the stage was started
+        logging_level="Silent",
     )
-    named = list(names)
-    model.fit(
-        catboost.Pool(train.x, train.y, feature_names=named),
-        eval_set=catboost.Pool(stop.x, stop.y, feature_names=named),
-    )
+    learnt, watched = (catboost.Pool(*samples, feature_names=list(names)) for samples in (train, stop))
+    model.fit(learnt, eval_set=watched)
     with tempfile.TemporaryDirectory() as folder:  # the library writes JSON to files only
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
@@ -151,30 +137,21 @@ def train_xgboost(
     """XGBoost; the model is its JSON."""
     import xgboost
 
-    named = {"feature_names": list(names), "nthread": threads}
-    learnt = xgboost.QuantileDMatrix(train.x, train.y, **named)
-    model = xgboost.train(
-        {
-            **_own(config),
-            "objective": "binary:logistic",
-            "eval_metric": "logloss",
-            "tree_method": "hist",
-            "seed": seed,
-            "nthread": threads,
-        },
-        learnt,
-        config.rounds,
-        evals=[(xgboost.QuantileDMatrix(stop.x, stop.y, ref=learnt, **named), "stop")],
+    classifier = xgboost.XGBClassifier(
+        **_own(config),
+        n_estimators=config.rounds,
         early_stopping_rounds=config.patience,
-        verbose_eval=False,
+        eval_metric="logloss",
+        tree_method="hist",
+        random_state=seed,
+        n_jobs=threads,
     )
-    best = model[: model.best_iteration + 1]
+    classifier.fit(*train, eval_set=[tuple(stop)], verbose=False)
+    best = classifier.get_booster()[: classifier.best_iteration + 1]
+    best.feature_names = list(names)
     gain = best.get_score(importance_type="total_gain")
-    return Trained(
-        bytes(best.save_raw("json")),
-        best.num_boosted_rounds(),
-        _shares(np.array([gain.get(name, 0) for name in names])),
-    )
+    shares = _shares(np.array([gain.get(name, 0) for name in names]))
+    return Trained(bytes(best.save_raw("json")), best.num_boosted_rounds(), shares)
 
 
 def predict_booster(made_by: str, path: Path, x: np.ndarray, *, threads: int) -> np.ndarray:
