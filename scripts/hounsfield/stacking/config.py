@@ -57,9 +57,11 @@ class TrainingConfig:
     std: tuple[float, float, float] = (24.509, 55.063, 113.127)
     crop_scale: tuple[float, float] = (0.7, 1.0)  # share of the area that a random crop keeps
     rotation: float = 30.0  # degrees at most
+    rotation_probability: float = 0.5
     noise_probability: float = 0.9
     epochs: int = 4
     batch_size: int = 28  # over all processes
+    drop_last_batch: bool = False  # leave out an epoch's last batch when it is smaller; published: true
     accumulate: int = 1  # parts a batch is cut into when it does not fit
     learning_rate: float = 1.4e-4
     learning_rate_steps: tuple[int, ...] = (1, 2, 3)  # after so many epochs ...
@@ -79,7 +81,9 @@ class PredictionConfig:
     passes: int = 5
     crop_scale: tuple[float, float] = (0.75, 1.0)
     rotation: float = 25.0  # degrees at most
+    rotation_probability: float = 0.5
     noise_probability: float = 0.7
+    precision: Precision = "auto"  # published: fp32
     batch_size: int = 64
     block_batches: int = 16  # batches written at a time
 
