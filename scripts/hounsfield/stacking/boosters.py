@@ -68,7 +68,6 @@ def train_booster(
     stop: Samples,
     names: Sequence[str],
     *,
-    seed: int,
     threads: int,
 ) -> Trained:
     """Train one model on `train` until the log loss on `stop` has not fallen for the configured number of rounds.
@@ -76,14 +75,14 @@ def train_booster(
     names: of the F features. The same arguments give the same bytes, on a CPU with the same number of threads.
     """
     if booster == "lightgbm":
-        return train_lightgbm(config.lightgbm, train, stop, names, seed, threads)
+        return train_lightgbm(config.lightgbm, train, stop, names, threads)
     if booster == "catboost":
-        return train_catboost(config.catboost, train, stop, names, seed, threads)
-    return train_xgboost(config.xgboost, train, stop, names, seed, threads)
+        return train_catboost(config.catboost, train, stop, names, threads)
+    return train_xgboost(config.xgboost, train, stop, names, threads)
 
 
 def train_lightgbm(
-    config: LightGBMConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+    config: LightGBMConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int
 ) -> Trained:
     """LightGBM; the model is its text."""
     import lightgbm
@@ -92,7 +91,6 @@ def train_lightgbm(
         **_own(config),
         "objective": "binary",
         "metric": "binary_logloss",
-        "seed": seed,
         "num_threads": threads,
         "deterministic": True,
         "force_row_wise": True,  # which of two ways is faster is otherwise measured, and differs from run to run
@@ -112,7 +110,7 @@ def train_lightgbm(
 
 
 def train_catboost(
-    config: CatBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+    config: CatBoostConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int
 ) -> Trained:
     """CatBoost; the model is its JSON. It has no gain: the importance is how much a feature moves the prediction."""
     import catboost
@@ -125,7 +123,6 @@ def train_catboost(
             "od_type": "Iter",
             "od_wait": config.patience,
             "use_best_model": True,
-            "random_seed": seed,
             "thread_count": threads,
             "allow_writing_files": False,  # it would leave a folder of its own where the stage was started
             "logging_level": "Silent",
@@ -145,26 +142,26 @@ def train_catboost(
     return Trained(json.dumps(content, separators=(",", ":")).encode(), model.tree_count_, _shares(gain))
 
 
-def train_xgboost(
-    config: XGBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
-) -> Trained:
+def train_xgboost(config: XGBoostConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int) -> Trained:
     """XGBoost; the model is its JSON."""
     import xgboost
 
     named = {"feature_names": list(names), "nthread": threads}
-    learnt = xgboost.QuantileDMatrix(train.x, train.y, **named)
+    if config.tree_method == "exact":  # it needs every value, and not the bins alone
+        learnt, stopped = (xgboost.DMatrix(part.x, part.y, **named) for part in (train, stop))
+    else:
+        learnt = xgboost.QuantileDMatrix(train.x, train.y, **named)
+        stopped = xgboost.QuantileDMatrix(stop.x, stop.y, ref=learnt, **named)
     model = xgboost.train(
         {
             **_own(config),
             "objective": "binary:logistic",
             "eval_metric": "logloss",
-            "tree_method": "hist",
-            "seed": seed,
             "nthread": threads,
         },
         learnt,
         config.rounds,
-        evals=[(xgboost.QuantileDMatrix(stop.x, stop.y, ref=learnt, **named), "stop")],
+        evals=[(stopped, "stop")],
         early_stopping_rounds=config.patience,
         verbose_eval=False,
     )
