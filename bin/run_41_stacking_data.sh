@@ -9,7 +9,7 @@
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_41_stacking_data.sh --jobs 16
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_41_stacking_data.sh
 set -eu
-CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 SETTINGS="DATA_SET='$DATA_SET' " # for run_01, which knows the data set and not the experiments of this system

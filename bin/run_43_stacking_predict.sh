@@ -6,7 +6,7 @@
 #   sh bin/run_43_stacking_predict.sh
 #   sh bin/run_43_stacking_predict.sh --prediction.passes 1
 set -eu
-CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh

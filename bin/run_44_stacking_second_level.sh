@@ -9,7 +9,7 @@
 #   sh bin/run_44_stacking_second_level.sh --booster lightgbm --stopping nested
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_44_stacking_second_level.sh --skip-missing
 set -eu
-CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh

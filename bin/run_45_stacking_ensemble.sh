@@ -8,7 +8,7 @@
 #   sh bin/run_45_stacking_ensemble.sh
 #   sh bin/run_45_stacking_ensemble.sh --booster lightgbm xgboost
 set -eu
-CONFIG="${CONFIG:-configs/stacking/published.yaml}"
+CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh

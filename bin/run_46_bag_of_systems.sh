@@ -4,7 +4,7 @@
 #      data/<data set>/slices.parquet and sample_submission.csv (run_01)
 # Out: preds/bags/<name>/submission.csv.gz, findings.csv, scores.csv, weights.json
 #
-#   sh bin/run_46_bag_of_systems.sh                            # crop and published, equal weights
+#   sh bin/run_46_bag_of_systems.sh                            # crop and se_resnext, equal weights
 #   sh bin/run_46_bag_of_systems.sh --fit-weights              # weights from out-of-fold predictions
 #   sh bin/run_46_bag_of_systems.sh --runs preds/hemorrhage/quickstart preds/stacking/quickstart --weights 2 1
 set -eu
@@ -14,8 +14,8 @@ case " $* " in
     *" --runs "*) program scripts/bagged_submission.py --work "$WORK" "$@" ;;
     *)
         need "$WORK/preds/hemorrhage/crop/bag.parquet" run_15_bagged_submission.sh
-        need "$WORK/preds/stacking/published/ensemble.parquet" run_45_stacking_ensemble.sh
+        need "$WORK/preds/stacking/se_resnext/ensemble.parquet" run_45_stacking_ensemble.sh
         program scripts/bagged_submission.py --work "$WORK" --runs "$WORK/preds/hemorrhage/crop" \
-            "$WORK/preds/stacking/published" "$@"
+            "$WORK/preds/stacking/se_resnext" "$@"
         ;;
 esac

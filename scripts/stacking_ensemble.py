@@ -127,7 +127,12 @@ def ensemble_recipe(task: Task) -> Recipe:
         "sample submission": sample_submission_path(work, data_set),
     }
     inputs |= {name: file_digest(path) for name, path in others.items() if path.exists()}
-    settings = {"data_set": data_set, "folds": task.folds, "tables": [one.name for one in task.runs]}
+    settings = {
+        "data_set": data_set,
+        "folds": task.folds,
+        "tables": [one.name for one in task.runs],
+        "submission": plain(task.command.config.submission),
+    }
     return Recipe("stacking ensemble", settings, inputs)
 
 
@@ -143,8 +148,7 @@ def average(task: Task, recipe: Recipe) -> None:
     tables = {one.name: read_second_level(one, slices, held_out, is_test) for one in task.runs}
     nested, scored_fold = (mean_of(tables, task.runs, stopping) for stopping in (NESTED, SCORED_FOLD))
     images, test = slices["image_id"][is_test], scored_fold[is_test]
-    prior, sample = training_prior(work, config.data_set), sample_submission_path(work, config.data_set)
-    write_submission(task.folder / SUBMISSION, sample, images, test, prior)
+    submit(task, images, test)
     prepared = read_slices(work, config.data_set, ("image_id", "path", "series", "order"))
     write_findings(task.folder / FINDINGS, prepared[is_test], test)
     write_ensemble(task, recipe, slices, held_out, is_test, np.where(is_test[:, np.newaxis], scored_fold, nested))
@@ -157,6 +161,18 @@ def average(task: Task, recipe: Recipe) -> None:
     facts = {"recipe": recipe.as_json(), "config": plain(config), "outputs": outputs}
     write_json(task.folder / MANIFEST, facts)
     summary("ensemble", len(task.runs), "tables", watch.seconds, {"test slices": len(images)})
+
+
+def submit(task: Task, images: pd.Series, probabilities: np.ndarray) -> None:
+    """Write the submission as the configuration wants it. images: (T,); probabilities: (T, C)."""
+    work, config = task.command.work, task.command.config
+    sample, clip = sample_submission_path(work, config.data_set), config.submission.clip
+    path = task.folder / SUBMISSION
+    if config.submission.missing == "prior":
+        write_submission(path, sample, images, probabilities, training_prior(work, config.data_set), clip=clip)
+        return
+    smallest = np.full(len(CLASSES), probabilities.min(initial=1))
+    write_submission(path, sample, images, probabilities, smallest, otherwise_is="the smallest label of all", clip=clip)
 
 
 def read_second_level(one: Run, slices: pd.DataFrame, held_out: HeldOut, is_test: np.ndarray) -> np.ndarray:
@@ -210,10 +226,11 @@ def systems(
     base = len(found)
     found.append(System("cnn_ensemble", experiment, first_level.ensemble[rows], f"mean of {both}, {of_fold}", over=0))
     honest = "early stopping on another fold (nested)"
+    mark, learnt = every_patient(slices)
     for one in task.runs:
         if one.stopping == NESTED:
-            models = f"{one.booster} on cnn_ensemble along the study, {honest}"
-            found.append(System(one.booster, experiment, tables[one.name][rows], models, over=base))
+            models = f"{one.booster} on cnn_ensemble along the study, {honest}{learnt}"
+            found.append(System(one.booster + mark, experiment, tables[one.name][rows], models, over=base))
     libraries = " ".join(dict.fromkeys(one.booster for one in task.runs))
     for name, stopping, words in (
         ("second_level", NESTED, honest),
@@ -224,8 +241,19 @@ def systems(
         ),
     ):
         mean = mean_of(tables, task.runs, stopping)[rows]
-        found.append(System(name, experiment, mean, f"mean of {libraries}, {words}", over=base))
+        found.append(System(name + mark, experiment, mean, f"mean of {libraries}, {words}{learnt}", over=base))
     return found
+
+
+def every_patient(slices: pd.DataFrame) -> tuple[str, str]:
+    """What is added to the name and to the description of models that have learnt from slices of every patient.
+
+    Those are labelled slices without brain when they are in no fold, as published. Empty where all are in folds.
+    """
+    count = int(((slices["split"] == "train") & slices["fold"].isna()).sum())
+    if not count:
+        return "", ""
+    return "_every_patient", f"; {count} slices without brain, also of the patients scored, are learnt from"
 
 
 if __name__ == "__main__":

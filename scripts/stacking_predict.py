@@ -28,7 +28,7 @@ from hounsfield.core.training.devices import Devices, claimed, open_devices
 from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.folds import add_fold_argument, chosen_folds
-from hounsfield.stacking.images import SAMPLE_COLUMNS, open_prediction_images
+from hounsfield.stacking.images import SAMPLE_COLUMNS, open_prediction_images, prediction_seed
 from hounsfield.stacking.inference import predict_blocks
 from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
 from hounsfield.stacking.paths import hu_folder, network_weights, predictions_path, stacking_slices_path
@@ -48,7 +48,7 @@ def main() -> None:
     networks = chosen_networks(command.arguments.network, config)
     columns = (*SAMPLE_COLUMNS, "split", "fold")
     slices = read_stacking_slices(command.work, config.data_set, command.experiment, columns)
-    with open_devices(config.training.precision, config.threads) as devices:
+    with open_devices(config.prediction.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         for network, fold, epoch in itertools.product(networks, folds, config.prediction.epochs):
             predict(command, network, fold, epoch, slices, devices)
@@ -94,7 +94,8 @@ def predict(
         model = build_network(network.backbone, len(CLASSES))
         model.load_state_dict(weights)
         folder = hu_folder(command.work, config.data_set)
-        images = open_prediction_images(chosen, folder, network, config.prediction, config.seed)
+        seed = prediction_seed(config.seed, network.name, fold, epoch)
+        images = open_prediction_images(chosen, folder, network, config.prediction, seed)
         array = path.with_suffix(".npy")
         starts = predict_blocks(array, devices.place(model), images, config.prediction, config.training, devices)
         devices.barrier()

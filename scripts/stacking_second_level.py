@@ -21,7 +21,6 @@ from hounsfield.stacking.ensemble import check_inputs, expected_tables, read_fir
 from hounsfield.stacking.folds import add_fold_argument, chosen_folds
 from hounsfield.stacking.paths import stacking_slices_path
 from hounsfield.stacking.second_level import (
-    NO_FOLD,
     SLICE_COLUMNS,
     STOPPINGS,
     Case,
@@ -96,7 +95,7 @@ def learn(command: StackingCommand, one: Run, case: Case) -> None:
         models,
         "models",
         watch.seconds,
-        {"slices predicted": int((case.folds != NO_FOLD).sum())},
+        {"slices predicted": int(case.predicted.sum())},
     )
 
 

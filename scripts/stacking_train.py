@@ -92,6 +92,7 @@ def classifier(command: StackingCommand, network: NetworkConfig, fold: int, sett
         schedule=lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(
             optimizer, list(config.learning_rate_steps), config.learning_rate_factor
         ),
+        drop_last=config.drop_last_batch,
     )
 
 

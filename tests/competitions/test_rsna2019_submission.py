@@ -55,6 +55,16 @@ def test_labels_are_clipped_to_the_bounds():
     assert list(found.labels) == [1e-5, 1 - 1e-5, 0.5, 1e-5, 1 - 1e-5, 1e-5]
 
 
+def test_the_bounds_can_be_wider_and_what_is_written_keeps_them(tmp_path):
+    ids = ids_of(IMAGES[:1])
+    found = fill(ids, IMAGES[:1], np.array([[0, 1, 0.5, 2e-6, 1 - 1e-9, 1e-5]]), PRIOR, clip=1e-6)
+    assert list(found.labels) == [1e-6, 1 - 1e-6, 0.5, 2e-6, 1 - 1e-6, 1e-5]
+    write(tmp_path / "submission.csv.gz", found)
+    assert pd.read_csv(tmp_path / "submission.csv.gz")["Label"].tolist() == list(found.labels)
+    with pytest.raises(BadInput, match="has a label outside"):
+        check(tmp_path / "submission.csv.gz", ids)
+
+
 def test_another_data_sets_sample_is_refused():
     with pytest.raises(BadInput, match="none of the 6 sample IDs"):
         fill(ids_of(pd.Series(["ID_other"])), IMAGES, PROBABILITIES, PRIOR)

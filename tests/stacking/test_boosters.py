@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,8 +45,9 @@ def samples(count: int, seed: int) -> Samples:
 TRAIN, STOP = samples(400, 0), samples(150, 1)
 
 
-def train(booster, seed=300, threads=1):
-    return train_booster(booster, CONFIG, TRAIN, STOP, NAMES, seed=seed, threads=threads)
+def train(booster, threads=1, **settings):
+    config = replace(CONFIG, **{booster: replace(getattr(CONFIG, booster), **settings)})
+    return train_booster(booster, config, TRAIN, STOP, NAMES, threads=threads)
 
 
 @each_booster
@@ -61,11 +63,42 @@ def test_training_stops_early_and_the_best_round_is_kept(booster, tmp_path) -> N
     assert loss < 0.85 * -np.where(STOP.y, np.log(share), np.log1p(-share)).mean()
 
 
-@each_booster
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(booster) -> None:
+@pytest.mark.parametrize(
+    ("booster", "seed"),
+    [("lightgbm", "seed"), ("lightgbm", "bagging_seed"), ("catboost", "random_seed"), ("xgboost", "seed")],
+)
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(booster, seed) -> None:
     first = train(booster)
     assert train(booster).content == first.content
-    assert train(booster, seed=5).content != first.content
+    assert trees(train(booster, **{seed: 5}).content) != trees(first.content)
+
+
+def trees(content: bytes) -> object:
+    """A model without the settings that its file may hold."""
+    if not content.startswith(b"{"):
+        return content.split(b"parameters:")[0]
+    model = json.loads(content)
+    return model.get("oblivious_trees") or model["learner"]["gradient_booster"]
+
+
+def test_lightgbm_keeps_both_seeds_that_it_was_given() -> None:
+    content = train("lightgbm").content
+    assert b"[seed: 20]" in content
+    assert b"[bagging_seed: 11]" in content
+
+
+def test_exact_trees_cut_at_any_value_and_bins_only_at_their_own() -> None:
+    x = np.arange(4000, dtype=np.float32)[:, np.newaxis]
+    wrong = dict.fromkeys(("hist", "exact"), 0)
+    for method in wrong:
+        xgboost = XGBoostConfig(rounds=1, max_depth=1, tree_method=method, subsample=1.0, colsample_bytree=1.0)
+        for step in range(1234, 1238):
+            part = Samples(x, (x[:, 0] >= step).astype(np.int8))
+            model = train_booster("xgboost", replace(CONFIG, xgboost=xgboost), part, part, ["place"], threads=1)
+            (tree,) = json.loads(model.content)["learner"]["gradient_booster"]["model"]["trees"]
+            wrong[method] += np.count_nonzero((x[:, 0] >= tree["split_conditions"][0]) != part.y)
+    assert wrong["exact"] == 0 < wrong["hist"]
+    assert train("xgboost", tree_method="exact").content == train("xgboost", tree_method="exact").content
 
 
 @each_booster

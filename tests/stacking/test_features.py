@@ -36,8 +36,11 @@ def studies_of(lengths: list[int], seed: int = 0) -> tuple[pd.DataFrame, np.ndar
     return slices, rng.random((count, 6))
 
 
-def features_of(slices: pd.DataFrame, predictions: np.ndarray, name: str, neighbours: int = 9) -> pd.DataFrame:
-    table = class_features(predictions, CLASSES.index(name), index_studies(slices, "slices.parquet"), neighbours)
+def features_of(
+    slices: pd.DataFrame, predictions: np.ndarray, name: str, neighbours: int = 9, **published: str
+) -> pd.DataFrame:
+    studies = index_studies(slices, "slices.parquet")
+    table = class_features(predictions, CLASSES.index(name), studies, neighbours, **published)
     return pd.DataFrame(table, columns=feature_names(neighbours))
 
 
@@ -63,6 +66,50 @@ def test_the_studys_mean_is_that_of_the_class_and_not_that_of_the_last_class_as_
     for c, name in enumerate(CLASSES):
         means = features_of(slices, predictions, name)["study_mean"].to_numpy()
         np.testing.assert_allclose(means[[0, 4]], [predictions[:4, c].mean(), predictions[4:, c].mean()], rtol=1e-6)
+
+
+def test_the_published_mean_is_that_of_the_last_class_in_its_order_for_every_class() -> None:
+    slices, predictions = studies_of([4, 7])
+    for name in CLASSES:
+        found = features_of(slices, predictions, name, study_mean="last_class")
+        last = predictions[:, CLASSES.index("intraparenchymal")]
+        np.testing.assert_allclose(found["study_mean"].iloc[[0, 4]], [last[:4].mean(), last[4:].mean()], rtol=1e-6)
+        expected = features_of(slices, predictions, name)
+        pd.testing.assert_frame_equal(found.drop(columns="study_mean"), expected.drop(columns="study_mean"))
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(0, 9), st.sampled_from(CLASSES))
+@settings(max_examples=40, deadline=None)
+def test_wrapped_neighbours_before_the_first_slice_come_from_the_studys_end(lengths, seed, name) -> None:
+    slices, predictions = studies_of(lengths, seed)
+    found = features_of(slices, predictions, name, before_first="wrapped")
+    expected = features_of(slices, predictions, name)
+    row = 0
+    for length in lengths:
+        study = list(predictions[row : row + length, CLASSES.index(name)])
+        for place in range(length):
+            for distance in range(1, 10):
+                at = place - distance  # Python counts what is below 0 from the end, as the published code does
+                value = study[at] if at >= -length else np.nan
+                expected.loc[row + place, f"before_{distance}"] = np.float32(value)
+        row += length
+    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
+def test_a_study_of_three_slices_wraps_round_once() -> None:
+    slices, predictions = studies_of([3])
+    predictions[:, 5] = [0.1, 0.2, 0.3]
+    found = features_of(slices, predictions, "any", 4, before_first="wrapped")
+    missing = np.nan
+    np.testing.assert_allclose(  # before_4, 3, 2, 1, then after_1, 2, 3, 4
+        found.iloc[:, :8],
+        [
+            [missing, 0.1, 0.2, 0.3, 0.2, 0.3, missing, missing],
+            [0.1, 0.2, 0.3, 0.1, 0.3, missing, missing, missing],
+            [0.2, 0.3, 0.1, 0.2, missing, missing, missing, missing],
+        ],
+        rtol=1e-6,
+    )
 
 
 def test_a_study_of_one_slice_has_no_neighbours_and_is_its_own_mean() -> None:

@@ -19,11 +19,11 @@ from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, read
 from hounsfield.competitions.rsna2019.scores import read_scores
 from hounsfield.competitions.rsna2019.submission import ids_of
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.stacking.config import Booster
+from hounsfield.stacking.config import Booster, SubmissionConfig
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features, feature_names
 from hounsfield.stacking.paths import boosters_folder, predictions_folder, second_level_path
-from hounsfield.stacking.second_level import SLICE_COLUMNS, STOPPINGS, open_case, split_folds
+from hounsfield.stacking.second_level import EVERY_FOLD, SLICE_COLUMNS, STOPPINGS, open_case, split_folds
 from hounsfield.stacking.tables import read_stacking_slices
 from programs import run_program
 from synthetic_runs import write_sample
@@ -48,8 +48,8 @@ def learn(work: Path, *extra: object, config=CONFIG) -> None:
     run_program("stacking_second_level", *arguments_for(work, config), *extra)
 
 
-def average(work: Path, *extra: object) -> None:
-    run_program("stacking_ensemble", *arguments_for(work), *extra)
+def average(work: Path, *extra: object, config=CONFIG) -> None:
+    run_program("stacking_ensemble", *arguments_for(work, config), *extra)
 
 
 def slices_of(work: Path) -> pd.DataFrame:
@@ -325,9 +325,84 @@ def test_slices_that_the_sample_asks_for_and_that_have_no_prediction_take_the_tr
 
 
 def test_an_ensemble_of_other_models_is_refused(done) -> None:
-    learn(done, *ONE, "--force", config=replace(CONFIG, seed=1))
-    with pytest.raises(StaleOutput, match=r"lightgbm_nested\.parquet: settings\.seed: 1 -> 300"):
+    lightgbm = replace(CONFIG.second_level.lightgbm, seed=1)
+    other_seed = replace(CONFIG, second_level=replace(CONFIG.second_level, lightgbm=lightgbm))
+    learn(done, *ONE, "--force", config=other_seed)
+    with pytest.raises(StaleOutput, match=r"lightgbm_nested\.parquet: settings\.lightgbm\.seed: 1 -> 20"):
         average(done)
+
+
+def test_as_published_the_submission_takes_its_smallest_label_and_is_clipped_to_a_millionth(done) -> None:
+    slices = slices_of(done)
+    write_sample(done, list(ids_of(pd.Series(["ID_lost", *slices.loc[slices["split"] == "test", "image_id"]]))))
+    for clip in (1e-6, 0.4):
+        config = replace(CONFIG, submission=SubmissionConfig(clip=clip, missing="smallest"))
+        average(done, "--force", config=config)
+        frame, _ = read_predictions(predictions_folder(done, EXPERIMENT) / "ensemble.parquet", remedy="")
+        smallest = frame.loc[frame["split"] == TEST, list(CLASSES)].to_numpy().min()
+        with gzip.open(predictions_folder(done, EXPERIMENT) / "submission.csv.gz", "rt") as text:
+            labels = pd.read_csv(text)["Label"]
+        np.testing.assert_allclose(labels[:6], max(smallest, clip), atol=1e-9)
+        assert labels.between(clip, 1 - clip).all()
+    with pytest.raises(StaleOutput, match=r"settings\.submission\.clip: 0\.4 -> 1e-06"):
+        average(done, config=replace(config, submission=SubmissionConfig(clip=1e-6, missing="smallest")))
+
+
+@pytest.fixture
+def no_fold(work: Path) -> Path:
+    """What stage 44 starts from when slices without brain are in no fold."""
+    write_stacking_slices(work, lambda table: table.assign(fold=table["fold"].where(table["hu_crc32"].notna())))
+    for table in all_tables(work):
+        make_table(work, table)
+    return work
+
+
+def test_as_published_slices_without_brain_train_every_model_and_are_never_scored(no_fold) -> None:
+    learn(no_fold)
+    slices = slices_of(no_fold)
+    loose = (slices["split"] == "train") & slices["hu_crc32"].isna()
+    assert loose.sum() > 5
+    for stopping, folds in (("nested", 1), ("scored_fold", 2)):
+        folder = boosters_folder(no_fold, EXPERIMENT, "xgboost", stopping)
+        for fold in CONFIG.folds:
+            facts = json.loads((folder / f"fold{fold}_any.facts.json").read_text())
+            assert len(facts["learnt_folds"]) == folds
+            assert facts["slices_of_no_fold"] == loose.sum()
+            assert facts["slices"] == slices["fold"].isin(facts["learnt_folds"]).sum() + loose.sum()
+        frame, _ = read_predictions(second_level_path(no_fold, EXPERIMENT, "xgboost", stopping), remedy="")
+        assert list(frame["image_id"]) == list(slices.loc[~loose, "image_id"])
+    average(no_fold)
+    table = read_scores(predictions_folder(no_fold, EXPERIMENT) / "scores.csv").set_index("system")
+    seen = [f"{name}_every_patient" for name in (*BOOSTERS, "second_level", "second_level_scored_fold")]
+    assert list(table.index) == ["prior", "small", "large", "cnn_ensemble", *seen]
+    said = f"; {loose.sum()} slices without brain, also of the patients scored, are learnt from"
+    assert table.loc[seen, "models"].str.endswith(said).all()
+    assert (table["slices"] == slices["fold"].notna().sum()).all()
+
+
+def test_slices_of_no_fold_take_the_minimum_and_are_neighbours_as_all_others(no_fold) -> None:
+    slices = slices_of(no_fold)
+    first_level = read_first_level(all_tables(no_fold), slices)
+    is_train, seen = slices["split"] == "train", slices["hu_crc32"].notna()
+    least = first_level.ensemble[is_train & seen].min(axis=0)
+    assert (first_level.ensemble[is_train & ~seen] == least).all()
+    case = open_case(slices, first_level.ensemble, CONFIG.folds, "")
+    assert (case.folds == EVERY_FOLD).sum() == (is_train & ~seen).sum()
+    assert len(case.folds) == len(slices)
+    slices.loc[slices.index[is_train & seen][0], "fold"] = np.nan
+    with pytest.raises(BadInput, match="1 training slices lack a label or the fold"):
+        open_case(slices, first_level.ensemble, CONFIG.folds, "")
+
+
+def test_the_published_features_are_learnt_from_when_they_are_asked_for(done) -> None:
+    published = replace(CONFIG.second_level, before_first="wrapped", study_mean="last_class")
+    config = replace(CONFIG, second_level=published)
+    with pytest.raises(StaleOutput, match=r'settings\.before_first: "missing" -> "wrapped"'):
+        learn(done, *ONE, config=config)
+    path = boosters_folder(done, EXPERIMENT, "lightgbm", "nested") / "fold0_any.txt"
+    before = path.read_bytes()
+    learn(done, *ONE, "--force", config=config)
+    assert path.read_bytes() != before
 
 
 def test_the_second_level_learns_from_what_the_first_level_says_of_the_study(second_level_work) -> None:

@@ -18,6 +18,7 @@ from hounsfield.stacking.images import (
     open_prediction_images,
     open_training_images,
     open_whole_images,
+    prediction_seed,
     three_windows,
 )
 
@@ -88,6 +89,31 @@ def test_passes_of_prediction_differ_and_have_a_seed_of_their_own(slices: pd.Dat
     assert torch.equal(images[0, 2][0], again[0, 2][0])
     assert not torch.equal(images[1, 2][0], images[0, 2][0])
     assert not torch.equal(other[0, 2][0], images[0, 2][0])
+
+
+def test_no_two_networks_folds_or_epochs_share_the_draws_of_their_passes() -> None:
+    seeds = [
+        prediction_seed(300, network, fold, epoch)
+        for network in ("se_resnext50", "se_resnext101")
+        for fold in range(8)
+        for epoch in (2, 3)
+    ]
+    assert len(set(seeds)) == 32
+    assert prediction_seed(300, "se_resnext50", 0, 2) == seeds[0]
+    assert prediction_seed(301, "se_resnext50", 0, 2) not in seeds
+
+
+@pytest.mark.parametrize("part", ["training", "prediction"])
+def test_training_and_prediction_rotate_every_second_slice(slices: pd.DataFrame, folder: Path, part: str) -> None:
+    hu = np.full((64, 64), 100, np.int16)
+    name = f"ID_full_{part}"
+    flat = slices.iloc[:1].assign(image_id=name, hu_crc32=store_image(hu_path(folder, name), encode_hu(hu)))
+    if part == "training":
+        images = open_training_images(flat, folder, NETWORK, TrainingConfig(noise_probability=0.0))
+    else:
+        images = open_prediction_images(flat, folder, NETWORK, PredictionConfig(noise_probability=0.0), 1)
+    rotated = sum(images[number, 0][0].min().item() < 60 for number in range(600))  # a corner is 0 HU, not 80
+    assert 250 < rotated < 340  # of 300; the smallest angles show no corner
 
 
 def test_noise_of_training_and_of_prediction_are_those_of_the_configuration(slices: pd.DataFrame, folder: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,21 +67,31 @@ def test_the_position_is_the_rank_in_the_series_by_the_number_of_its_slices(tabl
         assert series["position_ord"].tolist() == pytest.approx([(n + 1) / len(series) for n in range(len(series))])
 
 
-def test_neighbours_are_those_of_the_same_series(table: pd.DataFrame) -> None:
-    at = {(row.series, row.order): row for row in table.itertuples()}
+def test_neighbours_are_those_of_the_same_series_that_show_brain(table: pd.DataFrame) -> None:
+    at = {(row.series, row.order): row for row in table.itertuples() if row.brain_diff > 60}
     for row in table.itertuples():
         for side, step in (("left", -1), ("right", 1)):
             neighbour = at.get((row.series, row.order + step))
             found = [getattr(row, f"{side}_{name}") for name in CLASSES]
-            if row.split == "test" or neighbour is None:
+            if row.split == "test" or row.brain_diff <= 60 or neighbour is None:
                 assert pd.isna(found).all()
             else:
                 assert found == [getattr(neighbour, name) for name in CLASSES]
 
 
+def test_a_slice_without_brain_is_passed_over_by_its_neighbours() -> None:
+    slices = prepared_slices(1, 0).iloc[:1].loc[[0] * 3].reset_index(drop=True)
+    slices = slices.assign(order=[0, 1, 2], brain_diff=[80.0, 60.0, 80.0], image_id=list("abc"))
+    slices.loc[:, list(CLASSES)] = np.array([[0] * 6, [1] * 6, [0, 1] * 3])
+    table = stacking_slices(slices, checksums(slices), CONFIG)
+    assert table.loc[0, RIGHT].tolist() == [0, 1] * 3
+    assert table.loc[2, LEFT].tolist() == [0] * 6
+    assert table.loc[1, [*LEFT, *RIGHT]].isna().all()
+
+
 def test_a_series_with_labels_on_some_slices_only_still_has_its_neighbours_in_order() -> None:
     slices = prepared_slices(1, 0, seed=3).iloc[:1].loc[[0] * 4].reset_index(drop=True)
-    slices = slices.assign(order=[0, 2, 3, 1], split=["train"] * 3 + ["test"], image_id=list("abcd"))
+    slices = slices.assign(order=[0, 2, 3, 1], split=["train"] * 3 + ["test"], image_id=list("abcd"), brain_diff=80.0)
     slices.loc[:, list(CLASSES)] = np.array([[0] * 6, [1] * 6, [0, 1] * 3, [np.nan] * 6])
     table = stacking_slices(slices, checksums(slices), CONFIG).set_index("order")
     assert table.loc[2, RIGHT].tolist() == [0, 1] * 3
@@ -104,6 +116,19 @@ def test_folds_balance_the_labels_that_the_networks_see_and_no_others(slices: pd
     assert stacking_slices(unseen, checksums(slices), CONFIG)["fold"].equals(folds)
     seen = slices.assign(brain_diff=np.float32(80))
     assert not stacking_slices(seen, checksums(slices), CONFIG)["fold"].equals(folds)
+
+
+def test_slices_without_brain_are_in_their_patients_fold_or_as_published_in_none(slices: pd.DataFrame) -> None:
+    ours = stacking_slices(slices, checksums(slices), CONFIG)
+    config = replace(CONFIG, fold_without_brain="none")
+    published = stacking_slices(slices, checksums(slices), config)
+    train, shown = slices["split"] == "train", slices["brain_diff"] > 60
+    assert ours["fold"].notna().equals(train)
+    assert published["fold"].notna().equals(train & shown)
+    assert published[train & shown].groupby("patient_id")["fold"].nunique().eq(1).all()
+    seen = slices[shown].reset_index(drop=True)  # the folds are those of a data set without the other slices
+    alone = stacking_slices(seen, checksums(seen), CONFIG)
+    assert alone.set_index("image_id")["fold"].equals(published[shown].set_index("image_id")["fold"])
 
 
 def test_a_data_set_without_labels_has_no_folds() -> None:

@@ -288,7 +288,7 @@ def test_a_file_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
 
 def test_the_stage_names_what_makes_its_input_and_takes_the_archive(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
-    tree.write("configs/stacking/published.yaml", "data_set: rsna2019\nfolds: [0]\n")
+    tree.write("configs/stacking/se_resnext.yaml", "data_set: rsna2019\nfolds: [0]\n")
     tree.write("configs/stacking/quickstart.yaml", "data_set: phantom\nfolds: [0]\n")
     missing = tree.run("run_41_stacking_data.sh", CONFIG="configs/stacking/quickstart.yaml")
     assert missing.returncode == 2
@@ -298,6 +298,6 @@ def test_the_stage_names_what_makes_its_input_and_takes_the_archive(tmp_path: Pa
     tree.write("data/rsna2019/slices.parquet")
     assert tree.run("run_41_stacking_data.sh", "--jobs", "3", ARCHIVE="/a disk/rsna.zip").returncode == 0
     assert tree.calls() == [
-        "scripts/stacking_data.py|--config|configs/stacking/published.yaml|--work|ROOT|--data_set|rsna2019"
+        "scripts/stacking_data.py|--config|configs/stacking/se_resnext.yaml|--work|ROOT|--data_set|rsna2019"
         "|--archive|/a disk/rsna.zip|--jobs|3"
     ]

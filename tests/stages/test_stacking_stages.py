@@ -129,6 +129,62 @@ def test_training_settings_that_changed_are_refused_by_both_stages(predicted: Wo
         run_program("stacking_predict", *predicted.arguments, *changed)
 
 
+def test_every_network_fold_and_epoch_draws_its_own_passes(
+    copy: Work, predicted: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(predicted.folder / "checkpoints", copy.folder / "checkpoints")
+    seeds: list[int] = []
+
+    class Opened(Exception):
+        pass
+
+    def open_and_leave(*arguments: object) -> None:
+        seeds.append(arguments[-1])
+        raise Opened
+
+    monkeypatch.setattr("hounsfield.stacking.images.open_prediction_images", open_and_leave)
+    for network in ("resnet", "byobnet"):
+        for fold in (0, 1):
+            for epoch in (0, 1):
+                one = ("--network", network, "--fold", fold, "--prediction.epochs", f"[{epoch}]", "--force")
+                with pytest.raises(Opened):
+                    run_program("stacking_predict", *copy.arguments, *one)
+    assert len(set(seeds)) == len(seeds) == 8
+
+
+def test_prediction_has_a_precision_of_its_own(copy: Work, predicted: Work) -> None:
+    shutil.copytree(predicted.folder / "checkpoints", copy.folder / "checkpoints")
+    one = (*NETWORKS, "--fold", 0, "--prediction.epochs", "[1]")
+    path = Path("byobnet", "fold0_epoch1", "predictions.parquet")
+    found = {}
+    for precision in ("fp32", "bf16"):
+        run_program("stacking_predict", *copy.arguments, *one, "--prediction.precision", precision, "--force")
+        table, manifest = read_predictions(copy.folder / PREDS / path, remedy="")
+        assert manifest["settings"]["precision"] == precision
+        found[precision] = table[list(CLASSES)].to_numpy()
+    whole, _ = read_predictions(predicted.folder / PREDS / path, remedy="")
+    np.testing.assert_array_equal(found["fp32"], whole[list(CLASSES)].to_numpy())  # `auto` on a CPU
+    assert 0 < np.abs(found["bf16"] - found["fp32"]).max() < 0.1
+
+
+@pytest.mark.parametrize("drops", [False, True])
+def test_the_last_partial_batch_is_dropped_when_asked(copy: Work, monkeypatch: pytest.MonkeyPatch, drops: bool) -> None:
+    steps = []
+    update = TrainingState.update
+    monkeypatch.setattr(TrainingState, "update", lambda state, loss: steps.append(1) or update(state, loss))
+    slices = pd.read_parquet(copy.folder / "data/phantom/stacking/mini_stacking/slices.parquet")
+    learnt = int(((slices["fold"] == 1) & slices["hu_crc32"].notna()).sum())
+    size = learnt // 3 - (learnt % 3 == 0)  # three whole batches and a rest
+    options = ("--training.epochs", 1, "--training.batch_size", size, "--training.drop_last_batch", str(drops).lower())
+    run_program("stacking_train", *copy.arguments, *NETWORKS, "--fold", 0, *options)
+    assert len(steps) == (learnt // size if drops else learnt // size + 1)
+    assert learnt % size
+    if drops:
+        too_large = ("--training.epochs", 1, "--training.batch_size", learnt + 1, "--training.drop_last_batch", "true")
+        with pytest.raises(BadInput, match=rf"{learnt} slices to learn from are fewer than one batch of {learnt + 1}"):
+            run_program("stacking_train", *copy.arguments, *NETWORKS, "--fold", 0, *too_large, "--force")
+
+
 def test_an_unknown_network_or_fold_is_named(predicted: Work) -> None:
     with pytest.raises(WrongUse, match="--network vgg: the configuration has resnet, byobnet"):
         run_program("stacking_train", *predicted.arguments, "--network", "vgg")

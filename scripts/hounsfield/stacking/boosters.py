@@ -68,7 +68,6 @@ def train_booster(
     stop: Samples,
     names: Sequence[str],
     *,
-    seed: int,
     threads: int,
 ) -> Trained:
     """Train one model on `train` until the log loss on `stop` has not fallen for the configured number of rounds.
@@ -76,14 +75,14 @@ def train_booster(
     names: of the F features. The same arguments give the same bytes, on a CPU with the same number of threads.
     """
     if booster == "lightgbm":
-        return train_lightgbm(config.lightgbm, train, stop, names, seed, threads)
+        return train_lightgbm(config.lightgbm, train, stop, names, threads)
     if booster == "catboost":
-        return train_catboost(config.catboost, train, stop, names, seed, threads)
-    return train_xgboost(config.xgboost, train, stop, names, seed, threads)
+        return train_catboost(config.catboost, train, stop, names, threads)
+    return train_xgboost(config.xgboost, train, stop, names, threads)
 
 
 def train_lightgbm(
-    config: LightGBMConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+    config: LightGBMConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int
 ) -> Trained:
     """LightGBM; the model is its text."""
     import lightgbm
@@ -92,7 +91,7 @@ def train_lightgbm(
         **_own(config),
         n_estimators=config.rounds,
         objective="binary",
-        random_state=seed,
+        random_state=config.seed,
         n_jobs=threads,
         deterministic=True,
         force_row_wise=True,  # which of two ways is faster is otherwise measured, and differs from run to run
@@ -106,7 +105,7 @@ def train_lightgbm(
 
 
 def train_catboost(
-    config: CatBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
+    config: CatBoostConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int
 ) -> Trained:
     """CatBoost; the model is its JSON. It has no gain: the importance is how much a feature moves the prediction."""
     import catboost
@@ -115,7 +114,6 @@ def train_catboost(
         **_own(config),
         iterations=config.rounds,
         early_stopping_rounds=config.patience,
-        random_seed=seed,
         thread_count=threads,
         allow_writing_files=False,  # it would leave a folder of its own where the stage was started
         logging_level="Silent",
@@ -131,9 +129,7 @@ def train_catboost(
     return Trained(json.dumps(content, separators=(",", ":")).encode(), model.tree_count_, _shares(gain))
 
 
-def train_xgboost(
-    config: XGBoostConfig, train: Samples, stop: Samples, names: Sequence[str], seed: int, threads: int
-) -> Trained:
+def train_xgboost(config: XGBoostConfig, train: Samples, stop: Samples, names: Sequence[str], threads: int) -> Trained:
     """XGBoost; the model is its JSON."""
     import xgboost
 
@@ -142,8 +138,7 @@ def train_xgboost(
         n_estimators=config.rounds,
         early_stopping_rounds=config.patience,
         eval_metric="logloss",
-        tree_method="hist",
-        random_state=seed,
+        random_state=config.seed,
         n_jobs=threads,
     )
     classifier.fit(*train, eval_set=[tuple(stop)], verbose=False)
@@ -205,7 +200,7 @@ def read_prior(path: Path) -> float:
 
 def _own(config: LightGBMConfig | CatBoostConfig | XGBoostConfig) -> dict[str, Any]:
     """The settings that the library knows by the same name."""
-    return {name: value for name, value in asdict(config).items() if name not in ("rounds", "patience")}
+    return {name: value for name, value in asdict(config).items() if name not in ("rounds", "patience", "seed")}
 
 
 def _shares(gain: np.ndarray) -> np.ndarray:

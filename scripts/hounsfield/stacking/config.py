@@ -1,6 +1,7 @@
 """One stacking experiment's configuration. Each part belongs to one stage; the numbers are the published ones.
 
-RSNA 2019, 11th place.
+RSNA 2019, 11th place. Where this project does something else, the published choice stands in the comment, and
+configs/stacking/published.yaml makes it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
-DEFAULT_CONFIG = REPOSITORY / "configs" / "stacking" / "published.yaml"
+BeforeFirst = Literal["missing", "wrapped"]
+StudyMean = Literal["class", "last_class"]
+DEFAULT_CONFIG = REPOSITORY / "configs" / "stacking" / "se_resnext.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,9 @@ class DataConfig:
     brain_diff_above: float = 60.0  # HU; a slice with less contrast in the brain window shows no brain
     fold_count: int = 8
     fold_seed: int = 300  # breaks ties between equally suited folds
+    # the fold of slices that show no brain: their patient's, or none (published), so that all models of the second
+    # level learn from them and none is scored on them
+    fold_without_brain: Literal["patient", "none"] = "patient"
     bad_share: float = 0.2  # more slices that cannot be stored than this share, and the stage fails
 
 
@@ -57,9 +63,11 @@ class TrainingConfig:
     std: tuple[float, float, float] = (24.509, 55.063, 113.127)
     crop_scale: tuple[float, float] = (0.7, 1.0)  # share of the area that a random crop keeps
     rotation: float = 30.0  # degrees at most
+    rotation_probability: float = 0.5
     noise_probability: float = 0.9
     epochs: int = 4
     batch_size: int = 28  # over all processes
+    drop_last_batch: bool = False  # leave out an epoch's last batch when it is smaller; published: true
     accumulate: int = 1  # parts a batch is cut into when it does not fit
     learning_rate: float = 1.4e-4
     learning_rate_steps: tuple[int, ...] = (1, 2, 3)  # after so many epochs ...
@@ -79,7 +87,9 @@ class PredictionConfig:
     passes: int = 5
     crop_scale: tuple[float, float] = (0.75, 1.0)
     rotation: float = 25.0  # degrees at most
+    rotation_probability: float = 0.5
     noise_probability: float = 0.7
+    precision: Precision = "auto"  # published: fp32
     batch_size: int = 64
     block_batches: int = 16  # batches written at a time
 
@@ -97,6 +107,8 @@ class LightGBMConfig:
     feature_fraction: float = 0.9
     lambda_l1: float = 0.9
     lambda_l2: float = 0.9
+    seed: int = 20
+    bagging_seed: int = 11
     rounds: int = 5000  # at most
     patience: int = 100  # rounds without gain
 
@@ -107,6 +119,7 @@ class CatBoostConfig:
 
     depth: int = 4
     learning_rate: float = 0.02
+    random_seed: int = 42
     rounds: int = 20000  # at most
     patience: int = 100  # rounds without gain
 
@@ -119,6 +132,8 @@ class XGBoostConfig:
     learning_rate: float = 0.08
     colsample_bytree: float = 0.9
     subsample: float = 0.9
+    tree_method: Literal["hist", "exact"] = "hist"  # published: exact, which tries every value as a threshold
+    seed: int = 0
     rounds: int = 500  # at most
     patience: int = 50  # rounds without gain
 
@@ -129,9 +144,21 @@ class SecondLevelConfig:
 
     boosters: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
     neighbours: int = 9  # slices before and after whose prediction is a feature
+    before_first: BeforeFirst = "missing"  # neighbours before a study's first slice; published: wrapped, to its end
+    study_mean: StudyMean = "class"  # whose mean over the study is a feature; published: last_class, for all classes
     lightgbm: LightGBMConfig = field(default_factory=LightGBMConfig)
     catboost: CatBoostConfig = field(default_factory=CatBoostConfig)
     xgboost: XGBoostConfig = field(default_factory=XGBoostConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionConfig:
+    """The submission (stage 45)."""
+
+    clip: float = 1e-5  # probabilities are kept so far from 0 and 1; published: 1e-6
+    # what test slices without a prediction take: the training prior of their class, or the smallest label of all
+    # slices and classes (published)
+    missing: Literal["prior", "smallest"] = "prior"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +167,11 @@ class StackingConfig:
 
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
-    seed: int = 300
+    seed: int = 300  # of the random passes of prediction, with network, fold and epoch
     threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
     data: DataConfig = field(default_factory=DataConfig)
     networks: tuple[NetworkConfig, ...] = (SE_RESNEXT50, SE_RESNEXT101)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     prediction: PredictionConfig = field(default_factory=PredictionConfig)
     second_level: SecondLevelConfig = field(default_factory=SecondLevelConfig)
+    submission: SubmissionConfig = field(default_factory=SubmissionConfig)

@@ -136,7 +136,8 @@ def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstL
         for name, total in totals.items()
     }
     ensemble = np.mean(list(networks.values()), axis=0)
-    kinds = {"test": is_test, "held-out": np.isin(fold, list({table.fold for table in tables})) & ~is_test}
+    averaged = np.isin(fold, list({table.fold for table in tables})) | np.isnan(fold)  # of no fold: without brain
+    kinds = {"test": is_test, "held-out": averaged & ~is_test}
     filled = {name: fill_minimum(mean, kinds) for name, mean in networks.items()}
     return FirstLevel(filled, fill_minimum(ensemble, kinds))
 

@@ -13,7 +13,9 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput
+from hounsfield.stacking.config import BeforeFirst, StudyMean
 
+LAST_CLASS = CLASSES.index("intraparenchymal")  # in the order of the published code
 COLUMNS = ("series", "order", "slices_in_study", "position_ord", "brain_ratio")  # of the stacking slices
 
 
@@ -56,12 +58,21 @@ def feature_names(neighbours: int) -> list[str]:
     return [*before, *after, *CLASSES, "slices_in_study", "position_ord", "study_mean", "brain_ratio"]
 
 
-def class_features(predictions: np.ndarray, c: int, studies: Studies, neighbours: int) -> np.ndarray:
+def class_features(
+    predictions: np.ndarray,
+    c: int,
+    studies: Studies,
+    neighbours: int,
+    *,
+    before_first: BeforeFirst = "missing",
+    study_mean: StudyMean = "class",
+) -> np.ndarray:
     """The features of class number `c` for all slices, (N, F) float32 in the order of `feature_names`.
 
     predictions: (N, C) probabilities by the first level; rows in the order of `studies`. Beyond the ends of a study a
-    neighbour is NaN. The study's mean is that of class `c`: the published code takes the last class's for all of them,
-    by a slip. Only this class's table is built: all six at once would be half a gigabyte.
+    neighbour is NaN; `wrapped` takes those before its first slice from its end, as the published code does by a slip.
+    The study's mean is that of class `c`; by another slip the published code takes that of its `last_class` for all.
+    Only this class's table is built: all six at once would be half a gigabyte.
     """
     own = predictions[:, c].astype(np.float32)
     table = np.empty((len(own), 2 * neighbours + len(CLASSES) + 4), np.float32)
@@ -76,10 +87,25 @@ def class_features(predictions: np.ndarray, c: int, studies: Studies, neighbours
         starts, ends = studies.starts[reached], (studies.starts + studies.lengths)[reached]
         table[starts + distance - 1, : neighbours - distance + 1] = np.nan
         table[ends - distance, neighbours + distance - 1 : 2 * neighbours] = np.nan
+    if before_first == "wrapped":
+        _wrap(table, own, studies, neighbours)
     rest = table[:, 2 * neighbours :]
     rest[:, : len(CLASSES)] = predictions
-    means = np.bincount(studies.numbers, predictions[:, c], len(studies.starts)) / studies.lengths
+    averaged = predictions[:, c if study_mean == "class" else LAST_CLASS]
+    means = np.bincount(studies.numbers, averaged, len(studies.starts)) / studies.lengths
     rest[:, len(CLASSES) :] = np.column_stack(
         (studies.slices_in_study, studies.position_ord, means[studies.numbers], studies.brain_ratio)
     )
     return table
+
+
+def _wrap(table: np.ndarray, own: np.ndarray, studies: Studies, neighbours: int) -> None:
+    """Put the study's last slices before its first; what is before those too, in a short study, stays NaN.
+
+    table: (N, F), filled in place. own: (N,) the class's predictions.
+    """
+    for place in range(neighbours):  # of the slice in its study
+        for distance in range(place + 1, neighbours + 1):  # how far before it
+            reached = studies.lengths >= max(place + 1, distance - place)
+            starts, ends = studies.starts[reached], (studies.starts + studies.lengths)[reached]
+            table[starts + place, neighbours - distance] = own[ends + place - distance]

@@ -67,9 +67,14 @@ def open_whole_images(slices: pd.DataFrame, folder: Path, network: NetworkConfig
 def open_prediction_images(
     slices: pd.DataFrame, folder: Path, network: NetworkConfig, config: PredictionConfig, seed: int
 ) -> SliceImages:
-    """The slices that one network predicts, changed at random in every pass."""
+    """The slices that one network predicts, changed at random in every pass. seed: by `prediction_seed`."""
     augmentation = _augmentation(network, config, network.hu_noise_predicting)
     return _open(slices, HuImages(folder, size=network.size, seed=seed, augmentation=augmentation))
+
+
+def prediction_seed(seed: int, network: str, fold: int, epoch: int) -> int:
+    """The seed of one checkpoint's random passes: no two networks, folds or epochs see a slice changed alike."""
+    return seed_of(seed, zlib.crc32(network.encode()), fold, epoch)
 
 
 def _open(slices: pd.DataFrame, draw: HuImages) -> SliceImages:
@@ -84,6 +89,7 @@ def _augmentation(
         network.size,
         crop_scale=config.crop_scale,
         rotation=config.rotation,
+        rotation_probability=config.rotation_probability,
         noise=noise,
         noise_probability=config.noise_probability,
     )

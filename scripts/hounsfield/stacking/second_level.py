@@ -35,7 +35,7 @@ from hounsfield.stacking.boosters import (
     train_booster,
     why_prior,
 )
-from hounsfield.stacking.config import Booster, StackingConfig
+from hounsfield.stacking.config import Booster, SecondLevelConfig, StackingConfig
 from hounsfield.stacking.features import COLUMNS, Studies, class_features, feature_names, index_studies
 from hounsfield.stacking.paths import boosters_folder, second_level_path
 
@@ -48,7 +48,9 @@ LEARN = "sh bin/run_44_stacking_second_level.sh"
 SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32", *COLUMNS, *CLASSES)  # of the stacking slices
 
 
-TEST_FOLD, NO_FOLD = -1, -2  # in place of a fold's number: a test slice, a slice of a fold that is left out
+# in place of a fold's number: a test slice; a slice of a fold that is left out; and one without brain that is in no
+# fold, as published: all models learn from it, and none is scored on it
+TEST_FOLD, NO_FOLD, EVERY_FOLD = -1, -2, -3
 
 
 class Case(NamedTuple):
@@ -56,10 +58,15 @@ class Case(NamedTuple):
 
     images: np.ndarray  # (N,) image_id
     rows: np.ndarray  # (N,) where they stand in the stacking slices
-    folds: np.ndarray  # (N,) int8; TEST_FOLD, NO_FOLD
+    folds: np.ndarray  # (N,) int8; TEST_FOLD, NO_FOLD, EVERY_FOLD
     labels: np.ndarray  # (N, C) int8; 0 where there is none
     predictions: np.ndarray  # (N, C) float64, the first level's
     studies: Studies
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Which slices have a place in the table of predictions, (N,) bool."""
+        return self.folds >= TEST_FOLD
 
 
 class Run(NamedTuple):
@@ -104,14 +111,17 @@ def open_case(slices: pd.DataFrame, predictions: np.ndarray, folds: Sequence[int
     is_test = (slices["split"] == "test").to_numpy()
     fold = slices["fold"].to_numpy(np.float64)
     labels = slices[list(CLASSES)].to_numpy(np.float64)
-    unlabelled = ~(np.isin(labels, (0, 1)).all(axis=1) & np.isfinite(fold)) & ~is_test
+    no_fold = np.isnan(fold) & slices["hu_crc32"].isna().to_numpy() & ~is_test  # it shows no brain
+    unlabelled = ~(np.isin(labels, (0, 1)).all(axis=1) & (np.isfinite(fold) | no_fold)) & ~is_test
     if unlabelled.any():
         first = slices["image_id"].iloc[int(unlabelled.argmax())]
         raise BadInput(f"{source}: {unlabelled.sum()} training slices lack a label or the fold; the first is {first}")
     return Case(
         images=slices["image_id"].to_numpy(),
         rows=along,
-        folds=np.select([is_test, np.isin(fold, list(folds))], [TEST_FOLD, fold], NO_FOLD).astype(np.int8),
+        folds=np.select([is_test, no_fold, np.isin(fold, list(folds))], [TEST_FOLD, EVERY_FOLD, fold], NO_FOLD).astype(
+            np.int8
+        ),
         labels=np.where(is_test[:, np.newaxis], 0, labels).astype(np.int8),
         predictions=predictions[along],
         studies=index_studies(slices, source),
@@ -134,8 +144,9 @@ def second_level_run(
         "stopping": stopping,
         "settings": {
             "folds": list(folds),
-            "seed": config.seed,
             "neighbours": config.second_level.neighbours,
+            "before_first": config.second_level.before_first,
+            "study_mean": config.second_level.study_mean,
             booster: booster_settings(booster, config.second_level),
         },
         "inputs": inputs,
@@ -160,7 +171,7 @@ def split_folds(folds: Sequence[int], fold: int, stopping: Stopping) -> tuple[li
 def run_models(run: Run, case: Case, config: StackingConfig) -> np.ndarray:
     """Train what is missing of the run's models, and predict: (N, C), out of fold, and for test the mean over folds.
 
-    Slices of folds that are left out stay 0. Each model is saved as it is done, and one that is there is not trained
+    Slices that no model is scored on stay 0. Each model is saved as it is done, and one that is there is not trained
     again. Writes importance.csv beside them.
     """
     folds, threads = run.manifest["settings"]["folds"], compute_threads(config)
@@ -171,7 +182,7 @@ def run_models(run: Run, case: Case, config: StackingConfig) -> np.ndarray:
     before = -1
     for c, fold in progress(models, unit="model", label=run.name):
         if c != before:
-            x, before = class_features(case.predictions, c, case.studies, config.second_level.neighbours), c
+            x, before = features_of(case, c, config.second_level), c
         mine = case.folds == fold
         saved = saved_model(run.folder, f"fold{fold}_{CLASSES[c]}")
         path, made = saved or train_model(run, case, x, c, fold, config)
@@ -181,6 +192,18 @@ def run_models(run: Run, case: Case, config: StackingConfig) -> np.ndarray:
             found[is_test, c] += predict_booster(made["made_by"], path, x[is_test], threads=threads) / len(folds)
     write_importance(run, facts, feature_names(config.second_level.neighbours))
     return np.clip(found, 0, 1)  # a mean over folds may round beyond 1
+
+
+def features_of(case: Case, c: int, config: SecondLevelConfig) -> np.ndarray:
+    """The features of class `c` as the configuration wants them, (N, F)."""
+    return class_features(
+        case.predictions,
+        c,
+        case.studies,
+        config.neighbours,
+        before_first=config.before_first,
+        study_mean=config.study_mean,
+    )
 
 
 def saved_model(folder: Path, name: str) -> tuple[Path, dict[str, Any]] | None:
@@ -205,7 +228,7 @@ def train_model(
     """
     name, watch = f"fold{fold}_{CLASSES[c]}", Stopwatch()
     learnt_folds, stop_fold = split_folds(run.manifest["settings"]["folds"], fold, run.stopping)
-    learnt, stopped = np.isin(case.folds, learnt_folds), case.folds == stop_fold
+    learnt, stopped = np.isin(case.folds, [*learnt_folds, EVERY_FOLD]), case.folds == stop_fold
     train, stop = Samples(x[learnt], case.labels[learnt, c]), Samples(x[stopped], case.labels[stopped, c])
     reason, threads = why_prior(train, stop), compute_threads(config)
     made_by: str = PRIOR if reason else run.booster
@@ -214,7 +237,7 @@ def train_model(
         trained = prior_model(train, x.shape[1])
     else:
         names = feature_names(config.second_level.neighbours)
-        trained = train_booster(run.booster, config.second_level, train, stop, names, seed=config.seed, threads=threads)
+        trained = train_booster(run.booster, config.second_level, train, stop, names, threads=threads)
     path = run.folder / f"{name}{SUFFIXES[made_by]}"
     write_bytes(path, trained.content)
     facts = {
@@ -225,6 +248,7 @@ def train_model(
         "stop_fold": stop_fold,
         "rounds": trained.rounds,
         "slices": len(train.y),
+        "slices_of_no_fold": int((case.folds == EVERY_FOLD).sum()),
         "positives": int(train.y.sum()),
         "importance": trained.importance.tolist(),
         "sha256": file_digest(path),
@@ -258,7 +282,7 @@ def prediction_frame(case: Case, probabilities: np.ndarray) -> pd.DataFrame:
     frame.insert(0, "image_id", case.images)
     frame.insert(1, "split", np.where(case.folds == TEST_FOLD, TEST, OUT_OF_FOLD))
     in_order = np.argsort(case.rows)
-    return frame.iloc[in_order[case.folds[in_order] != NO_FOLD]]
+    return frame.iloc[in_order[case.predicted[in_order]]]
 
 
 def compute_threads(config: StackingConfig) -> int:

@@ -35,8 +35,9 @@ STACKING_SCHEMA = pa.schema(
         ("brain_diff", pa.float32()),  # HU in the brain window, brightest minus darkest
         ("brain_ratio", pa.float32()),  # share of pixels strictly between 0 and 80 HU
         *((name, pa.int8()) for name in CLASSES),  # null for test slices
-        *((name, pa.int8()) for name in (*LEFT, *RIGHT)),  # labels of the slices before and after; null beyond the ends
-        ("fold", pa.int8()),  # this system's own; null for test slices
+        # labels of the slices before and after, among those that show brain; null beyond the ends
+        *((name, pa.int8()) for name in (*LEFT, *RIGHT)),
+        ("fold", pa.int8()),  # this system's own; null for test slices, and as data.fold_without_brain says
         ("hu_crc32", pa.int64()),  # of the image in Hounsfield units; null where there is none
     ]
 )
@@ -72,7 +73,7 @@ def stacking_slices(slices: pd.DataFrame, checksums: pd.Series, config: DataConf
         slices_in_study=length,
         fold=_folds(slices, seen, config),
         hu_crc32=checksums.reindex(slices["image_id"]).to_numpy(np.float64, na_value=np.nan).copy(),
-        **_neighbour_labels(slices),
+        **_neighbour_labels(slices, seen),
     ).assign(hu_crc32=lambda table: table["hu_crc32"].where(seen))
 
 
@@ -80,24 +81,27 @@ def _folds(slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.nda
     """The fold of each labelled slice, (N,) float32; NaN for test slices.
 
     As published, what is balanced is the labels of the slices that the networks see. All slices of a patient are in
-    its fold, and a patient who shows no brain on any slice is one without labels.
+    its fold, and a patient who shows no brain on any slice is one without labels; or, as published, slices that show
+    no brain are in no fold, nor is such a patient.
     """
-    labelled = slices["any"].notna().to_numpy()
-    labels = slices.loc[labelled, list(CLASSES)].to_numpy(np.int8) * seen[labelled, None]
+    placed = slices["any"].notna().to_numpy()
+    if config.fold_without_brain == "none":
+        placed = placed & seen
+    labels = slices.loc[placed, list(CLASSES)].to_numpy(np.int8) * seen[placed, None]
     folds = np.full(len(slices), np.nan, np.float32)
-    folds[labelled] = fold_by_rarest_label(
-        slices.loc[labelled, "patient_id"], labels, config.fold_count, config.fold_seed
-    )
+    folds[placed] = fold_by_rarest_label(slices.loc[placed, "patient_id"], labels, config.fold_count, config.fold_seed)
     return folds
 
 
-def _neighbour_labels(slices: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The labels of the slice before and of the slice after each one, (N,) float32 a column.
+def _neighbour_labels(slices: pd.DataFrame, seen: np.ndarray) -> dict[str, np.ndarray]:
+    """The labels of the slice before and of the slice after each one that is seen, (N,) float32 a column.
 
-    NaN beyond the ends of the series, where the neighbour has no labels, and for slices without labels of their own.
+    As published, slices that show no brain are neither neighbours nor have any. NaN, too, beyond the ends of the
+    series, where the neighbour has no labels, and for slices without labels of their own.
     A series may stand in two places of the table, when only some of its slices have labels.
     """
     order = np.lexsort((slices["order"], slices["series"]))
+    order = order[seen[order]]
     series = slices["series"].to_numpy()[order]
     labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)[order]  # (N, 6)
     together = series[1:] == series[:-1]
@@ -106,6 +110,6 @@ def _neighbour_labels(slices: pd.DataFrame) -> dict[str, np.ndarray]:
     right[:-1][together] = labels[1:][together]
     both = np.hstack([left, right])  # (N, 12)
     both[np.isnan(labels).any(axis=1)] = np.nan
-    placed = np.empty_like(both)
+    placed = np.full((len(slices), both.shape[1]), np.nan, np.float32)
     placed[order] = both
     return dict(zip((*LEFT, *RIGHT), placed.T, strict=True))

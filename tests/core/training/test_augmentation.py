@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
 
 from hounsfield.core.training.augmentation import augment, crop_flip_rotate_noise, flip_shift_transpose
 
-WHOLE = {"crop_scale": (1.0, 1.0), "rotation": 0.0, "noise": 0.0, "noise_probability": 0.0}  # nothing but the flip
+# nothing but the flip
+WHOLE = {
+    "crop_scale": (1.0, 1.0), "rotation": 0.0, "rotation_probability": 1.0, "noise": 0.0, "noise_probability": 0.0
+}  # fmt: skip
+ALL = {
+    "crop_scale": (0.7, 1.0), "rotation": 30.0, "rotation_probability": 1.0, "noise": 0.06, "noise_probability": 0.9
+}  # fmt: skip
 
 
 def hu_image(size: int = 64) -> np.ndarray:
@@ -17,7 +25,7 @@ def hu_image(size: int = 64) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_hounsfield_units_are_never_clipped_to_the_range_of_pictures(seed: int) -> None:
-    transforms = crop_flip_rotate_noise(48, crop_scale=(0.7, 1.0), rotation=30, noise=0.06, noise_probability=1)
+    transforms = crop_flip_rotate_noise(48, **ALL | {"noise_probability": 1.0})
     changed = augment(transforms, hu_image(), seed)
     assert changed.dtype == np.float32
     assert changed.shape == (48, 48, 3)
@@ -89,11 +97,27 @@ def test_a_rotated_image_has_a_border_of_zero_and_turns_no_further_than_asked() 
     assert min(angles) < 0 < max(angles)
 
 
+def test_half_of_the_images_are_rotated_as_if_all_were_and_the_others_are_not() -> None:
+    image = hu_image(16)
+    always = math.nextafter(1, 0)  # 1 itself would draw one number less
+    half, each, none = (
+        crop_flip_rotate_noise(16, **WHOLE | {"rotation": 30.0, "rotation_probability": probability})
+        for probability in (0.5, always, 0.0)
+    )
+    rotated = 0
+    for seed in range(2000):
+        changed = augment(half, image, seed)
+        is_rotated = np.array_equal(changed, augment(each, image, seed))
+        assert is_rotated != np.array_equal(changed, augment(none, image, seed))
+        rotated += is_rotated
+    assert 933 < rotated < 1067  # three standard deviations
+
+
 @pytest.mark.parametrize(
     ("transforms", "image"),
     [
         (flip_shift_transpose(), np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)),
-        (crop_flip_rotate_noise(64, crop_scale=(0.7, 1.0), rotation=30, noise=0.06, noise_probability=0.9), hu_image()),
+        (crop_flip_rotate_noise(64, **ALL), hu_image()),
     ],
     ids=["second place", "eleventh place"],
 )
@@ -120,7 +144,7 @@ def test_the_draws_of_the_transforms_do_not_come_together() -> None:
 
 def test_the_image_need_not_be_square() -> None:
     image = cv2.resize(hu_image(), (90, 40))
-    transforms = crop_flip_rotate_noise(32, crop_scale=(0.7, 1.0), rotation=30, noise=0.06, noise_probability=0.9)
+    transforms = crop_flip_rotate_noise(32, **ALL)
     assert augment(transforms, image, 1).shape == (32, 32, 3)
 
 

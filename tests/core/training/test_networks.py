@@ -28,6 +28,15 @@ def test_published_resnext101_weights_load_and_pool_to_the_same_features(tmp_pat
     assert last_layer(network).out_features == 6
 
 
+@pytest.mark.parametrize("backbone", ["legacy_seresnext50_32x4d.in1k", "legacy_seresnext101_32x4d.in1k"])
+def test_the_published_se_resnexts_are_average_pooling_and_a_linear_layer_without_dropout(backbone: str) -> None:
+    with torch.device("meta"):
+        network = build_network(backbone, 6)
+    assert (embedding_width(network), last_layer(network).out_features) == (2048, 6)
+    assert network.global_pool.pool_type == "avg"
+    assert network.drop_rate == 0
+
+
 def test_a_fine_tuned_state_dict_keeps_its_last_layer(tmp_path: Path) -> None:
     torch.manual_seed(1)
     tuned = build_network("test_resnet", 6)

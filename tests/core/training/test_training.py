@@ -35,6 +35,9 @@ def test_the_parts_of_a_batch_weigh_as_the_whole_whatever_the_split(size: int, w
 
 
 def test_the_last_batch_may_be_smaller_and_no_sample_is_left_out() -> None:
+    assert [len(batch) for batch in batches(np.arange(10), 4, drop_last=True)] == [4, 4]
+    assert [len(batch) for batch in batches(np.arange(8), 4, drop_last=True)] == [4, 4]
+    assert batches(np.arange(3), 4, drop_last=True) == []
     cut = batches(np.arange(10), 4)
     assert [len(batch) for batch in cut] == [4, 4, 2]
     assert np.concatenate(cut).tolist() == list(range(10))

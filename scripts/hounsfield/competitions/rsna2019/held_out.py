@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sample_ids, write
 from hounsfield.competitions.rsna2019.tables import read_slices
@@ -71,19 +71,23 @@ def training_prior(work: Path, data_set: str) -> np.ndarray:
 
 
 def write_submission(
-    path: Path, sample: Path, images: pd.Series, probabilities: np.ndarray, class_prior: np.ndarray
+    path: Path,
+    sample: Path,
+    images: pd.Series,
+    probabilities: np.ndarray,
+    otherwise: np.ndarray,
+    *,
+    otherwise_is: str = "the training prior of their class",
+    clip: float = PROBABILITY_CLIP,
 ) -> None:
     """Write six rows for each slice that the sample submission asks for; without a sample, for each predicted slice.
 
-    images: (T,); probabilities: (T, C). class_prior: (C,), for slices that were asked for and could not be predicted.
+    images: (T,); probabilities: (T, C). otherwise: (C,), for slices that were asked for and could not be predicted.
     """
     ids = sample_ids(sample) if sample.exists() else ids_of(images)
-    submission = fill(ids, images, probabilities, class_prior)
+    submission = fill(ids, images, probabilities, otherwise, clip=clip)
     for what, found in (
-        (
-            "slices of the sample submission have no prediction; they take the training prior of their class",
-            submission.filled,
-        ),
+        (f"slices of the sample submission have no prediction; they take {otherwise_is}", submission.filled),
         ("predicted slices are not in the sample submission; they are left out", submission.left_out),
     ):
         if found:

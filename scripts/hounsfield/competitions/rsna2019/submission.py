@@ -27,8 +27,9 @@ class Submission(NamedTuple):
 
     ids: pd.Series  # (L,) <image>_<class>
     labels: np.ndarray  # (L,) float64
-    filled: list[str]  # images of the sample without a prediction: they take the prior
+    filled: list[str]  # images of the sample without a prediction: they take what was given for their classes
     left_out: list[str]  # predicted images that the sample does not ask for
+    clip: float = PROBABILITY_CLIP  # every label is in [clip, 1 - clip]
 
 
 def prior(labels: np.ndarray) -> np.ndarray:
@@ -36,9 +37,9 @@ def prior(labels: np.ndarray) -> np.ndarray:
     return bounded(labels.mean(axis=0, dtype=np.float64))
 
 
-def bounded(probabilities: np.ndarray) -> np.ndarray:
-    """Clip to [1e-5, 1 - 1e-5]: the metric would be infinite at 0 and 1."""
-    return np.clip(probabilities, PROBABILITY_CLIP, 1 - PROBABILITY_CLIP)
+def bounded(probabilities: np.ndarray, clip: float = PROBABILITY_CLIP) -> np.ndarray:
+    """Clip to [clip, 1 - clip]: the metric would be infinite at 0 and 1."""
+    return np.clip(probabilities, clip, 1 - clip)
 
 
 def ids_of(images: pd.Series) -> pd.Series:
@@ -71,10 +72,17 @@ def sample_ids(path: Path) -> pd.Series:
     return ids
 
 
-def fill(ids: pd.Series, images: pd.Series, probabilities: np.ndarray, class_prior: np.ndarray) -> Submission:
-    """Look up the probability of each ID; an image without a prediction takes the prior of the class.
+def fill(
+    ids: pd.Series,
+    images: pd.Series,
+    probabilities: np.ndarray,
+    otherwise: np.ndarray,
+    *,
+    clip: float = PROBABILITY_CLIP,
+) -> Submission:
+    """Look up the probability of each ID; an image without a prediction takes what is given for the class.
 
-    ids: (L,), as `sample_ids` or `ids_of` give them. images: (N,); probabilities: (N, 6). class_prior: (6,).
+    ids: (L,), as `sample_ids` or `ids_of` give them. images: (N,); probabilities: (N, 6). otherwise: (6,).
     Raises BadInput when no ID has a prediction: then it is another data set's sample.
     """
     asked, columns = _split(ids)
@@ -82,11 +90,11 @@ def fill(ids: pd.Series, images: pd.Series, probabilities: np.ndarray, class_pri
     found = rows >= 0
     if len(ids) and not found.any():
         raise BadInput(f"none of the {len(ids)} sample IDs ({ids.iloc[0]}, ...) is of a predicted image")
-    labels = class_prior[columns]
+    labels = otherwise[columns]
     labels[found] = probabilities[rows[found], columns[found]]
     wanted = np.zeros(len(images), bool)
     wanted[rows[found]] = True
-    return Submission(ids, bounded(labels), list(asked[~found].unique()), list(images[~wanted]))
+    return Submission(ids, bounded(labels, clip), list(asked[~found].unique()), list(images[~wanted]), clip)
 
 
 def write(path: Path, submission: Submission) -> None:
@@ -105,13 +113,13 @@ def write(path: Path, submission: Submission) -> None:
             table.writerows(
                 (one, f"{label:.10f}") for one, label in zip(submission.ids, submission.labels, strict=True)
             )
-        check(partial, submission.ids)
+        check(partial, submission.ids, submission.clip)
 
 
-def check(path: Path, ids: pd.Series) -> None:
+def check(path: Path, ids: pd.Series, clip: float = PROBABILITY_CLIP) -> None:
     """Hold a written submission against the IDs it should have: the same ones, each once, in that order.
 
-    Raises BadInput naming the first row that is wrong, or without a number in [1e-5, 1 - 1e-5].
+    Raises BadInput naming the first row that is wrong, or without a number in [clip, 1 - clip].
     """
     again = ids[ids.duplicated()]
     if len(again):
@@ -127,8 +135,8 @@ def check(path: Path, ids: pd.Series) -> None:
                 raise BadInput(f"{path}: more rows than the {len(ids)} expected")
             _refuse_row(path, block, block["ID"].to_numpy() != expected.to_numpy(), "is not the expected ID")
             labels = pd.to_numeric(block["Label"], errors="coerce").to_numpy(np.float64)
-            within = (labels >= PROBABILITY_CLIP) & (labels <= 1 - PROBABILITY_CLIP)  # NaN compares as false
-            _refuse_row(path, block, ~within, f"has a label outside [{PROBABILITY_CLIP}, 1 - {PROBABILITY_CLIP}]")
+            within = (labels >= clip) & (labels <= 1 - clip)  # NaN compares as false
+            _refuse_row(path, block, ~within, f"has a label outside [{clip}, 1 - {clip}]")
             seen += len(block)
     if seen != len(ids):
         raise BadInput(f"{path}: {seen} rows instead of {len(ids)}")

@@ -53,19 +53,26 @@ class _WholeImageNoise(albumentations.ImageOnlyTransform):
 
 
 def crop_flip_rotate_noise(
-    size: int, *, crop_scale: tuple[float, float], rotation: float, noise: float, noise_probability: float
+    size: int,
+    *,
+    crop_scale: tuple[float, float],
+    rotation: float,
+    rotation_probability: float,
+    noise: float,
+    noise_probability: float,
 ) -> Sequence[Transform]:
     """The RSNA 2019 11th-place augmentation of windowed Hounsfield units, (rows, columns, 3) float32.
 
     A random part of the image, `crop_scale` of its area, sides 3:4 to 4:3, resized to `size` pixels; horizontal flip;
-    rotation up to `rotation` degrees with a border of 0 HU; the whole image times 1 +- `noise`. Nothing is clipped.
+    rotation up to `rotation` degrees with a border of 0 HU; the whole image times 1 +- `noise`. The last two come with
+    their probabilities. Nothing is clipped.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return (
             albumentations.RandomResizedCrop(size=(size, size), scale=crop_scale, ratio=(3 / 4, 4 / 3), p=1),
             albumentations.HorizontalFlip(p=0.5),
-            albumentations.Rotate(limit=rotation, border_mode=cv2.BORDER_CONSTANT, fill=0, p=1),
+            albumentations.Rotate(limit=rotation, border_mode=cv2.BORDER_CONSTANT, fill=0, p=rotation_probability),
             _WholeImageNoise(noise, p=noise_probability),
         )
 

@@ -52,9 +52,10 @@ def split_batch(batch: np.ndarray, *, rank: int, world: int, parts: int) -> list
     return shares
 
 
-def batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Cut a sample order into global batches; the last may be smaller."""
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+def batches(order: np.ndarray, batch_size: int, *, drop_last: bool = False) -> list[np.ndarray]:
+    """Cut a sample order into global batches. The last may be smaller; with `drop_last` a smaller one is left out."""
+    count = len(order) - len(order) % batch_size if drop_last else len(order)
+    return [order[start : start + batch_size] for start in range(0, count, batch_size)]
 
 
 class StopRequest:

@@ -76,6 +76,7 @@ class Classifier:
     score: Callable[[np.ndarray, np.ndarray], dict[str, float | None]]  # probabilities, labels (N, C)
     facts: dict[str, Any]  # written beside the weights
     schedule: Callable[[Optimizer], LRScheduler] | None = None  # None: the learning rate is constant
+    drop_last: bool = False  # leave out an epoch's last batch when it is smaller than the others
 
     def weights(self, epoch: int) -> Path:
         """Weights after one epoch."""
@@ -170,7 +171,12 @@ def _train_epoch(
     """Train from the state's place to the end of its epoch. Returns the seconds spent waiting for data."""
     settings = task.settings
     order = epoch_order(task.seed, state.epoch, len(images))
-    todo = batches(order, settings.batch_size)[: settings.steps_per_epoch]
+    todo = batches(order, settings.batch_size, drop_last=task.drop_last)[: settings.steps_per_epoch]
+    if not todo:
+        raise BadInput(
+            f"{task.name}: {len(images)} slices to learn from are fewer than one batch of {settings.batch_size}, and "
+            "a smaller batch is dropped: lower the batch size, or keep the last batch"
+        )
     shares = [split_batch(b, rank=devices.rank, world=devices.world, parts=settings.accumulate) for b in todo]
     loader = load_batches(
         images,

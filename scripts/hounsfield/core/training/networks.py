@@ -16,13 +16,14 @@ from hounsfield.core.storage.checkpoints import fill, read_foreign_weights
 def build_network(backbone: str, classes: int) -> nn.Module:
     """A timm network with a linear last layer of `classes` outputs and random weights.
 
+    No dropout comes before that layer, as in the published systems; some of timm's networks would have it by default.
     backbone: timm's name; a tag behind a dot names published weights and does not change the network.
     """
     name = backbone.split(".")[0]
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8])
         raise WrongUse(f"classifier.backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes)
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=0.0)
     return network
 
 
