@@ -43,7 +43,7 @@ from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, su
 from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, claim
 from hounsfield.core.storage.files import locked, read_json, write_bytes, write_json
-from hounsfield.core.storage.tables import neutralised, to_arrow, write_arrow
+from hounsfield.core.storage.tables import escape_cell, to_arrow, write_arrow
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
 FILES_A_CHUNK = 64
@@ -150,7 +150,7 @@ def write_tables(source: Source, parts: Parts, command: Command[HemorrhageConfig
         .assign(reason="mixed_orientation", message="lies more than 5 degrees off the other slices of its series")
     )
     rejected = pd.concat([refusals.to_pandas(), refused], ignore_index=True).sort_values("path")
-    listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(neutralised))
+    listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(escape_cell))
     write_bytes(folder / "rejected.csv", listed.to_csv(index=False).encode())
     if stray.all():
         raise BadInput(f"none of {len(source.files)} files is a usable CT slice; {folder / 'rejected.csv'} says why")

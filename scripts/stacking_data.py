@@ -26,7 +26,7 @@ from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, su
 from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, claim
 from hounsfield.core.storage.files import file_digest, locked, write_bytes
-from hounsfield.core.storage.tables import neutralised, write_table
+from hounsfield.core.storage.tables import escape_cell, write_table
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.hu_images import BYTES_A_PIXEL, SUFFIX
 from hounsfield.stacking.paths import hu_folder, hu_parts_folder, stacking_slices_path
@@ -158,7 +158,7 @@ def stored(files: FileList, parts: Parts, command: Command[StackingConfig], bad_
     """The checksum of every stored image by image identifier. Raises BadInput when too many could not be stored."""
     rows, rejected = (table.to_pandas() for table in parts.join(files))
     listing = data_folder(command.work, command.config.data_set) / "hu_rejected.csv"
-    listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(neutralised))
+    listed = rejected[["path", "reason", "message"]].assign(path=rejected["path"].map(escape_cell))
     write_bytes(listing, listed.to_csv(index=False).encode())
     for reason, count in rejected["reason"].value_counts().items():
         logger.warning("refused %d: %s (see %s)", count, reason, listing)

@@ -21,7 +21,7 @@ from hounsfield.competitions.rsna2019.predictions import manifest_path, read_pre
 from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.storage.files import write_json
-from hounsfield.core.storage.tables import neutralised
+from hounsfield.core.storage.tables import escape_cell
 from hounsfield.hemorrhage.ensemble import rolling_mean
 from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
 from programs import held_by_another_process
@@ -464,8 +464,8 @@ def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
 
 @pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)"])
 def test_a_file_name_that_looks_like_a_formula_is_neutralised(cell):
-    assert neutralised(cell) == f"'{cell}"
-    assert neutralised(f"a{cell}") == f"a{cell}"
+    assert escape_cell(cell) == f"'{cell}"
+    assert escape_cell(f"a{cell}") == f"a{cell}"
 
 
 @pytest.mark.parametrize(
@@ -473,5 +473,5 @@ def test_a_file_name_that_looks_like_a_formula_is_neutralised(cell):
     [("\t=1", r"\t=1"), ("a\r=1", r"a\r=1"), ("a\n=1", r"a\n=1"), ("\x1b[2J", r"\x1b[2J"), ("a\u202eb", r"a\u202eb")],
 )
 def test_a_file_name_cannot_end_a_line_of_a_table_or_steer_a_terminal(cell, printed):
-    assert neutralised(cell) == printed
-    assert neutralised("Jüne ☃") == "Jüne ☃"
+    assert escape_cell(cell) == printed
+    assert escape_cell("Jüne ☃") == "Jüne ☃"

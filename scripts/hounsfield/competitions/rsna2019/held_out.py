@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sam
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import written_whole
-from hounsfield.core.storage.tables import neutralised
+from hounsfield.core.storage.tables import escape_cell
 
 ALL = "all"  # the fold of a model that has learnt from every patient
 
@@ -101,7 +101,7 @@ def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) 
     slices: T rows of those four columns; probabilities: (T, C). A file's name is foreign text: a cell that a
     spreadsheet would take for a formula gets a leading apostrophe.
     """
-    table = slices.assign(**{name: slices[name].fillna("").map(neutralised) for name in ("image_id", "path")})
+    table = slices.assign(**{name: slices[name].fillna("").map(escape_cell) for name in ("image_id", "path")})
     table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
     with written_whole(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -61,7 +61,7 @@ def read_arrow(path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequ
     return table.replace_schema_metadata(None)
 
 
-def neutralised(cell: str) -> str:
+def escape_cell(cell: str) -> str:
     """The text of a cell, made harmless for spreadsheets and terminals: no formula, no line break, no control code."""
     printed = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cell)
     return f"'{printed}" if printed.startswith(("=", "+", "-", "@")) else printed
