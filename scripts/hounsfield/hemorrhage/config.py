@@ -8,22 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hounsfield.competitions.rsna2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY, plain
 from hounsfield.core.training.precision import Precision
 
 View = Literal["identity", "hflip", "transpose"]
 DEFAULT_CONFIG = REPOSITORY / "configs" / "hemorrhage" / "crop.yaml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
-    """DICOM to windowed images and the table of slices (stage 01)."""
-
-    repair_intercept: bool = True  # False reproduces the 2nd-place system, which does not know the wrong intercepts
-    order: Literal["normal", "position_xyz"] = "normal"  # position_xyz reproduces the published order
-    jpeg_quality: int = 95
-    fold_count: int = 5
-    bad_share: float = 0.2  # more refused DICOM files than this share, and the stage fails
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.competitions.rsna2019.config import PrepareConfig
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.tables import (
     FILE_SCHEMA,
@@ -28,7 +29,6 @@ from hounsfield.competitions.rsna2019.tables import (
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.tables import read_table
-from hounsfield.hemorrhage.config import PrepareConfig
 
 TABLE_NAMES = ("train_metadata.csv", "test_metadata.csv", "train.csv.gz", "test.csv.gz")
 MAX_TABLE_BYTES = 2 * 2**30  # the published metadata are some 300 MB
