@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from benchmark.measurements import Line, fastest
 from benchmark.phantom_files import write_phantoms
+from benchmark.preparation import prepare_into
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.preparation import Naming, prepare_chunk
 from hounsfield.core.training.batches import SliceImages
 from hounsfield.core.training.devices import Devices
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
@@ -73,9 +73,7 @@ def prepared_phantoms(folder: Path, drawn: int, slices: int, config: ClassifierC
     """Prepare `drawn` phantoms of 512 x 512 and list them until there are `slices` rows."""
     images = folder / "images"
     files = write_phantoms(folder / "dicom", drawn, size=512)
-    naming = Naming(key=None)
-    prepared = prepare_chunk(files, images=str(images), naming=naming, repair_intercept=True, jpeg_quality=95)
-    table = pd.DataFrame(prepared.rows)
+    table = pd.DataFrame(prepare_into(images, files).rows)
     table[list(CLASSES)] = 0
     table = table.iloc[np.arange(slices) % len(table)].reset_index(drop=True)
     return open_slice_images(table, images, config, seed=0)

@@ -15,15 +15,16 @@ from pydicom import dcmread
 
 from benchmark.measurements import Line, fastest
 from benchmark.phantom_files import link_files, write_phantoms
-from hounsfield.competitions.rsna2019.preparation import Naming, prepare_chunk
+from hounsfield.competitions.rsna2019.preparation import prepare_file
+from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.executors import run_chunks
-from hounsfield.core.intake.journal import Prepared, refuse_deadly
+from hounsfield.core.intake.journal import Prepared, refusal_of_killed_file
+from hounsfield.core.intake.prepare_files import Task, prepare_chunk
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, read_image
 
-FILES_A_CHUNK = 8  # small, so that two workers end at nearly the same time
+FILES_PER_CHUNK = 8  # small, so that two workers end at nearly the same time
 QUALITY = 95
-NAMING = Naming(key=None)  # phantoms bear pseudonyms already
 UNIT = "slices/s"
 
 
@@ -35,7 +36,7 @@ def preparation_lines(
     fresh = (new_folder(folder / f"images{number}", files) for number in itertools.count())
     first = next(fresh)
     prepare_into(first, files)  # what the floor encodes; and the first files of a process import the readers
-    windowed = [read_image(image_path(first, NAMING.image_id(file))) for file in files]
+    windowed = [read_image(image_path(first, GIVEN_NAMES.image_id(file))) for file in files]
     own, plain_own = (iter([next(fresh) for _ in range(repeats)]) for _ in range(2))
     ours, plain, decoded, bare = fastest(
         [
@@ -66,13 +67,14 @@ def preparation_lines(
 def new_folder(images: Path, files: Sequence[SourceFile]) -> Path:
     """An empty folder with the subfolders that its images will lie in: at full size their making weighs nothing."""
     for file in files:
-        image_path(images, NAMING.image_id(file)).parent.mkdir(parents=True, exist_ok=True)
+        image_path(images, GIVEN_NAMES.image_id(file)).parent.mkdir(parents=True, exist_ok=True)
     return images
 
 
-def prepare_into(images: Path, files: Sequence[SourceFile]) -> Prepared:
+def prepare_into(images: Path, files: Sequence[SourceFile], *, repair: bool = True) -> Prepared:
     """Prepare `files` as stage 01 does."""
-    return prepare_chunk(files, images=str(images), naming=NAMING, repair_intercept=True, jpeg_quality=QUALITY)
+    prepare = partial(prepare_file, images=images, naming=GIVEN_NAMES, repair_intercept=repair, jpeg_quality=QUALITY)
+    return prepare_chunk([Task(file) for file in files], prepare=prepare)
 
 
 def prepare_plainly(published: Callable[[Path, Path], object], images: Path, files: Sequence[SourceFile]) -> None:
@@ -100,8 +102,8 @@ def take_pixels(content: bytes, pixels: int) -> np.ndarray:
 
 def steady_rate(images: Path, files: Sequence[SourceFile], jobs: int) -> float:
     """Slices a second over a pool of `jobs` processes, from the time on when all of them are at work."""
-    chunks = [files[start : start + FILES_A_CHUNK] for start in range(0, len(files), FILES_A_CHUNK)]
-    results = run_chunks(partial(prepare_into, images), chunks, refuse_deadly, jobs=jobs)
+    chunks = [files[start : start + FILES_PER_CHUNK] for start in range(0, len(files), FILES_PER_CHUNK)]
+    results = run_chunks(partial(prepare_into, images), chunks, refusal_of_killed_file, jobs=jobs)
     warm = min(4 * jobs, len(chunks) - 1)  # chunks until then; the processes import what they need in their first
     start = 0.0
     for number, _ in enumerate(results, 1):

@@ -14,8 +14,9 @@ from benchmark.full_size import full_size_lines
 from benchmark.measurements import Line, as_markdown
 from benchmark.networks import inference, network_lines, operations, training
 from benchmark.phantom_files import link_files, write_phantoms
+from benchmark.preparation import prepare_into
 from benchmark.sequences import make_case, series_lengths
-from hounsfield.competitions.rsna2019.preparation import Naming, prepare_chunk
+from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
 from hounsfield.core.storage.image_files import image_path
 from hounsfield.hemorrhage.networks import with_deltas
 from hounsfield.hemorrhage.sequence_batches import build_batch
@@ -29,13 +30,13 @@ PROGRAM = "benchmark/run"
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_published_preparation_and_ours_write_the_same_bytes(tmp_path: Path) -> None:
     files = write_phantoms(tmp_path / "dicom", 20, size=128)
-    plain, images, naming = tmp_path / "plain", tmp_path / "images", Naming(key=None)
+    plain, images = tmp_path / "plain", tmp_path / "images"
     plain.mkdir()
-    prepare_chunk(files, images=str(images), naming=naming, repair_intercept=False, jpeg_quality=95)
+    prepare_into(images, files, repair=False)
     for file in files:
         path = Path(file.container) / file.name
         published_prepare(path, plain)
-        assert (plain / f"{path.stem}.jpg").read_bytes() == image_path(images, naming.image_id(file)).read_bytes()
+        assert (plain / f"{path.stem}.jpg").read_bytes() == image_path(images, GIVEN_NAMES.image_id(file)).read_bytes()
     metadata = published_metadata(path)
     assert metadata["PatientID"].startswith("ID_")
     assert not {"PixelData", "Rows", "Columns"} & set(metadata)

@@ -463,7 +463,7 @@ def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
 
 
 @pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)"])
-def test_a_file_name_that_looks_like_a_formula_is_neutralised(cell):
+def test_a_file_name_that_looks_like_a_formula_is_escaped(cell):
     assert escape_cell(cell) == f"'{cell}"
     assert escape_cell(f"a{cell}") == f"a{cell}"
 

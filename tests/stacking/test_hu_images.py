@@ -80,7 +80,7 @@ def test_a_missing_and_a_damaged_image_are_named_with_the_remedy(tmp_path: Path)
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the folder of real files is not there")
 def test_a_real_head_comes_back_and_takes_less_than_the_disk_that_is_asked_for(tmp_path: Path) -> None:
-    from hounsfield.stacking.hu_images import BYTES_A_PIXEL
+    from hounsfield.stacking.hu_images import BYTES_PER_PIXEL
 
     sizes = []
     for file in sorted((FOLDER / "ct_head_human_ge_tilt").glob("*.dcm"))[::4]:
@@ -88,4 +88,4 @@ def test_a_real_head_comes_back_and_takes_less_than_the_disk_that_is_asked_for(t
         encoded = encode_hu(hu)
         assert np.array_equal(read_hu(tmp_path / "a.jls", store_image(tmp_path / "a.jls", encoded)), hu)
         sizes.append(len(encoded) / hu.size)
-    assert 0.1 < np.mean(sizes) < BYTES_A_PIXEL
+    assert 0.1 < np.mean(sizes) < BYTES_PER_PIXEL

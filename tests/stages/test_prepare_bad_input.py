@@ -22,9 +22,10 @@ import dicom_files as files
 from conftest import Work, work_at
 from dicom_files import PIXELS, ct_file
 from hounsfield.competitions.rsna2019 import preparation
-from hounsfield.competitions.rsna2019.preparation import Naming, Prepared
+from hounsfield.competitions.rsna2019.source import own_source
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
 from hounsfield.core.intake.archives import SourceFile
+from hounsfield.core.intake.pseudonyms import Naming
 from programs import REPOSITORY, load_program, run_program
 
 REAL_FILES = Path(__file__).resolve().parents[3] / "shared" / "dicom"
@@ -266,7 +267,7 @@ def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: 
     assert not outcome.slices.index.str.contains("secret|link|loop|pipe").any()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hounsfield.core.logs.logger.propagate", True)
-        load_program("rsna2019_prepare").own_source(outcome.folder, None, Naming(b"key"))
+        own_source(outcome.folder, None, Naming(b"key"))
     assert "2 links are not followed; the first: 'link'" in caplog.text
     assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text
 
@@ -390,11 +391,11 @@ def test_the_real_tilted_series_is_one_stack_whose_changes_of_spacing_are_told(r
     assert set(facts.loc[facts["series"] == slices["series"].iloc[0], "fact"]) == {"gap"}
 
 
-def prepare_chunk_with_a_deadly_file(chunk: Sequence[SourceFile], **options: Any) -> Prepared:
+def prepare_with_a_deadly_file(file: SourceFile, **options: Any) -> dict[str, Any]:
     """As the real one, on a machine whose decoder ends the process at one file."""
-    if any(file.name == "deadly" for file in chunk):
+    if file.name == "deadly":
         os.abort()
-    return preparation.prepare_chunk(chunk, **options)
+    return preparation.prepare_file(file, **options)
 
 
 def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
@@ -404,7 +405,7 @@ def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
     for name in ("a", "b", "deadly"):
         (tmp_path / "ct" / name).write_bytes(PLAIN)
     work, program = work_at(tmp_path / "work"), load_program("rsna2019_prepare")
-    monkeypatch.setattr(program, "prepare_chunk", prepare_chunk_with_a_deadly_file)
+    monkeypatch.setattr(program, "prepare_file", prepare_with_a_deadly_file)
     monkeypatch.setattr(sys, "argv", ["x", *work.arguments, "--images", str(tmp_path / "ct"), *map(str, TABLE)])
     program.main()
     data = work.folder / "data" / "own"
@@ -488,7 +489,7 @@ def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_ki
     (tmp_path / "ct").mkdir()
     (tmp_path / "ct" / "a").write_bytes(PLAIN)
     (tmp_path / "ct" / "b").write_bytes(PLAIN[: files.data_set_start(PLAIN) + 20])
-    with pytest.raises(BadInput, match="1 of 2 CT files were refused"):
+    with pytest.raises(BadInput, match="1 of 2 files were refused"):
         run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
 
 

@@ -6,8 +6,10 @@ import os
 import shutil
 import sys
 import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,10 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.intake.journal import Parts
+from hounsfield.core.intake import prepare_files
+from hounsfield.core.intake.journal import Journal
 from hounsfield.core.storage.tables import write_table
+from hounsfield.stacking import preparation
 from hounsfield.stacking.hu_images import hu_path, read_hu
 from programs import REPOSITORY, held_by_another_process, load_program, run_program
 
@@ -30,21 +34,19 @@ DATA = Path("data") / "phantom"
 TABLE = DATA / "stacking" / "mini_stacking" / "slices.parquet"
 
 
-def run_stage(work: Work, archive: Path, *extra: object, program: ModuleType | None = None) -> None:
-    """The stage within the test's own process."""
-    program = program or alone()
-    arguments = ("--config", CONFIG, "--work", work.folder, "--archive", archive, *extra)
+def in_turn(work: Callable[..., object], chunks: Iterable[object], refuse: object, **_: object) -> Iterator[object]:
+    return map(work, chunks)
+
+
+def run_stage(work: Work, archive: Path, *extra: object, run: Callable[..., Iterator[object]] = in_turn) -> None:
+    """The stage within the test's own process, in chunks of eight files. run: in place of the pool of processes."""
+    program = load_program("stacking_data")
+    program.prepare_files = partial(program.prepare_files, files_per_chunk=8)
+    arguments = (*work_at(work.folder, CONFIG).arguments, "--archive", archive, *extra)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare_files, "run_chunks", run)
         patch.setattr(sys, "argv", ["stacking_data.py", *map(str, arguments)])
         program.main()
-
-
-def alone() -> ModuleType:
-    """The program, which takes one chunk of eight files after another and no pool of processes."""
-    program = load_program("stacking_data")
-    program.FILES_A_CHUNK = 8
-    program.run_chunks = lambda work, chunks, refuse, **_: map(work, chunks)
-    return program
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory, prepared: Work, phantom_arc
     """The phantoms after stage 41. Tests that change something copy it first."""
     work = work_at(tmp_path_factory.mktemp("stored") / "work", CONFIG)
     copy_work(prepared, work)
-    run_stage(work, phantom_archive, "--jobs", 2, program=load_program("stacking_data"))
+    run_program("stacking_data", *work.arguments, "--archive", phantom_archive, "--jobs", 2)
     return work
 
 
@@ -121,22 +123,20 @@ def test_killed_and_started_again_it_ends_with_the_same_files(
 ) -> None:
     work = work_at(tmp_path / "work", CONFIG)
     copy_work(prepared, work)
-    add, done = Parts.add, []
+    add, done = Journal.add, []
 
-    def add_or_die(parts: Parts, result: object) -> None:
+    def add_or_die(journal: Journal, result: object) -> None:
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append(add(parts, result))
+        done.append(add(journal, result))
 
-    monkeypatch.setattr(Parts, "add", add_or_die)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "add", add_or_die)
         run_stage(work, phantom_archive)
     assert not (work.folder / TABLE).exists()
-    monkeypatch.undo()
-    program, again = alone(), []
-    program.run_chunks = lambda work, chunks, refuse, **_: (again.append(chunk) or work(chunk) for chunk in chunks)
-    run_stage(work, phantom_archive, program=program)
-    assert sum(map(len, again)) == len(images(stored)) - 24
+    again = []
+    run_stage(work, phantom_archive, run=lambda do, chunks, *_, **__: (again.extend(one) or do(one) for one in chunks))
+    assert len(again) == len(images(stored)) - 24
     assert images(work) == images(stored)
     assert (work.folder / TABLE).read_bytes() == (stored.folder / TABLE).read_bytes()
 
@@ -194,7 +194,7 @@ def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path, prepared
     rows = slices(work)
     for path in rows.loc[rows["brain_diff"] > 60, "path"].iloc[::2]:
         (unpacked / path).write_bytes(b"damaged")
-    with pytest.raises(BadInput, match=r"slices could not be stored, more than data\.bad_share \(20%\).*hu_rejected"):
+    with pytest.raises(BadInput, match=r"hu_rejected\.csv: \d+ of \d+ files were refused, more than data\.bad_share"):
         run_stage(work, unpacked)
     assert not (work.folder / TABLE).exists()
 
@@ -211,14 +211,17 @@ def test_files_that_have_gone_are_counted_and_named(changing: Work, unpacked: Pa
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
-    tmp_path: Path, prepared: Work, phantom_archive: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    prepared: Work,
+    phantom_archive: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     work = work_at(tmp_path / "work", CONFIG)
     copy_work(prepared, work)
-    program = alone()
-    program.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=50_000))
+    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda _: SimpleNamespace(free=50_000))
     with pytest.raises(BadInput, match=r"\d+ images need about 0\.00 GB, and 0\.00 GB are free; make room"):
-        run_stage(work, phantom_archive, program=program)
+        run_stage(work, phantom_archive)
     assert "images to store, about" in capsys.readouterr().err
     assert images(work) == {}
 
@@ -255,7 +258,7 @@ def test_a_file_that_kills_its_decoder_costs_itself_alone(
 ) -> None:
     work = work_at(tmp_path / "work", CONFIG)
     copy_work(prepared, work)
-    program, calls = alone(), []
+    calls = []
 
     def die_on_the_fifth(work: object, chunks: object, refuse: object, **_: object) -> object:
         for chunk in chunks:
@@ -263,14 +266,13 @@ def test_a_file_that_kills_its_decoder_costs_itself_alone(
                 calls.append(file)
                 yield refuse(file) if len(calls) == 5 else work([file])
 
-    program.run_chunks = die_on_the_fifth
-    run_stage(work, phantom_archive, program=program)
+    run_stage(work, phantom_archive, run=die_on_the_fifth)
     rejected = pd.read_csv(work.folder / DATA / "hu_rejected.csv")
     assert rejected["reason"].tolist() == ["decoder_died"]
     assert rejected["path"].tolist() == [calls[4].file.label]
-    assert table(work).set_index("image_id").loc[[calls[4].image_id], "hu_crc32"].isna().all()
+    assert table(work).set_index("image_id").loc[[calls[4].facts[0]], "hu_crc32"].isna().all()
     run_stage(work, phantom_archive)  # it may have been the memory: such a file is tried again
-    assert table(work).set_index("image_id").loc[[calls[4].image_id], "hu_crc32"].notna().all()
+    assert table(work).set_index("image_id").loc[[calls[4].facts[0]], "hu_crc32"].notna().all()
 
 
 def test_a_file_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
@@ -279,10 +281,7 @@ def test_a_file_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
     work = work_at(tmp_path / "work")
     source = ("--images", tmp_path / "ct", "--data_set", "own")
     run_program("rsna2019_prepare", *work.arguments, *source, "--jobs", 1)
-    program = alone()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["x", "--config", str(CONFIG), "--work", str(work.folder), *map(str, source)])
-        program.main()
+    run_program("stacking_data", *work_at(work.folder, CONFIG).arguments, *source, "--jobs", 1)
     assert pd.read_parquet(work.folder / "data/own/stacking/mini_stacking/slices.parquet")["hu_crc32"].notna().all()
 
 

@@ -36,7 +36,7 @@ LOWEST = int(min(window.lower for window in WINDOWS))  # HU
 HIGHEST = int(max(window.lower + window.width for window in WINDOWS))  # HU
 BITS = (HIGHEST - LOWEST).bit_length()
 SUFFIX = ".jls"
-BYTES_A_PIXEL = 0.2  # to estimate the disk that is needed; real heads of noisy scanners took 0.17
+BYTES_PER_PIXEL = 0.2  # to estimate the disk that is needed; real heads of noisy scanners took 0.17
 REMEDY = "sh bin/run_41_stacking_data.sh"
 
 

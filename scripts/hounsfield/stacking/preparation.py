@@ -1,22 +1,27 @@
-"""One pass over a DICOM file: from its bytes to the stored image in Hounsfield units."""
+"""From the DICOM files that were prepared to images in Hounsfield units, which this system stores beside the others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hounsfield.core.dicom.reader import read_slice
-from hounsfield.core.errors import Refused
-from hounsfield.core.intake.archives import SourceFile
-from hounsfield.core.intake.executors import SECONDS_A_FILE, file_time_limit
-from hounsfield.core.intake.journal import Prepared, refused_row
+from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.core.intake.journal import Journal
+from hounsfield.core.logs import logger
 from hounsfield.core.storage.image_files import store_image
-from hounsfield.stacking.hu_images import encode_hu, hu_of, hu_path
+from hounsfield.stacking.hu_images import BYTES_PER_PIXEL, SUFFIX, encode_hu, hu_of, hu_path
 
+# of the table of slices: how a file was prepared, and what its image in Hounsfield units has to agree with
+AS_PREPARED = ["image_id", "hu_mean", "intercept_repaired"]
 HU_FILE_SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
@@ -27,45 +32,73 @@ HU_FILE_SCHEMA = pa.schema(
         ("hu_crc32", pa.int64()),
     ]
 )
+NOT_AS_PREPARED = "not_as_prepared"
+DISK_BLOCK_BYTES = 4096  # a file takes half a block more than its bytes, on average
 
 
-class HuFile(NamedTuple):
-    """A file, and what the table of slices says of it."""
-
-    file: SourceFile
-    image_id: str
-    hu_mean: float
-    intercept_repaired: bool
+def open_journal(folder: Path, images: Path) -> Journal:
+    """The journal in `folder` of the images in Hounsfield units below `images`."""
+    return Journal(folder, HU_FILE_SCHEMA, images, SUFFIX, retryable=[NOT_AS_PREPARED])
 
 
-def store_chunk(files: Sequence[HuFile], *, folder: str) -> Prepared:
-    """Store each file's image; what cannot be used is refused with a reason, and costs itself alone."""
-    prepared = Prepared()
-    for file in files:
-        try:
-            with file_time_limit(SECONDS_A_FILE):
-                prepared.rows.append(store_file(file, Path(folder)))
-        except Refused as refusal:
-            prepared.rejected.append(refused_row(file.file, refusal.code, refusal.message))
-    return prepared
+def store_file(
+    file: SourceFile, image_id: str, hu_mean: float, intercept_repaired: bool, *, folder: Path
+) -> dict[str, Any]:
+    """Write one slice's image in Hounsfield units below `folder` and return its row (HU_FILE_SCHEMA).
 
-
-def store_file(file: HuFile, folder: Path) -> dict[str, Any]:
-    """Write one slice's image in Hounsfield units, and return what vouches for it.
-
-    The intercept is repaired where preparation has repaired it, so that image and table tell of the same values.
+    The intercept is repaired where preparation has repaired it, so that image and table hold the same values.
     Raises Refused where the values are not those that the table of slices was made from.
     """
-    slice_ = read_slice(file.file.read(), repair_intercept=file.intercept_repaired)
+    slice_ = read_slice(file.read(), repair_intercept=intercept_repaired)
     mean = float(slice_.stored.mean()) * slice_.slope + slice_.intercept
-    if not math.isclose(mean, file.hu_mean, rel_tol=1e-5, abs_tol=1e-2):
-        message = f"its mean is {mean:.2f} HU, and was {file.hu_mean:.2f} when it was prepared; prepare it again"
-        raise Refused("not_as_prepared", message)
+    if not math.isclose(mean, hu_mean, rel_tol=1e-5, abs_tol=1e-2):
+        message = f"its mean is {mean:.2f} HU, and was {hu_mean:.2f} when it was prepared; prepare it again"
+        raise Refused(NOT_AS_PREPARED, message)
     return {
-        "image_id": file.image_id,
-        "path": file.file.label,
-        "stamp": file.file.stamp,
-        "hu_mean": file.hu_mean,
-        "intercept_repaired": file.intercept_repaired,
-        "hu_crc32": store_image(hu_path(folder, file.image_id), encode_hu(hu_of(slice_))),
+        "image_id": image_id,
+        "hu_mean": hu_mean,
+        "intercept_repaired": intercept_repaired,
+        "hu_crc32": store_image(hu_path(folder, image_id), encode_hu(hu_of(slice_))),
     }
+
+
+def find_files(wanted: pd.DataFrame, source: Path, prepared: Path) -> FileList:
+    """The file of every slice in `wanted`, in its order. Raises MissingInput, naming those that are not there.
+
+    wanted: indexed by path. source: the archive or the folder. prepared: the table that names the files, for the error.
+    """
+    listing = list_files(source)
+    places = pc.index_in(pa.array(wanted.index, pa.string()), value_set=listing.labels)
+    absent = wanted.index[places.is_null().to_numpy(zero_copy_only=False)]
+    if len(absent):
+        raise MissingInput(
+            f"{source}: {len(absent)} of the {len(wanted)} files that {prepared} needs are not there; the first are "
+            f"{list(absent[:10])}. Name what was prepared, with --archive or --images"
+        )
+    return listing.take(places.to_numpy())
+
+
+def files_to_store(files: FileList, journal: Journal, wanted: pd.DataFrame) -> FileList:
+    """Files whose image is not stored yet, and files that were prepared otherwise when it was. wanted: by path."""
+    rows, _ = journal.join(files)
+    then = rows.to_pandas().set_index("path")[AS_PREPARED]
+    now = wanted.loc[then.index, AS_PREPARED].astype(then.dtypes)
+    outdated = pa.array(then.index[(then != now).any(axis=1)], pa.string())
+    todo = [pc.is_in(files.labels, paths) for paths in (journal.unrecorded(files).labels, outdated)]
+    return files.take(pc.or_(*todo).to_numpy(zero_copy_only=False))
+
+
+def check_space(count: int, sizes: pd.DataFrame, folder: Path) -> None:
+    """Say what disk `count` images will need and what is free. Raises BadInput when it does not fit.
+
+    sizes: `rows` and `columns` of the slices, pixels. folder: where the images will lie.
+    """
+    pixels = sizes[["rows", "columns"]].to_numpy(np.int64).prod(axis=1).mean()
+    needed = count * (pixels * BYTES_PER_PIXEL + DISK_BLOCK_BYTES / 2) / 1e9  # GB
+    free = shutil.disk_usage(folder).free / 1e9
+    logger.info("stacking data: %d images to store, about %.2f GB; %.2f GB are free in %s", count, needed, free, folder)
+    if needed > free:
+        raise BadInput(
+            f"{folder}: {count} images need about {needed:.2f} GB, and {free:.2f} GB are free; make room, or use a "
+            "work folder on another disk (--work)"
+        )

@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hounsfield.core.intake import journal as parts_module
+from hounsfield.core.intake import journal as journal_module
 from hounsfield.core.intake.archives import FileList, list_files
-from hounsfield.core.intake.journal import Parts, Prepared, refused_row
+from hounsfield.core.intake.journal import Journal, Prepared, refusal
 from hounsfield.core.storage.image_files import image_path
 
-PARTS_A_BLOCK = 4
-FILES = PARTS_A_BLOCK + 3
+ENTRIES_PER_BLOCK = 4
+FILES = ENTRIES_PER_BLOCK + 3
 SCHEMA = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("stamp", pa.int64()), ("hu_mean", pa.float32())])
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts_module, "PARTS_A_BLOCK", PARTS_A_BLOCK)
+    monkeypatch.setattr(journal_module, "ENTRIES_PER_BLOCK", ENTRIES_PER_BLOCK)
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def files(tmp_path: Path) -> FileList:
     return list_files(tmp_path / "ct")
 
 
-def open_parts(folder: Path) -> Parts:
-    return Parts(folder / "parts", SCHEMA, ".jpg")
+def open_journal(folder: Path) -> Journal:
+    return Journal(folder / "journal", SCHEMA, folder / "images", ".jpg", retryable=["changed_since"])
 
 
 def prepared(tmp_path: Path, *files: Any, hu_mean: float = 0.0) -> Prepared:
@@ -45,32 +45,32 @@ def prepared(tmp_path: Path, *files: Any, hu_mean: float = 0.0) -> Prepared:
     return Prepared(rows=[{**one, "hu_mean": hu_mean} for one in known])
 
 
-def fill(tmp_path: Path, files: FileList) -> Parts:
-    """A part a file; every third file is refused."""
-    parts = open_parts(tmp_path)
+def fill(tmp_path: Path, files: FileList) -> Journal:
+    """An entry per file; every third file is refused."""
+    journal = open_journal(tmp_path)
     for number, file in enumerate(files):
-        refused = Prepared(rejected=[refused_row(file, "modality", "MR")])
-        parts.add(refused if number % 3 == 2 else prepared(tmp_path, file))
-    return parts
+        refused = Prepared(rejected=[refusal(file, "modality", "MR")])
+        journal.add(refused if number % 3 == 2 else prepared(tmp_path, file))
+    return journal
 
 
-def names(parts: Parts, files: FileList) -> tuple[list[str], list[str]]:
-    rows, rejected = parts.join(files)
+def names(journal: Journal, files: FileList) -> tuple[list[str], list[str]]:
+    rows, rejected = journal.join(files)
     return rows["path"].to_pylist(), rejected["path"].to_pylist()
 
 
-def test_a_full_block_of_parts_becomes_one_and_says_the_same(tmp_path: Path, files: FileList) -> None:
-    parts = fill(tmp_path, files)
-    left = {path.name for path in (tmp_path / "parts").glob("*.parquet")}
+def test_a_full_block_of_entries_becomes_one_with_the_same_results(tmp_path: Path, files: FileList) -> None:
+    journal = fill(tmp_path, files)
+    left = {path.name for path in (tmp_path / "journal").glob("*.parquet")}
     later = {"0000004.rows.parquet", "0000005.rejected.parquet", "0000006.rows.parquet"}
     assert left == {"0000003.rows.parquet", "0000003.rejected.parquet", *later}
-    usable, refused = names(parts, files)
+    usable, refused = names(journal, files)
     assert refused == [f"{n:03d}" for n in range(FILES) if n % 3 == 2]
     assert usable == [f"{n:03d}" for n in range(FILES) if n % 3 != 2]
-    assert not parts.missing(files, tmp_path / "images")
+    assert not journal.unrecorded(files)
 
 
-@pytest.mark.parametrize("moment", range(PARTS_A_BLOCK + 1))
+@pytest.mark.parametrize("moment", range(ENTRIES_PER_BLOCK + 1))
 def test_a_merge_that_is_killed_loses_nothing_and_doubles_nothing(
     tmp_path: Path, files: FileList, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
@@ -86,50 +86,51 @@ def test_a_merge_that_is_killed_loses_nothing_and_doubles_nothing(
 
         return done
 
-    monkeypatch.setattr(parts_module, "write_arrow", counted(parts_module.write_arrow))
+    monkeypatch.setattr(journal_module, "write_arrow", counted(journal_module.write_arrow))
     monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
     with pytest.raises(KeyboardInterrupt):
-        fill(tmp_path, files[:PARTS_A_BLOCK])
+        fill(tmp_path, files[:ENTRIES_PER_BLOCK])
     moment = -1  # from here on nothing is stopped
-    parts = open_parts(tmp_path)
-    assert len(list((tmp_path / "parts").glob("*.parquet"))) == 2
-    usable, refused = names(parts, files)
-    assert sorted(usable + refused) == [f"{n:03d}" for n in range(PARTS_A_BLOCK)]
-    assert [file.name for file in parts.missing(files, tmp_path / "images")] == ["004", "005", "006"]
+    journal = open_journal(tmp_path)
+    assert len(list((tmp_path / "journal").glob("*.parquet"))) == 2
+    usable, refused = names(journal, files)
+    assert sorted(usable + refused) == [f"{n:03d}" for n in range(ENTRIES_PER_BLOCK)]
+    assert [file.name for file in journal.unrecorded(files)] == ["004", "005", "006"]
 
 
-def test_the_later_of_two_parts_is_right_merged_or_not(tmp_path: Path, files: FileList) -> None:
-    parts = open_parts(tmp_path)
-    parts.add(prepared(tmp_path, files[0], files[1], hu_mean=1))
-    parts.add(Prepared(rejected=[refused_row(files[2], "decoder_died", "")]))
-    parts.add(prepared(tmp_path, files[0], files[2], hu_mean=2))
+def test_the_later_of_two_entries_counts_merged_or_not(tmp_path: Path, files: FileList) -> None:
+    journal = open_journal(tmp_path)
+    journal.add(prepared(tmp_path, files[0], files[1], hu_mean=1))
+    journal.add(Prepared(rejected=[refusal(files[2], "decoder_died", "")]))
+    journal.add(prepared(tmp_path, files[0], files[2], hu_mean=2))
     for _ in range(2):
-        rows, rejected = parts.join(files)
+        rows, rejected = journal.join(files)
         assert rows.select(["path", "hu_mean"]).to_pydict() == {"path": ["000", "001", "002"], "hu_mean": [2, 1, 2]}
         assert len(rejected) == 0  # what died at first was prepared later
-        while len(list((tmp_path / "parts").glob("*.parquet"))) > 1:
-            parts.add(Prepared())
-    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["0000003.rows.parquet"]
+        while len(list((tmp_path / "journal").glob("*.parquet"))) > 1:
+            journal.add(Prepared())
+    assert [path.name for path in (tmp_path / "journal").iterdir()] == ["0000003.rows.parquet"]
 
 
-def test_lost_images_passing_rejects_and_changed_files_are_missing(tmp_path: Path, files: FileList) -> None:
-    parts = fill(tmp_path, files)
+def test_lost_images_retryable_refusals_and_changed_files_have_no_result(tmp_path: Path, files: FileList) -> None:
+    journal = fill(tmp_path, files)
     image_path(tmp_path / "images", "ID_001").unlink()
-    parts.add(Prepared(rejected=[refused_row(files[6], "unreadable_file", "")]))
+    journal.add(Prepared(rejected=[refusal(files[6], "unreadable_file", "")]))
+    journal.add(Prepared(rejected=[refusal(files[0], "changed_since", "")]))
     os.utime(tmp_path / "ct" / "004", ns=(0, 10**9))
-    found = parts.missing(list_files(tmp_path / "ct"), tmp_path / "images")
-    assert [file.name for file in found] == ["001", "004", "006"]
+    found = journal.unrecorded(list_files(tmp_path / "ct"))
+    assert [file.name for file in found] == ["000", "001", "004", "006"]
 
 
-def test_files_that_have_gone_are_passed_over(tmp_path: Path, files: FileList) -> None:
-    parts = fill(tmp_path, files)
-    assert names(parts, files.take(np.array([1, 2]))) == (["001"], ["002"])
+def test_files_that_have_gone_are_left_out(tmp_path: Path, files: FileList) -> None:
+    journal = fill(tmp_path, files)
+    assert names(journal, files.take(np.array([1, 2]))) == (["001"], ["002"])
 
 
 def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / ".0000001.rejected.parquet.partial").write_bytes(b"PAR1")
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / ".0000001.rejected.parquet.partial").write_bytes(b"PAR1")
 
-    open_parts(tmp_path)
+    open_journal(tmp_path)
 
-    assert list((tmp_path / "parts").iterdir()) == []
+    assert list((tmp_path / "journal").iterdir()) == []

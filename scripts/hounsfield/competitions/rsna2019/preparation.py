@@ -2,83 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
 from hounsfield.competitions.rsna2019.tables import ORIENTATION, POSITION
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
-from hounsfield.core.errors import Refused
 from hounsfield.core.imaging.boxes import bounding_box
 from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL, window_table
 from hounsfield.core.intake.archives import SourceFile
-from hounsfield.core.intake.executors import SECONDS_A_FILE, file_time_limit
-from hounsfield.core.intake.journal import Prepared, refused_row
+from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, store_image
 
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
-PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 
 
-class Naming(NamedTuple):
-    """How identifiers become pseudonyms. key: of one's own data; None for the competition, which has given its own.
-
-    Patient numbers are few enough to try them all, so a digest without a key would not hide them.
-    """
-
-    key: bytes | None
-
-    def pseudonym(self, value: str) -> str:
-        """The competition's pseudonyms (`ID_...`) as they are; any other identifier as a keyed digest of its text."""
-        if self.key is None and PSEUDONYM.fullmatch(value):
-            return value
-        digest = hmac.new(self.key or b"", value.encode("utf-8", "surrogateescape"), hashlib.sha256)
-        return f"ID_{digest.hexdigest()[:12]}"
-
-    def number(self, value: str) -> int:
-        """A number of 48 bits that is the same for the same identifier; 0 for none."""
-        digest = hmac.new(self.key or b"", value.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
-        return int.from_bytes(digest[:6]) if value else 0
-
-    def image_id(self, file: SourceFile) -> str:
-        """A slice's identifier: the competition's file stem, or the digest of the file's path in the input.
-
-        Never header text: what a header claims may be empty, the same in every file, or `../../x`.
-        """
-        return self.pseudonym(PurePosixPath(file.name).stem if self.key is None else file.name)
-
-
-def prepare_chunk(
-    files: Sequence[SourceFile], *, images: str, naming: Naming, repair_intercept: bool, jpeg_quality: int
-) -> Prepared:
-    """Prepare each file; what cannot be used is refused with a reason, and costs itself alone."""
-    cv2.setNumThreads(1)  # the processes are the parallelism
-    prepared = Prepared()
-    for file in files:
-        try:
-            with file_time_limit(SECONDS_A_FILE):
-                row = prepare_file(file, Path(images), naming, repair=repair_intercept, jpeg_quality=jpeg_quality)
-            prepared.rows.append(row)
-        except Refused as refusal:
-            prepared.rejected.append(refused_row(file, refusal.code, refusal.message))
-    return prepared
-
-
-def prepare_file(file: SourceFile, images: Path, naming: Naming, *, repair: bool, jpeg_quality: int) -> dict[str, Any]:
-    """Write one slice's image and return its row of the slice table."""
+def prepare_file(
+    file: SourceFile, *, images: Path, naming: Naming, repair_intercept: bool, jpeg_quality: int
+) -> dict[str, Any]:
+    """Write one slice's image below `images` and return its row (FILE_SCHEMA). Raises Refused."""
     image_id = naming.image_id(file)
-    slice_ = read_slice(file.read(), repair_intercept=repair)
+    slice_ = read_slice(file.read(), repair_intercept=repair_intercept)
     image, statistics = window_image(slice_)
     return {
         "image_id": image_id,
-        "path": file.label,
-        "stamp": file.stamp,
         "image_crc32": store_image(image_path(images, image_id), encode_jpeg(image, jpeg_quality)),
         **_header_columns(slice_, str(PurePosixPath(file.name).parent), naming),
         **statistics,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,13 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.labels import read_labels
-from hounsfield.competitions.rsna2019.paths import TEST_FOLDERS, TRAIN_FOLDERS
-from hounsfield.competitions.rsna2019.preparation import PSEUDONYM, Naming
-from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.competitions.rsna2019.paths import TEST_FOLDERS, TRAIN_FOLDERS, data_folder, raw_archive
+from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
 from hounsfield.core.intake.archives import BLOCK, FileList, SourceFile, list_files
+from hounsfield.core.intake.pseudonyms import Naming, read_key
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 IMAGE = rf"(?:^|/)(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})/+[^/.][^/]*\.dcm$"
+PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
+GIVEN_NAMES = Naming(given=PSEUDONYM)
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 
@@ -42,6 +45,23 @@ class Source:
         return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample": sample.hexdigest()}
 
 
+def find_source(work: Path, data_set: str, *, archive: str | None, images: str | None, labels: str | None) -> Source:
+    """The files to prepare, as the options --archive, --images and --labels name them. Raises WrongUse."""
+    if images is None:
+        if labels is not None:
+            raise WrongUse("--labels goes with --images; the competition's archive brings its own")
+        return competition_source(Path(archive or raw_archive(work, data_set)).absolute())
+    if archive is not None:
+        raise WrongUse("--archive and --images name two sources; give one")
+    if data_set in ("rsna2019", "phantom"):
+        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
+    folder, outputs = Path(images).absolute(), data_folder(work, data_set)
+    if outputs.is_relative_to(folder.resolve()):
+        raise WrongUse(f"{folder} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    naming = Naming(read_key(outputs / "pseudonyms.key"))
+    return own_source(folder, None if labels is None else Path(labels), naming)
+
+
 def competition_source(archive: Path) -> Source:
     """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder.
 
@@ -55,8 +75,8 @@ def competition_source(archive: Path) -> Source:
             f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
             f"among {len(listing)} files; is it the whole archive?"
         )
-    images, naming = listing.take(is_image), Naming(key=None)
-    image_ids = competition_ids(images, naming)
+    images = listing.take(is_image)
+    image_ids = competition_ids(images)
     _refuse_twins(archive, image_ids)
     train = image_ids.filter(pc.is_in(folders.filter(is_image), pa.array(TRAIN_FOLDERS)))
     labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
@@ -72,14 +92,14 @@ def competition_source(archive: Path) -> Source:
             )
         labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
     sample = None if sample_file is None else _content(sample_file)
-    return Source(images, labels, sample, naming, len(listing) - len(images))
+    return Source(images, labels, sample, GIVEN_NAMES, len(listing) - len(images))
 
 
-def competition_ids(images: FileList, naming: Naming) -> pa.Array:
+def competition_ids(images: FileList) -> pa.Array:
     """The identifier of every image, (N,) text; quickly, where the files are named as the competition's are."""
     found = pc.struct_field(pc.extract_regex(images.labels, rf"/(?P<id>{PSEUDONYM.pattern})\.dcm$"), "id")
     strange = found.is_null().to_numpy(zero_copy_only=False)
-    others = pa.array([naming.image_id(file) for file in images.take(strange)], pa.string())
+    others = pa.array([GIVEN_NAMES.image_id(file) for file in images.take(strange)], pa.string())
     return pc.replace_with_mask(found, pa.array(strange), others)
 
 

@@ -15,7 +15,8 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import PREPARE, slices_path
 from hounsfield.core.evaluation.folds import fold_by_first_row
 from hounsfield.core.imaging.geometry import position_along_normal, slice_normal
-from hounsfield.core.storage.tables import read_table
+from hounsfield.core.logs import logger
+from hounsfield.core.storage.tables import read_table, to_arrow
 
 POSITION = ("x_mm", "y_mm", "z_mm")  # ImagePositionPatient
 ORIENTATION = tuple(f"{line}_{axis}" for line in ("row", "column") for axis in "xyz")  # direction cosines
@@ -67,10 +68,56 @@ SLICE_SCHEMA = pa.schema(
     ]
 )
 
+# what the order, the folds and the flags of slices follow from
+ORDERING_COLUMNS = (
+    "image_id", *SERIES_KEY, *POSITION, *ORIENTATION, "instance_number", "flags", "sop_number", "image_crc32"
+)  # fmt: skip
+COPIED = set(FILE_SCHEMA.names) - {"flags"}  # go from the files to the table of slices as they are
+
 
 def read_slices(work: Path, data_set: str, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     """The slices of a data set, sorted by split, series and order in the series."""
     return read_table(slices_path(work, data_set), SLICE_SCHEMA, remedy=PREPARE, columns=columns)
+
+
+def files_to_order(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the order of the slices follows from, and the refusals of slices that no order can hold.
+
+    rows: FILE_SCHEMA, one per file. Returns ORDERING_COLUMNS, with all flags, and `row`, the place in `rows`; and path,
+    reason and message of the slices that lie otherwise than their series.
+    """
+    files = rows.select(ORDERING_COLUMNS).to_pandas()
+    files["flags"] = flags_with_repeats(files)
+    tilted = tilted_away(files)
+    refused = pd.DataFrame({"path": rows["path"].filter(pa.array(tilted)).to_pandas()})
+    message = "lies more than 5 degrees off the other slices of its series"
+    refused = refused.assign(reason="mixed_orientation", message=message)
+    return files.assign(row=np.arange(len(files)))[~tilted], refused
+
+
+def slice_table(rows: pa.Table, slices: pd.DataFrame) -> pa.Table:
+    """The table of slices (SLICE_SCHEMA): `rows` in the order of `slices`, and the columns that were found for these.
+
+    rows: FILE_SCHEMA. slices: with `row`, the place of each slice in `rows`, and all columns that `rows` does not have.
+    """
+    row = pa.array(slices["row"])
+    found = to_arrow(slices, pa.schema([field for field in SLICE_SCHEMA if field.name not in COPIED]))
+    columns = [rows[name].take(row) if name in COPIED else found[name] for name in SLICE_SCHEMA.names]
+    return pa.table(columns, schema=SLICE_SCHEMA)
+
+
+def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
+    """Say what was kept and what is odd about it. ignored: other files. spacing: the table of spacing_facts."""
+    train = slices["split"] == "train"
+    logger.info(
+        "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
+        len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), (~train).sum(), ignored,
+    )  # fmt: skip
+    flags, counts = np.unique(" ".join(slices["flags"]).split(), return_counts=True)
+    for flag, count in zip(flags, counts, strict=True):
+        logger.info("flagged %d: %s", count, flag)
+    for fact, count in spacing_facts(slices)["fact"].value_counts().items():
+        logger.info("spacing: %d times a %s (see %s)", count, fact, spacing)
 
 
 def flags_with_repeats(files: pd.DataFrame) -> pd.Series:

@@ -32,10 +32,10 @@ FileT = TypeVar("FileT")
 ResultT = TypeVar("ResultT")
 Work = Callable[[Sequence[FileT]], ResultT]
 
-# glibc gives memory back after every slice and asks for it again with the next; keeping it doubles a worker's rate
+# glibc gives memory back after every image and asks for it again with the next; keeping it doubles a worker's rate
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(128 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20)}
-SECONDS_A_FILE = 20.0  # a decoder that takes longer hangs
-CHUNKS_A_WORKER = 2  # waiting or under way; more would only be done twice after a death
+SECONDS_PER_FILE = 20.0  # a decoder that takes longer hangs
+CHUNKS_PER_WORKER = 2  # waiting or under way; more would only be done twice after a death
 SECONDS_TO_CONNECT = 30.0
 SECONDS_ORPHANED = 1.0
 
@@ -156,7 +156,7 @@ def _until_broken(
         under_way: dict[Future[ResultT], Sequence[FileT]] = {}
         broken = False
         while not broken:
-            limit = count_workers() * CHUNKS_A_WORKER
+            limit = count_workers() * CHUNKS_PER_WORKER
             while not broken and len(under_way) < limit:
                 chunk = next(waiting, None)
                 if chunk is None:

@@ -1,16 +1,17 @@
-"""What preparation has done so far, as small tables that are joined at the end.
+"""What an intake has done so far, as small tables that are joined at the end.
 
-Each finished chunk of files leaves one part: its rows and its rejects. A run that was killed, or one that finds new
-files, prepares only the files that no part vouches for. Where two parts tell of one path, the later one is right.
+Each finished chunk of files leaves one entry: its rows and its refusals. A run that was killed, or one that finds new
+files, prepares only files without a recorded result. Where two entries record one path, the later one counts.
 
-Parts are numbered, and a full block of 64 numbers is merged into its last one: a competition is then 214 parts and not
-13,657. The merged tables come into being under the last number, and only then are the others removed; killed in
-between, what is left of those is older than what they were merged into, and says nothing.
+Entries are numbered, and a full block of 64 numbers is merged into its last one: 874,035 files are then 214 entries and
+not 13,657. The merged tables are written under the last number, and only then are the others removed; after a kill in
+between, what is left of those is older than the merged entry, and does not count.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,60 +22,67 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.intake.archives import FileList, SourceFile
-from hounsfield.core.intake.executors import SECONDS_A_FILE
+from hounsfield.core.intake.executors import SECONDS_PER_FILE
 from hounsfield.core.storage.image_files import images_exist
 from hounsfield.core.storage.tables import read_arrow, write_arrow, write_table
 
 REJECT_SCHEMA = pa.schema(
     [("path", pa.string()), ("stamp", pa.int64()), ("reason", pa.string()), ("message", pa.string())]
 )
-# what may be otherwise the next time: these rejects do not vouch for their file
-PASSING = ["unreadable_file", "decoder_died", "not_as_prepared"]
+RETRYABLE = frozenset({"unreadable_file", "decoder_died"})  # reasons that may be gone the next time
 ROWS, REJECTED = "rows", "rejected"
-PART = re.compile(rf"(\d{{7}})\.({ROWS}|{REJECTED})\.parquet")
-PARTS_A_BLOCK = 64
+ENTRY = re.compile(rf"(\d{{7}})\.({ROWS}|{REJECTED})\.parquet")
+ENTRIES_PER_BLOCK = 64
 
 
 @dataclass
 class Prepared:
-    """What one chunk of files gave: a row for each file that could be used, and a reason for each that could not."""
+    """What one chunk of files gave: a row for each file that could be used, and a refusal for each that could not."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
 
-def refused_row(file: SourceFile, code: str, message: str) -> dict[str, Any]:
-    """One row of the rejects table."""
+def refusal(file: SourceFile, code: str, message: str) -> dict[str, Any]:
+    """One row of REJECT_SCHEMA."""
     return {"path": file.label, "stamp": file.stamp, "reason": code, "message": message}
 
 
-def refuse_deadly(file: SourceFile) -> Prepared:
+def refusal_of_killed_file(file: SourceFile) -> Prepared:
     """The result for a file whose decoding ended the process or took longer than the limit."""
-    message = f"its decoder died, or took more than {SECONDS_A_FILE:.0f} s"
-    return Prepared(rejected=[refused_row(file, "decoder_died", message)])
+    message = f"its decoder died, or took more than {SECONDS_PER_FILE:.0f} s"
+    return Prepared(rejected=[refusal(file, "decoder_died", message)])
 
 
-class Part(NamedTuple):
-    """One table; in order of number and kind, the later ones are right."""
+class Entry(NamedTuple):
+    """One table; in order of number and kind, the later ones count."""
 
     number: int
     kind: str
     path: Path
 
 
-class Parts:
-    """The parts of one data set, in `folder`."""
+class Journal:
+    """The entries of one data set."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, suffix: str) -> None:
-        """schema: of the rows; it has `path`, `stamp` and `image_id`. suffix: of the images that rows vouch for."""
-        self._folder, self._suffix = folder, suffix
+    def __init__(
+        self, folder: Path, schema: pa.Schema, images: Path, suffix: str, retryable: Collection[str] = ()
+    ) -> None:
+        """Open the journal in `folder`, which the caller has locked.
+
+        schema: of the rows; it has `path`, `stamp` and `image_id`. images, suffix: the folder of the prepared images
+        and the end of their names; a row counts while its image is there. retryable: reasons beside RETRYABLE for which
+        a file is prepared again.
+        """
+        self._folder, self._images, self._suffix = folder, images, suffix
         self._schemas = {ROWS: schema, REJECTED: REJECT_SCHEMA}
-        for unfinished in folder.glob(".*.partial"):  # a run that was killed was writing it; the caller holds the lock
+        self._retryable = pa.array(sorted({*RETRYABLE, *retryable}))
+        for unfinished in folder.glob(".*.partial"):  # a run was killed while it wrote this
             unfinished.unlink()
-        numbers = np.unique([part.number for part in self._parts()])
+        numbers = np.unique([entry.number for entry in self._entries()])
         self._next = int(numbers.max(initial=-1)) + 1
-        for block in np.unique(numbers // PARTS_A_BLOCK):  # a merge that was cut short, or parts that never were merged
-            if block < self._next // PARTS_A_BLOCK and (numbers // PARTS_A_BLOCK == block).sum() > 1:
+        for block in np.unique(numbers // ENTRIES_PER_BLOCK):  # a merge that was cut short, or was never begun
+            if block < self._next // ENTRIES_PER_BLOCK and (numbers // ENTRIES_PER_BLOCK == block).sum() > 1:
                 self._merge(int(block))
 
     def add(self, prepared: Prepared) -> None:
@@ -84,88 +92,81 @@ class Parts:
                 schema = self._schemas[kind]
                 write_table(self._path(self._next, kind), pd.DataFrame(rows, columns=schema.names), schema)
         self._next += 1
-        if self._next % PARTS_A_BLOCK == 0:
-            self._merge(self._next // PARTS_A_BLOCK - 1)
+        if self._next % ENTRIES_PER_BLOCK == 0:
+            self._merge(self._next // ENTRIES_PER_BLOCK - 1)
 
     def join(self, files: FileList) -> tuple[pa.Table, pa.Table]:
-        """Rows and rejects of those of `files` that are done, one row a file, sorted by path.
+        """Rows and refusals of those of `files` that are done, one row per file, sorted by path.
 
-        Parts about files that have gone, or changed since, are passed over.
+        What was recorded of files that have gone, or changed since, is left out.
         """
-        parts = self._parts()
-        told = self._columns(parts, "path", "stamp")
-        place = pc.index_in(told["path"].combine_chunks(), value_set=files.labels)
-        stamps = np.append(files.stamps, -1)  # -1: for the files that have gone
-        current = stamps[place.fill_null(-1).to_numpy()] == told["stamp"].to_numpy()
-        current &= place.is_valid().to_numpy(zero_copy_only=False)
-        rows, rejected = self._pick(parts, current & _last_of_each(told["path"]))
+        entries = self._entries()
+        recorded = self._columns(entries, "path", "stamp")
+        current = _known(recorded["path"], recorded["stamp"].to_numpy(), files.labels, files.stamps)
+        rows, rejected = self._pick(entries, current & _last_of_each(recorded["path"]))
         return rows.sort_by("path"), rejected.sort_by("path")
 
-    def missing(self, files: FileList, images: Path) -> FileList:
-        """Those of `files` that no part vouches for, or whose image has gone from the folder `images`."""
-        parts = self._parts()
-        told = self._columns(parts, "path", "stamp")
-        told = told.filter(pa.array(self._vouched(parts, images) & _last_of_each(told["path"])))
-        place = pc.index_in(files.labels, value_set=told["path"].combine_chunks())
-        stamps = np.append(told["stamp"].to_numpy(), -1)  # -1: for the files that have no place
-        done = stamps[place.fill_null(-1).to_numpy()] == files.stamps
-        return files.take(~(done & place.is_valid().to_numpy(zero_copy_only=False)))
+    def unrecorded(self, files: FileList) -> FileList:
+        """Those of `files` without a recorded result, or whose image is no longer there."""
+        recorded = self._columns(self._entries(), "path", "stamp", "image_id", "reason")
+        counts = self._has_image(recorded["image_id"]) & ~pc.is_in(recorded["reason"], self._retryable).to_numpy()
+        recorded = recorded.filter(pa.array(counts & _last_of_each(recorded["path"])))
+        return files.take(~_known(files.labels, files.stamps, recorded["path"], recorded["stamp"].to_numpy()))
 
-    def _parts(self) -> list[Part]:
-        found = ((path, PART.fullmatch(path.name)) for path in self._folder.glob("*.parquet"))
-        return sorted(Part(int(match[1]), match[2], path) for path, match in found if match)
+    def _entries(self) -> list[Entry]:
+        found = ((path, ENTRY.fullmatch(path.name)) for path in self._folder.glob("*.parquet"))
+        return sorted(Entry(int(match[1]), match[2], path) for path, match in found if match)
 
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number:07d}.{kind}.parquet"
 
     def _merge(self, block: int) -> None:
-        """Merge the parts of one full block into its last number; of each path, only the latest is kept."""
-        last = (block + 1) * PARTS_A_BLOCK - 1
-        parts = [part for part in self._parts() if part.number // PARTS_A_BLOCK == block]
-        merged = self._pick(parts, _last_of_each(self._columns(parts, "path")["path"]))
+        """Merge the entries of one full block into its last number; of each path, only the latest is kept."""
+        last = (block + 1) * ENTRIES_PER_BLOCK - 1
+        entries = [entry for entry in self._entries() if entry.number // ENTRIES_PER_BLOCK == block]
+        merged = self._pick(entries, _last_of_each(self._columns(entries, "path")["path"]))
         for kind, table in zip((ROWS, REJECTED), merged, strict=True):
             if len(table):
                 write_arrow(self._path(last, kind), table)
-        for part in parts:
-            if part.number != last:
-                part.path.unlink()
+        for entry in entries:
+            if entry.number != last:
+                entry.path.unlink()
 
-    def _columns(self, parts: list[Part], *names: str) -> pa.Table:
-        """Some columns of all parts, one after another."""
-        tables = [read_arrow(part.path, self._schemas[part.kind], columns=names) for part in parts]
-        return pa.concat_tables([REJECT_SCHEMA.empty_table().select(names), *tables])
+    def _columns(self, entries: list[Entry], *names: str) -> pa.Table:
+        """Some columns of all entries, one after another; null where a kind of entry does not have a column."""
+        tables = [pa.unify_schemas(list(self._schemas.values())).empty_table().select(names)]
+        for entry in entries:
+            schema = self._schemas[entry.kind]
+            tables.append(read_arrow(entry.path, schema, columns=[name for name in names if name in schema.names]))
+        return pa.concat_tables(tables, promote_options="default")
 
-    def _pick(self, parts: list[Part], wanted: np.ndarray) -> tuple[pa.Table, pa.Table]:
-        """The rows and the rejects that are wanted. wanted: (N,) bool, over the rows of all parts."""
+    def _pick(self, entries: list[Entry], wanted: np.ndarray) -> tuple[pa.Table, pa.Table]:
+        """The rows and the refusals that are wanted. wanted: (N,) bool, over the rows of all entries."""
         found = {kind: [schema.empty_table()] for kind, schema in self._schemas.items()}
         start = 0
-        for part in parts:
-            table = read_arrow(part.path, self._schemas[part.kind])
-            found[part.kind].append(table.filter(pa.array(wanted[start : start + len(table)])))
+        for entry in entries:
+            table = read_arrow(entry.path, self._schemas[entry.kind])
+            found[entry.kind].append(table.filter(pa.array(wanted[start : start + len(table)])))
             start += len(table)
         return pa.concat_tables(found[ROWS]), pa.concat_tables(found[REJECTED])
 
-    def _vouched(self, parts: list[Part], images: Path) -> np.ndarray:
-        """True for the rows whose image lies in the folder `images` and for the rejects that are final.
+    def _has_image(self, image_ids: pa.ChunkedArray) -> np.ndarray:
+        """False where an image should be there and is not, (N,) bool. image_ids: (N,) text, null for refused files."""
+        found = image_ids.is_null().to_numpy()
+        found[~found] = images_exist(self._images, image_ids.drop_null().to_pylist(), self._suffix)
+        return found
 
-        (N,) bool, over the rows of all parts.
-        """
-        found, row_ids, rows = [], [], []
-        start = 0
-        for part in parts:
-            name = "image_id" if part.kind == ROWS else "reason"
-            column = read_arrow(part.path, self._schemas[part.kind], columns=[name])[name]
-            if part.kind == ROWS:
-                row_ids.append(column)
-                rows.append(np.arange(start, start + len(column)))
-                found.append(np.zeros(len(column), bool))
-            else:
-                found.append(~pc.is_in(column, pa.array(PASSING)).to_numpy())
-            start += len(column)
-        vouched = np.concatenate([np.zeros(0, bool), *found])
-        if rows:
-            vouched[np.concatenate(rows)] = images_exist(images, pa.chunked_array(row_ids).to_pylist(), self._suffix)
-        return vouched
+
+def _known(
+    paths: pa.Array | pa.ChunkedArray,
+    stamps: np.ndarray,
+    known_paths: pa.Array | pa.ChunkedArray,
+    known_stamps: np.ndarray,
+) -> np.ndarray:
+    """True where a path is among the known ones and has the same stamp there, (N,) bool."""
+    places = pc.index_in(paths, value_set=known_paths)
+    same = np.append(known_stamps, -1)[places.fill_null(-1).to_numpy()] == stamps  # -1: for paths that are not known
+    return same & places.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _last_of_each(paths: pa.ChunkedArray) -> np.ndarray:

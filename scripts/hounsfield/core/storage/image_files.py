@@ -36,7 +36,7 @@ def images_exist(folder: Path, image_ids: Sequence[str], suffix: str = ".jpg") -
     by_folder = np.argsort(below, kind="stable")
     names, starts = np.unique(below[by_folder], return_index=True)
     exist = np.zeros(len(below), bool)
-    for name, rows in zip(names, np.split(by_folder, starts[1:]), strict=True):
+    for name, rows in zip(names, np.split(by_folder, starts)[1:], strict=True):
         there = _names(folder / str(name))
         exist[rows] = [f"{image_ids[row]}{suffix}" in there for row in rows]
     return exist

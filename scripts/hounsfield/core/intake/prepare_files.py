@@ -1,0 +1,115 @@
+"""Files to rows and refusals, for every competition: in chunks, over processes or a cluster, recorded in a journal.
+
+A competition hands in what becomes of one file. Here is the rest: a file that cannot be used is refused with a reason
+and costs itself alone, also where it ends or blocks its process; and what was done before a kill is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import pandas as pd
+
+from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.intake.archives import FileList, SourceFile
+from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
+from hounsfield.core.intake.journal import Journal, Prepared, refusal, refusal_of_killed_file
+from hounsfield.core.logs import logger, progress
+from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.storage.tables import escape_cell
+
+FILES_PER_CHUNK = 64
+Prepare = Callable[..., dict[str, Any]]  # (file, *facts) -> the file's row without path and stamp
+
+
+class Task(NamedTuple):
+    """A file, and what is known of it already."""
+
+    file: SourceFile
+    facts: tuple[Any, ...] = ()
+
+
+def prepare_files(
+    files: FileList,
+    prepare: Prepare,
+    journal: Journal,
+    *,
+    facts: pd.DataFrame | None = None,
+    jobs: int | None = None,
+    dask_scheduler: str | None = None,
+    files_per_chunk: int = FILES_PER_CHUNK,
+    label: str = "",
+) -> None:
+    """Prepare `files` and record the results in `journal`.
+
+    prepare: called in another process, so it is pickled; returns the columns of the journal's schema but path and
+    stamp, and raises Refused for a file that cannot be used. facts: indexed by the files' labels; its columns are
+    handed to `prepare` after the file. jobs: processes, None for one per core. dask_scheduler: the address of a
+    cluster to use instead. label: of the progress bar.
+    """
+    results = run_chunks(
+        partial(prepare_chunk, prepare=prepare),
+        _chunks(files, facts, files_per_chunk),
+        lambda task: refusal_of_killed_file(task.file),
+        jobs=jobs,
+        dask_scheduler=dask_scheduler,
+    )
+    for prepared in progress(results, total=-(-len(files) // files_per_chunk), unit="chunk", label=label):
+        journal.add(prepared)
+
+
+def prepare_chunk(tasks: Sequence[Task], *, prepare: Prepare) -> Prepared:
+    """Prepare each file; one that cannot be used is refused with a reason, and costs itself alone."""
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    prepared = Prepared()
+    for file, facts in tasks:
+        try:
+            with file_time_limit(SECONDS_PER_FILE):
+                row = prepare(file, *facts)
+            prepared.rows.append({"path": file.label, "stamp": file.stamp, **row})
+        except Refused as refused:
+            prepared.rejected.append(refusal(file, refused.code, refused.message))
+    return prepared
+
+
+def _chunks(files: FileList, facts: pd.DataFrame | None, size: int) -> Iterator[list[Task]]:
+    for block in files.blocks(size):
+        if facts is None:
+            yield list(map(Task, block))
+        else:
+            known = facts.loc[[file.label for file in block]].itertuples(index=False, name=None)
+            yield list(map(Task, block, known))
+
+
+def write_rejected(listing: Path, rejected: pd.DataFrame) -> None:
+    """Write the refused files as CSV, sorted by path, and log how many there are of each reason.
+
+    rejected: at least the columns path, reason and message.
+    """
+    listed = rejected.sort_values("path")[["path", "reason", "message"]]
+    listed["path"] = listed["path"].map(escape_cell)
+    write_bytes(listing, listed.to_csv(index=False).encode())
+    for reason, count in rejected["reason"].value_counts().items():
+        logger.warning("refused %d: %s (see %s)", count, reason, listing)
+
+
+def check_usable(
+    listing: Path, usable: int, rejected: pd.DataFrame, share: float, *, option: str, foreign: Collection[str] = ()
+) -> None:
+    """Raise BadInput when nothing is usable, or when more than `share` of the files is bad.
+
+    listing: the CSV with the reasons, for the message. usable: number of files. option: the setting that `share` comes
+    from. foreign: reasons of files that are not of the kind wanted, which are no sign of damage and do not count.
+    """
+    if len(rejected) and not usable:
+        raise BadInput(f"{listing}: none of {len(rejected)} files is usable; the reasons are listed there")
+    bad = int((~rejected["reason"].isin(list(foreign))).sum())
+    if bad > share * (bad + usable):
+        raise BadInput(
+            f"{listing}: {bad} of {bad + usable} files were refused, more than {option} ({share:.0%}); the reasons are "
+            f"listed there. Mend the files, or accept their loss with a higher {option}"
+        )
