@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from hounsfield.core.stages.outputs import Recipe
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, write_json
 from hounsfield.core.storage.tables import write_table
-from hounsfield.core.training.blocks import join_blocks
+from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices, claimed, open_devices
 from hounsfield.core.training.networks import build_network, embedding_width
-from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
+from hounsfield.hemorrhage.config import DEFAULT_CONFIG, EmbeddingConfig, HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
 from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
-from hounsfield.hemorrhage.inference import classifier_config, extract_blocks
+from hounsfield.hemorrhage.inference import classifier_config, embed_batches
 from hounsfield.hemorrhage.paths import (
     LOGITS,
     ROWS_SCHEMA,
@@ -76,27 +77,28 @@ def extract(
         network = build_network(trained.backbone, len(CLASSES))
         network.load_state_dict(weights)
         network = devices.place(network)
-        dataset = open_slice_images(slices, images_folder(command.work, data_set), trained, config.seed)
-        starts = extract_blocks(folder, network, dataset, config.embedding, trained, devices)
-        devices.barrier()
+        images = open_slice_images(slices, images_folder(command.work, data_set), trained, config.seed)
+        arrays = [array_path(folder, name) for name in (*config.embedding.views, LOGITS)]
+        compute = partial(embed_batches, network, images, config=config.embedding, classifier=trained, devices=devices)
+        size, block = config.embedding.batch_size, config.embedding.block_batches
+        fill_arrays(arrays, len(slices), compute, devices, batch_size=size, block_batches=block)
         if devices.first:
             identity = {"experiment": command.experiment, "data_set": data_set, "fold": fold, "epoch": epoch}
             width = embedding_width(network)
-            finish(folder, slices, starts, config, {**identity, **facts_of_store, "width": width})
+            finish(folder, slices, arrays, config.embedding, {**identity, **facts_of_store, "width": width})
         devices.barrier()
     summary(f"embeddings fold {fold} epoch {epoch}", len(slices), "slices", watch.seconds)
 
 
-def finish(folder: Path, slices: pd.DataFrame, starts: range, config: HemorrhageConfig, facts: dict[str, Any]) -> None:
-    """Join the blocks and write the manifest, which makes the store complete."""
-    arrays = [array_path(folder, name) for name in (*config.embedding.views, LOGITS)]
-    for path in arrays:
-        join_blocks(path, starts, len(slices))
+def finish(
+    folder: Path, slices: pd.DataFrame, arrays: list[Path], config: EmbeddingConfig, facts: dict[str, Any]
+) -> None:
+    """Write the rows and the manifest, which makes the store complete."""
     write_table(folder / "rows.parquet", slices, ROWS_SCHEMA)
     contents = {
         "rows": len(slices),
-        "dtype": config.embedding.dtype,
-        "views": list(config.embedding.views),
+        "dtype": config.dtype,
+        "views": list(config.views),
         "files": {path.name: file_digest(path) for path in (*arrays, folder / "rows.parquet")},
     }
     write_json(folder / "manifest.json", {**facts, **contents})

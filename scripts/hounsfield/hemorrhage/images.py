@@ -49,7 +49,8 @@ def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConf
     boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy() if config.crop_boxes == "prepared" else None
     draw = HeadImages(boxes, folder, crop=config.crop, size=config.size, seed=seed)
     labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
-    return SliceImages(slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy(), labels, draw)
+    names, checksums = slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy()
+    return SliceImages(names, checksums, labels, draw, remedy="Lower classifier.workers or classifier.batch_size")
 
 
 def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:

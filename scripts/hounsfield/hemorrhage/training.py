@@ -1,101 +1,162 @@
-"""One epoch of sequence training, and prediction. B series, T slices, N slices of the data set."""
+"""What is particular to training this system's two networks. B series, T slices, N slices of the data set."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.errors import BadInput
+from hounsfield.competitions.rsna2019.scores import score
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.stages.command import plain
+from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import Stopped, StopRequest, batches, epoch_order, seed_step, split_batch
-from hounsfield.core.training.state import TrainingState
-from hounsfield.hemorrhage.config import SequenceConfig
+from hounsfield.core.training.draws import batches, epoch_order, split_batch
+from hounsfield.core.training.loop import Batch
+from hounsfield.hemorrhage.config import HemorrhageConfig, SequenceConfig
+from hounsfield.hemorrhage.images import normalise
 from hounsfield.hemorrhage.losses import hemorrhage_loss
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
+    SequenceBatch,
     SeriesIndex,
     build_batch,
-    prediction_batches,
+    index_series,
     training_batches,
 )
 
-
-def train_epoch(
-    network: nn.Module,
-    state: TrainingState,
-    store: EmbeddingStore,
-    index: SeriesIndex,
-    labels: np.ndarray,
-    config: SequenceConfig,
-    seed: int,
-    devices: Devices,
-    stop: StopRequest,
-) -> None:
-    """Train from the state's place to the end of its epoch. labels: (N, 6) float32; index: the training series."""
-    order = epoch_order(seed, state.epoch, len(index.lengths))
-    size = config.batch_size
-    todo = training_batches(index.lengths, size, order) if config.packed else batches(order, size)
-    network.train()
-    for step in range(state.step, len(todo)):
-        seed_step(seed, state.epoch, step, devices.rank)
-        share = split_batch(todo[step], rank=devices.rank, world=devices.world, parts=1)[0]
-        longest = int(index.lengths[todo[step]].max())  # of all processes: unpacked, padding shapes what is learnt
-        batch = build_batch(store, index, share.samples, labels, pad_front=not config.packed, longest=longest)
-        batch = batch.to(devices.device)
-        state.optimizer.zero_grad(set_to_none=True)
-        with devices.autocast():
-            logits = network(batch.embeddings, batch.is_slice)
-        losses = hemorrhage_loss(logits, batch.labels)  # (B, T)
-        series = torch.from_numpy(np.sign(share.weights)).to(devices.device)  # 0 for a process without a series
-        counted = batch.is_slice * series[:, None] / int(index.lengths[todo[step]].sum())
-        loss = (losses * counted).sum()
-        state.descend(loss * devices.world)
-        # one process that is asked to stop stops them all, at the same step
-        both = torch.stack([loss.detach(), loss.new_tensor(float(stop.received))])
-        total, stops = devices.total(both).tolist()
-        if not math.isfinite(total):
-            raise BadInput(
-                f"the loss is {total} on the series that begin at rows {index.starts[todo[step]].tolist()} of "
-                "slices.parquet: look at their embeddings, or lower sequence.learning_rate"
-            )
-        state.update(total)
-        if devices.first and (stops or state.step == len(todo) or state.step % config.save_every == 0):
-            state.save()
-        if stops:
-            raise Stopped
+# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
+SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")
 
 
-@torch.no_grad()
-def predict_series(
-    network: nn.Module,
-    store: EmbeddingStore,
-    index: SeriesIndex,
-    rows: int,
-    config: SequenceConfig,
-    devices: Devices,
-    stop: StopRequest,
-) -> np.ndarray:
-    """Probabilities of every slice of the series in `index`: (rows, 6) float64, zero in the rows of other series.
+# ---- the classifier ------------------------------------------------------------------------------------------------
 
-    Unpacked, the batches are cut from the series as they stand, since what shares a batch counts.
-    Raises Stopped in all processes when one was asked to stop; the epoch's training is saved by then.
+
+def shaping_settings(config: HemorrhageConfig) -> dict[str, Any]:
+    """The classifier's settings without those that only change its speed."""
+    return {name: value for name, value in plain(config.classifier).items() if name not in SPEED_SETTINGS}
+
+
+def classifier_of(config: HemorrhageConfig, folder: Path, fold: str) -> Classifier:
+    """One fold's classifier. folder: where its weights go."""
+    return Classifier(
+        name=f"classifier fold {fold}",
+        folder=folder,
+        backbone=config.classifier.backbone,
+        pretrained=config.classifier.weights,
+        classes=len(CLASSES),
+        settings=config.classifier,
+        seed=config.seed,
+        normalise=partial(normalise, config=config.classifier),
+        loss=hemorrhage_loss,
+        score=score,
+        facts={"classifier": shaping_settings(config), "fold": fold},
+    )
+
+
+def split_slices(slices: pd.DataFrame, fold: str, sanity_slices: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The labelled slices to train on and those of the validation fold; no patient is in both.
+
+    Fold `all` trains on every patient, and is scored on the first `sanity_slices` of them to see that it learns at all.
+    Raises BadInput when either would be empty.
     """
-    network.eval()
-    found = torch.zeros(rows, len(CLASSES), dtype=torch.float64)
-    no_labels = np.zeros((rows, len(CLASSES)), np.float32)
-    size = config.predict_batch_size
-    todo = prediction_batches(index.lengths, size) if config.packed else batches(np.arange(len(index.lengths)), size)
-    for series in todo[devices.rank :: devices.world]:
-        if stop.received:
-            break
-        batch = build_batch(store, index, series, no_labels, pad_front=not config.packed).to(devices.device)
+    if fold == ALL:
+        return slices, slices.iloc[:sanity_slices]
+    in_fold = slices["fold"] == int(fold)
+    if in_fold.all() or not in_fold.any():
+        count = f"{in_fold.sum()} of {len(slices)}"
+        raise BadInput(f"fold {fold} holds {count} labelled slices; too few patients for folds")
+    return slices[~in_fold], slices[in_fold]
+
+
+# ---- the sequence network ------------------------------------------------------------------------------------------
+
+
+class SeriesSplit(NamedTuple):
+    """What one fold's sequence network is trained on, scored on, and predicts."""
+
+    train: SeriesIndex
+    validation: np.ndarray  # (N,) bool, the slices of the validation fold; none for the fold `all`
+    predicted: list[SeriesIndex]  # each is predicted by itself
+
+
+def split_series(slices: pd.DataFrame, fold: str, *, packed: bool) -> SeriesSplit:
+    """Split the series of `slices` by the validation fold. Raises BadInput when there is none to train on.
+
+    Unpacked, validation and test series are predicted apart, so that, as published, no batch holds series of both.
+    """
+    index, labelled = index_series(slices), (slices["split"] == "train").to_numpy()
+    validation = np.zeros(len(slices), bool) if fold == ALL else labelled & (slices["fold"] == int(fold)).to_numpy()
+    train = (labelled & ~validation)[index.starts]
+    if not train.any():
+        raise BadInput(f"fold {fold}: no labelled series to train on")
+    predicted = [~train] if packed else [validation[index.starts], ~labelled[index.starts]]
+    return SeriesSplit(index.only(train), validation, [index.only(chosen) for chosen in predicted])
+
+
+class SeriesBatches:
+    """One epoch's batches of whole series, each slice of which counts alike."""
+
+    def __init__(
+        self,
+        store: EmbeddingStore,
+        index: SeriesIndex,
+        labels: np.ndarray,
+        config: SequenceConfig,
+        devices: Devices,
+        *,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        """index: the training series. labels: (N, 6) float32."""
+        self._store, self._index, self._labels, self._packed = store, index, labels, config.packed
+        self._devices = devices
+        order, size = epoch_order(seed, epoch, len(index.lengths)), config.batch_size
+        self._series = training_batches(index.lengths, size, order) if config.packed else batches(order, size)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def parts(self, first: int) -> Iterator[Sequence[Batch]]:
+        """This process's share of each step from `first` on, as a SequenceBatch with weights (B, T)."""
+        for series in self._series[first:]:
+            share = split_batch(series, rank=self._devices.rank, world=self._devices.world, parts=1)[0]
+            lengths = self._index.lengths[series]
+            longest = int(lengths.max())  # of all processes: unpacked, padding shapes what is learnt
+            batch = build_batch(
+                self._store, self._index, share.samples, self._labels, pad_front=not self._packed, longest=longest
+            )
+            counts = torch.from_numpy(np.sign(share.weights))  # (B,), 0 for a process without a series
+            yield [Batch(batch, batch.is_slice * counts[:, None] / int(lengths.sum()))]
+
+    def describe(self, step: int) -> str:
+        """The series of a step, by where they begin."""
+        return f"the series that begin at rows {self._index.starts[self._series[step]].tolist()} of slices.parquet"
+
+
+def sequence_loss(model: nn.Module, devices: Devices) -> Callable[[SequenceBatch], Tensor]:
+    """The loss of every slice of a batch of series, (B, T), without meaning on padding."""
+
+    def loss(batch: SequenceBatch) -> Tensor:
+        batch = batch.to(devices.device)
         with devices.autocast():
-            logits = network(batch.embeddings, batch.is_slice)
-        found[batch.rows[batch.rows >= 0]] = logits.double().sigmoid()[batch.is_slice].cpu()
-    if devices.total(torch.tensor(float(stop.received), device=devices.device)).item():
-        raise Stopped
-    return devices.total(found.to(devices.device)).cpu().numpy()
+            logits = model(batch.embeddings, batch.is_slice)
+        return hemorrhage_loss(logits, batch.labels)
+
+    return loss
+
+
+def refuse_float16_on_cpu(devices: Devices) -> None:
+    """Raise WrongUse where torch would stop with a message about primitives."""
+    if devices.half is torch.float16 and devices.device.type == "cpu":
+        raise WrongUse(
+            "sequence.precision fp16 needs a GPU: torch trains no LSTM in it on a CPU; add --sequence.precision fp32"
+        )

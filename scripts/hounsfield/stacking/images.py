@@ -79,7 +79,8 @@ def prediction_seed(seed: int, network: str, fold: int, epoch: int) -> int:
 
 def _open(slices: pd.DataFrame, draw: HuImages) -> SliceImages:
     labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
-    return SliceImages(slices["image_id"].to_numpy(), slices["hu_crc32"].to_numpy(), labels, draw)
+    names, checksums = slices["image_id"].to_numpy(), slices["hu_crc32"].to_numpy()
+    return SliceImages(names, checksums, labels, draw, remedy="Lower training.workers or the stage's batch_size")
 
 
 def _augmentation(

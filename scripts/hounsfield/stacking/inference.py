@@ -1,58 +1,50 @@
-"""Prediction with one classifier: the mean over random passes. N slices, P passes."""
+"""Prediction with one classifier: the mean over random passes. B slices of a batch, N in all."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
-from hounsfield.core.logs import progress
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.training.batches import SliceImages, load_batches
-from hounsfield.core.training.blocks import has_block, write_block
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches
 from hounsfield.stacking.config import PredictionConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
 
 
 @torch.no_grad()
-def predict_blocks(
-    path: Path,
+def predict_batches(
     network: nn.Module,
     images: SliceImages,
+    batches: Sequence[np.ndarray],
     config: PredictionConfig,
     training: TrainingConfig,
     devices: Devices,
-) -> range:
-    """Write this process's share of the missing blocks of the array (N, 6) float64. Returns the blocks' first rows.
+) -> Iterator[list[np.ndarray]]:
+    """For each batch of row numbers its probabilities, (B, 6) float64, the mean over the passes.
 
-    What is drawn for a slice depends on the pass and the slice alone, and batches are cut by row number: a probability
-    does not depend on the number of processes, and a killed run goes on with the blocks that are missing.
+    What is drawn for a slice depends on the pass and the slice alone.
     """
     network.eval()
-    starts = range(0, len(images), config.batch_size * config.block_batches)
-    todo = [start for start in starts[devices.rank :: devices.world] if not has_block(path, start)]
-    blocks = [
-        [
-            (number, rows)
-            for rows in batches(np.arange(start, min(start + starts.step, len(images))), config.batch_size)
-            for number in range(config.passes)
-        ]
-        for start in todo
-    ]
-    loader = load_batches(
-        images,
-        [batch for block in blocks for batch in block],
-        workers=training.workers,
-        pin=devices.device.type == "cuda",
-    )
-    for start, block in progress(list(zip(todo, blocks, strict=True)), unit="block", label="predict"):
-        found = np.zeros((block[-1][1][-1] + 1 - start, 6))
-        for _, rows in block:
+    keys = [(number, rows) for rows in batches for number in range(config.passes)]
+    loader = load_batches(images, keys, workers=training.workers, device=devices.device)
+    for rows in batches:
+        total = np.zeros((len(rows), len(CLASSES)))
+        for _ in range(config.passes):
             with devices.autocast():
                 logits = network(normalise(next(loader).images.to(devices.device, non_blocking=True), training))
-            found[rows - start] += logits.double().sigmoid().cpu().numpy()
-        write_block(path, start, found / config.passes)
-    return starts
+            total += logits.double().sigmoid().cpu().numpy()
+        yield [total / config.passes]
+
+
+def predictions_table(slices: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """One row per predicted slice: image_id, whether it is a test slice, six probabilities, (N, 6) float64."""
+    frame = pd.DataFrame(probabilities, columns=list(CLASSES))
+    frame.insert(0, "image_id", slices["image_id"].to_numpy())
+    frame.insert(1, "split", np.where(slices["split"] == "test", TEST, OUT_OF_FOLD))
+    return frame

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -11,10 +13,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from hounsfield.core.training.loaders import delivered
+from hounsfield.core.errors import BadInput, HounsfieldError
+from hounsfield.core.training.devices import Devices
+from hounsfield.core.training.draws import batches, epoch_order, split_batch
+from hounsfield.core.training.loop import Batch
 
 UNAUGMENTED = -1  # in place of an epoch: the image as it is
+NAMED = 64  # slices named in a message
 Draw = Callable[[str, int, int, int], np.ndarray]  # identifier, checksum, row, epoch -> (S, S, 3)
+BatchT = TypeVar("BatchT")
 
 
 class ImageBatch(NamedTuple):
@@ -27,13 +34,17 @@ class ImageBatch(NamedTuple):
 class SliceImages(Dataset[tuple[Tensor, Tensor]]):
     """The images of some slices, by (epoch, row): what a draw gives depends on these two alone."""
 
-    def __init__(self, ids: np.ndarray, checksums: np.ndarray, labels: np.ndarray, draw: Draw) -> None:
-        """ids: (N,) text. checksums: (N,) CRC-32 of the images' files. labels: (N, C), NaN where unknown."""
+    def __init__(self, ids: np.ndarray, checksums: np.ndarray, labels: np.ndarray, draw: Draw, *, remedy: str) -> None:
+        """ids: (N,) text. checksums: (N,) CRC-32 of the images' files. labels: (N, C), NaN where unknown.
+
+        remedy: what to lower when a process that loads them dies for lack of memory.
+        """
         # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
         self._ids = ids.astype("S")
         self._checksums = checksums.astype(np.int64)
         self._labels = labels.astype(np.float32)
         self._draw = draw
+        self.remedy = remedy
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -54,8 +65,58 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image), torch.from_numpy(self._labels[row])
 
 
+class ImageBatches:
+    """One epoch's batches of images, in the order that seed and epoch determine."""
+
+    def __init__(
+        self,
+        images: SliceImages,
+        epoch: int,
+        devices: Devices,
+        *,
+        seed: int,
+        batch_size: int,
+        accumulate: int = 1,
+        drop_last: bool = False,
+        steps: int | None = None,
+        workers: int,
+    ) -> None:
+        """batch_size: over all processes. accumulate: parts that a batch is cut into. steps: at most; None: all.
+
+        drop_last: leave out a last batch that is smaller. Raises BadInput when no batch is left.
+        """
+        self._images, self._epoch, self._devices = images, epoch, devices
+        self._accumulate, self._workers = accumulate, workers
+        self._rows = batches(epoch_order(seed, epoch, len(images)), batch_size, drop_last=drop_last)[:steps]
+        if not self._rows:
+            raise BadInput(
+                f"{len(images)} slices to train on are fewer than one batch of {batch_size}, and a smaller batch is "
+                "dropped: lower the batch size, or keep the last batch"
+            )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def parts(self, first: int) -> Iterator[Sequence[Batch]]:
+        """This process's parts of each step from `first` on; their samples are an ImageBatch each."""
+        rank, world = self._devices.rank, self._devices.world
+        shares = [split_batch(rows, rank=rank, world=world, parts=self._accumulate) for rows in self._rows[first:]]
+        loader = load_batches(
+            self._images,
+            [(self._epoch, share.samples) for step in shares for share in step],
+            workers=self._workers,
+            device=self._devices.device,
+        )
+        for step in shares:
+            yield [Batch(next(loader), torch.from_numpy(share.weights)) for share in step]
+
+    def describe(self, step: int) -> str:
+        """The slices of a step, by their identifiers."""
+        return f"the slices {', '.join(self._images.image_ids(self._rows[step])[:NAMED])}"
+
+
 def load_batches(
-    dataset: SliceImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, pin: bool
+    dataset: SliceImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, device: torch.device
 ) -> Iterator[ImageBatch]:
     """Load batches in order, in background processes. batches: the epoch and the row numbers of each."""
     loader: DataLoader[Any] = DataLoader(
@@ -63,10 +124,49 @@ def load_batches(
         batch_sampler=_Keys(batches),
         num_workers=min(workers, len(batches)),
         collate_fn=_collate,
-        pin_memory=pin,
+        pin_memory=device.type == "cuda",
         worker_init_fn=_one_thread,
     )
-    return delivered(loader, lambda number: dataset.image_ids(batches[number][1]))
+    return delivered(loader, lambda number: dataset.image_ids(batches[number][1]), dataset.remedy)
+
+
+def delivered(loader: DataLoader[BatchT], slices_of: Callable[[int], Sequence[str]], remedy: str) -> Iterator[BatchT]:
+    """The loader's batches, its processes started at once.
+
+    slices_of: the identifiers of the slices of a batch, by its number. Raises BadInput with them and the remedy when
+    the process that loads them died, and what a loader process raised as it would be raised here.
+    """
+    batches = iter(loader)
+    if not loader.num_workers:
+        return batches
+    if threading.current_thread() is threading.main_thread():
+        # torch raises from a signal handler, wherever the program then is; where a batch is asked for, its slices are
+        # known, and a death is noticed there all the same
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return _deliver(batches, slices_of, remedy)
+
+
+def _deliver(batches: Iterator[BatchT], slices_of: Callable[[int], Sequence[str]], remedy: str) -> Iterator[BatchT]:
+    number = 0
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except HounsfieldError as error:
+            # torch puts the traceback of the loader process in front of the message
+            raise type(error)(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            # a batch that a dead process had announced is asked for at a socket that went with it
+            if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
+                raise
+            raise BadInput(
+                "a process that loads images was killed or died; the next slices to come were "
+                f"{', '.join(slices_of(number)[:NAMED])}. Was memory short, or /dev/shm full? {remedy}, and start the "
+                "same command again; what was saved is intact"
+            ) from error
+        yield batch
+        number += 1
 
 
 class _Keys:

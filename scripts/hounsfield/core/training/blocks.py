@@ -1,6 +1,6 @@
-"""Large arrays written block by block by several processes.
+"""Predictions that several processes share out: large arrays written block by block, and small ones kept in memory.
 
-While an array is being made its blocks lie in `<name>.blocks/`, one file each, written whole; so any number of
+While a large array is being made its blocks lie in `<name>.blocks/`, one file each, written whole; so any number of
 processes can share the work, and a killed run goes on with the blocks that are missing. The finished array is one
 `.npy` file.
 """
@@ -8,12 +8,64 @@ processes can share the work, and a killed run goes on with the blocks that are 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from hounsfield.core.logs import progress
 from hounsfield.core.storage.arrays import open_array, write_array
 from hounsfield.core.storage.files import written_whole
+from hounsfield.core.training.devices import Devices
+from hounsfield.core.training.draws import batches
+from hounsfield.core.training.stops import Stopped, StopRequest
+
+# the row numbers of all batches to be computed -> of each batch in turn, its rows of every array
+Compute = Callable[[Sequence[np.ndarray]], Iterator[Sequence[np.ndarray]]]
+
+
+def fill_arrays(
+    paths: Sequence[Path], rows: int, compute: Compute, devices: Devices, *, batch_size: int, block_batches: int
+) -> None:
+    """Write arrays of `rows` rows, all computed at once: the blocks that are missing, then the whole files.
+
+    Batches are cut by row number, so a row is always computed among the same others, whatever the number of processes.
+    A block is written when it is computed for all arrays. block_batches: batches in a block.
+    """
+    starts = range(0, rows, batch_size * block_batches)
+    own = starts[devices.rank :: devices.world]
+    todo = [start for start in own if not all(has_block(path, start) for path in paths)]
+    blocks = [batches(np.arange(start, min(start + starts.step, rows)), batch_size) for start in todo]
+    computed = compute([batch for block in blocks for batch in block])
+    for start, block in progress(list(zip(todo, blocks, strict=True)), unit="block", label="predict"):
+        parts = [next(computed) for _ in block]
+        for path, values in zip(paths, zip(*parts, strict=True), strict=True):
+            write_block(path, start, np.concatenate(values))
+    devices.barrier()
+    if devices.first:
+        for path in paths:
+            join_blocks(path, starts, rows)
+    devices.barrier()
+
+
+def share_rows(
+    parts: Iterable[tuple[np.ndarray | Tensor, Tensor]], shape: Sequence[int], devices: Devices, stop: StopRequest
+) -> np.ndarray:
+    """An array whose rows the processes share out: (rows, ...) float64, the same in all; zero where nobody has a row.
+
+    parts: this process's row numbers and their values, computed as they are asked for. Each process adds its rows to
+    zeros, and these are summed. Raises Stopped in all processes when one was asked to stop.
+    """
+    found = torch.zeros(tuple(shape), dtype=torch.float64)
+    for rows, values in parts:
+        if stop.received:
+            break
+        found[rows] = values.double().cpu()
+    if devices.total(torch.tensor(float(stop.received), device=devices.device)).item():
+        raise Stopped
+    return devices.total(found.to(devices.device)).cpu().numpy()
 
 
 def _block_path(path: Path, start: int) -> Path:

@@ -1,4 +1,4 @@
-"""Sample order, random draws and stopping, such that a run can be killed and go on as if it had not been.
+"""Sample order and random draws, such that a run can be killed and go on as if it had not been.
 
 Every draw is a function of numbers that are known at the step where it is used: sample order of (seed, epoch),
 augmentation of (seed, epoch, sample), dropout of (seed, epoch, step, rank). Nothing comes from a stream whose state
@@ -7,9 +7,6 @@ would have to be carried along, so the number of loader workers never matters.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -56,41 +53,3 @@ def batches(order: np.ndarray, batch_size: int, *, drop_last: bool = False) -> l
     """Cut a sample order into global batches. The last may be smaller; with `drop_last` a smaller one is left out."""
     count = len(order) - len(order) % batch_size if drop_last else len(order)
     return [order[start : start + batch_size] for start in range(0, count, batch_size)]
-
-
-class StopRequest:
-    """Set when the process was asked to end (SIGTERM); the loop saves its state and leaves."""
-
-    def __init__(self) -> None:
-        self.received = False
-
-    def _receive(self, *_: object) -> None:
-        self.received = True
-
-
-@contextmanager
-def stop_on_sigterm() -> Iterator[StopRequest]:
-    """Turn SIGTERM into a request that the loop looks at between steps, for as long as the context lasts.
-
-    A request that came after the last look stops the run when the context ends: what comes next is not begun.
-    """
-    request = StopRequest()
-    before = signal.signal(signal.SIGTERM, request._receive)
-    try:
-        yield request
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if request.received:
-        raise Stopped
-
-
-class Stopped(SystemExit):
-    """Raised after the state was saved on SIGTERM: exit code 143, as a shell reports a terminated process."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
-
-
-def chunked(count: int, size: int) -> Sequence[range]:
-    """Consecutive ranges of at most `size` that cover range(count)."""
-    return [range(start, min(start + size, count)) for start in range(0, count, size)]

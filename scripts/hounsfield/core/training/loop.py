@@ -1,18 +1,25 @@
-"""Training an image classifier, and predicting with it: the same engine for every system.
+"""A training run that can be killed at any moment and goes on as if it had not been. The loop itself stays visible:
 
-N slices, B slices in a batch, C classes.
+    with training(folder, network, optimizer, schedule, devices, ...) as run:
+        if run.is_fresh:
+            load_pretrained(network, ...)
+        model = devices.wrap(network)
+        while run.epoch < epochs:
+            run.steps(batches_of(run.epoch), loss)
+            run.end_epoch(scores)
+
+A step asks for batches of (samples, weights) and for `loss(samples)`, the losses of those samples.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -20,216 +27,156 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import Scalars, Stopwatch, logger, progress, summary
-from hounsfield.core.storage.checkpoints import save_weights, weights_exist
-from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import (
-    Stopped,
-    StopRequest,
-    batches,
-    epoch_order,
-    seed_of,
-    seed_step,
-    split_batch,
-    stop_on_sigterm,
-)
-from hounsfield.core.training.networks import build_network, load_pretrained
+from hounsfield.core.training.draws import seed_step
 from hounsfield.core.training.state import TrainingState
+from hounsfield.core.training.stops import Stopped, StopRequest, stop_on_sigterm
 
 
-class _Settings(Protocol):
-    """What a system's configuration says of a training run."""
+class Batch(NamedTuple):
+    """One process's part of a step: what the loss takes, and how much each of its losses counts.
 
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def accumulate(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def compile(self) -> bool: ...
-    @property
-    def download(self) -> bool: ...
-    @property
-    def workers(self) -> int: ...
-    @property
-    def steps_per_epoch(self) -> int | None: ...
-    @property
-    def save_every(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A classifier to be trained: the network, what it minimises, how it is scored, and where its epochs go."""
-
-    name: str  # in messages
-    folder: Path
-    backbone: str
-    pretrained: str | None  # a file to start from
-    classes: int
-    settings: _Settings
-    seed: int
-    normalise: Callable[[Tensor], Tensor]  # images (B, S, S, 3) as loaded -> (B, 3, S, S) float32
-    loss: Callable[[Tensor, Tensor], Tensor]  # logits, labels (B, C) -> (B,)
-    score: Callable[[np.ndarray, np.ndarray], dict[str, float | None]]  # probabilities, labels (N, C)
-    facts: dict[str, Any]  # written beside the weights
-    schedule: Callable[[Optimizer], LRScheduler] | None = None  # None: the learning rate is constant
-    drop_last: bool = False  # leave out an epoch's last batch when it is smaller than the others
-
-    def weights(self, epoch: int) -> Path:
-        """Weights after one epoch."""
-        return self.folder / f"epoch{epoch}.safetensors"
-
-
-def train(task: Classifier, learnt: SliceImages, held_out: SliceImages, devices: Devices) -> None:
-    """Train from where the last run stopped to the last epoch; each epoch is scored and leaves its weights.
-
-    learnt, held_out: the images to learn from and to score; no patient should be in both.
+    Over all parts of a step, in all processes, the weights sum to 1.
     """
-    settings = task.settings
-    torch.manual_seed(seed_of(task.seed))
-    network = devices.place(build_network(task.backbone, task.classes))
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    schedule = None if task.schedule is None else task.schedule(optimizer)
-    scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
-    state = TrainingState(
-        task.folder / "state.pt", network, optimizer, scaler, schedule, devices.world, devices.precision
-    )
-    if not state.restore():
-        load_pretrained(network, task.backbone, task.pretrained, download=settings.download)
-    model = devices.wrap(network)
-    if settings.compile:
-        model.compile()
-    scalars = Scalars(task.folder / "tensorboard", enabled=devices.first)
-    with stop_on_sigterm() as stop:
-        while state.epoch < settings.epochs:
-            watch = Stopwatch()
-            waited = _train_epoch(task, devices, model, state, learnt, stop)
-            scores = task.score(predict(task, network, held_out, devices, stop), held_out.labels)
-            _report(task, state, scores, scalars)
-            if devices.first:
-                save_weights(
-                    task.weights(state.epoch),
-                    network.state_dict(),
-                    {**task.facts, "epoch": state.epoch, "scores": scores},
-                )
-            times = {"s waiting for data": f"{waited:.1f}", "s computing": f"{watch.seconds - waited:.1f}"}
-            seen = min(len(learnt), state.step * settings.batch_size)
-            summary(f"{task.name} epoch {state.epoch}", seen, "slices", watch.seconds, times)
-            state.next_epoch()
-            if devices.first:
-                state.save()
-    scalars.close()
-    if devices.first:
-        state.clear()
+
+    samples: Any
+    weights: Tensor  # of the shape that the loss returns
 
 
-def is_trained(task: Classifier) -> bool:
-    """True when the weights of every epoch are written."""
-    return all(weights_exist(task.weights(epoch)) for epoch in range(task.settings.epochs))
+class EpochBatches(Protocol):
+    """The batches of one epoch, in their order."""
+
+    def __len__(self) -> int:
+        """Steps in the epoch."""
+
+    def parts(self, first: int) -> Iterator[Sequence[Batch]]:
+        """This process's parts of each step from `first` on; several are accumulated."""
+
+    def describe(self, step: int) -> str:
+        """The samples of a step, for messages."""
 
 
-@torch.no_grad()
-def predict(
-    task: Classifier, network: nn.Module, images: SliceImages, devices: Devices, stop: StopRequest
-) -> np.ndarray:
-    """Probabilities of all slices of `images`, (N, C) float64, the same in every process.
-
-    The processes share the batches; each adds its rows to a table of zeros, and the tables are summed. Raises Stopped
-    in all of them when one was asked to stop; the epoch's training is saved by then.
-    """
-    network.eval()
-    own = batches(np.arange(len(images)), task.settings.batch_size)[devices.rank :: devices.world]
-    found = torch.zeros(len(images), task.classes, dtype=torch.float64)
-    loader = load_batches(
-        images,
-        [(UNAUGMENTED, rows) for rows in own],
-        workers=task.settings.workers,
-        pin=devices.device.type == "cuda",
-    )
-    for rows, batch in zip(own, loader, strict=True):
-        if stop.received:
-            break
-        with devices.autocast():
-            logits = network(task.normalise(batch.images.to(devices.device, non_blocking=True)))
-        found[rows] = logits.double().sigmoid().cpu()
-    if devices.total(torch.tensor(float(stop.received), device=devices.device)).item():
-        raise Stopped
-    return devices.total(found.to(devices.device)).cpu().numpy()
+Loss = Callable[[Any], Tensor]  # a batch's samples -> their losses, of the shape of its weights
 
 
-def _train_epoch(
-    task: Classifier,
+@contextmanager
+def training(
+    folder: Path,
+    network: nn.Module,
+    optimizer: Optimizer,
+    schedule: LRScheduler | None,
     devices: Devices,
-    model: nn.Module,
-    state: TrainingState,
-    images: SliceImages,
-    stop: StopRequest,
-) -> float:
-    """Train from the state's place to the end of its epoch. Returns the seconds spent waiting for data."""
-    settings = task.settings
-    order = epoch_order(task.seed, state.epoch, len(images))
-    todo = batches(order, settings.batch_size, drop_last=task.drop_last)[: settings.steps_per_epoch]
-    if not todo:
-        raise BadInput(
-            f"{task.name}: {len(images)} slices to learn from are fewer than one batch of {settings.batch_size}, and "
-            "a smaller batch is dropped: lower the batch size, or keep the last batch"
-        )
-    shares = [split_batch(b, rank=devices.rank, world=devices.world, parts=settings.accumulate) for b in todo]
-    loader = load_batches(
-        images,
-        [(state.epoch, share.samples) for step in shares[state.step :] for share in step],
-        workers=settings.workers,
-        pin=devices.device.type == "cuda",
-    )
-    model.train()
-    waited = 0.0
-    for step in progress(range(state.step, len(todo)), unit="step", label=f"epoch {state.epoch}"):
-        seed_step(task.seed, state.epoch, step, devices.rank)
-        state.optimizer.zero_grad(set_to_none=True)
-        step_loss = torch.zeros((), device=devices.device)
-        for share in shares[step]:
+    *,
+    seed: int,
+    save_every: int,
+    name: str,
+    scalars: Path,
+) -> Iterator[TrainingRun]:
+    """Go on with the run whose state lies in `folder`, or begin it; the state is removed when the context ends well.
+
+    schedule: stepped at the end of each epoch; None: the learning rate is constant. save_every: steps between saved
+    states. name: of the run, in messages. scalars: folder for TensorBoard, which stays.
+    Raises StaleOutput when the state was computed in another precision. SIGTERM raises Stopped in all processes, at the
+    same step, with the state saved.
+    """
+    scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
+    path = folder / "state.pt"
+    state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision)
+    fresh = not state.restore()
+    with stop_on_sigterm() as stop, closing(Scalars(scalars, enabled=devices.first)) as writer:
+        yield TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
+        if devices.first:
+            state.clear()
+
+
+class TrainingRun:
+    """Where a run stands, and how it goes on. Made by `training`."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        devices: Devices,
+        stop: StopRequest,
+        scalars: Scalars,
+        *,
+        name: str,
+        seed: int,
+        save_every: int,
+        is_fresh: bool,
+    ) -> None:
+        self.is_fresh = is_fresh  # nothing was restored
+        self.stop = stop
+        self._state, self._devices, self._scalars = state, devices, scalars
+        self._name, self._seed, self._save_every = name, seed, save_every
+        self._watch, self._waited, self._samples = Stopwatch(), 0.0, 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being trained, counted from 0."""
+        return self._state.epoch
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What else is carried from epoch to epoch, saved with the state."""
+        return self._state.tensors
+
+    def steps(self, batches: EpochBatches, loss: Loss) -> None:
+        """Take the epoch's steps from where the state stands to the last.
+
+        Raises Stopped after a step when one of the processes was asked to stop, and BadInput, naming the samples, when
+        a step's loss is not a finite number.
+        """
+        state, devices = self._state, self._devices
+        self._watch, self._waited, self._samples = Stopwatch(), 0.0, 0
+        state.network.train()
+        loaded = batches.parts(state.step)
+        for step in progress(range(state.step, len(batches)), unit="step", label=f"epoch {state.epoch}"):
             start = time.perf_counter()
-            batch = next(loader)
-            waited += time.perf_counter() - start
-            with devices.autocast():
-                logits = model(task.normalise(batch.images.to(devices.device, non_blocking=True)))
-            losses = task.loss(logits, batch.labels.to(devices.device, non_blocking=True))
-            loss = (losses * torch.from_numpy(share.weights).to(devices.device)).sum()
-            # gradients are averaged over the processes; the weights alone already make the sum a mean
-            state.descend(loss * devices.world)
-            step_loss += loss.detach()
-        # one process that is asked to stop stops them all, at the same step
-        loss_sum, stops = devices.total(torch.stack([step_loss, step_loss.new_tensor(float(stop.received))])).tolist()
-        state.update(_finite(loss_sum, images, todo[step]))
-        last = state.step == len(todo)
-        if devices.first and (stops or last or state.step % settings.save_every == 0):
+            parts = next(loaded)
+            self._waited += time.perf_counter() - start
+            total, stops = self._descend(parts, loss)
+            if not math.isfinite(total):
+                raise BadInput(
+                    f"the loss is {total} on {batches.describe(step)}: look at them, or lower the learning rate; what "
+                    "was saved before is intact"
+                )
+            state.update(total)
+            last = state.step == len(batches)
+            if devices.first and (stops or last or state.step % self._save_every == 0):
+                state.save()
+            if stops:
+                raise Stopped
+        devices.share_buffers(state.network)
+
+    def end_epoch(self, scores: Mapping[str, float | None]) -> None:
+        """Report the epoch's losses and `scores` by name (None: not defined), and step over to the next epoch."""
+        state = self._state
+        numbers = {"training_loss": state.loss / max(1, state.step)}
+        numbers |= {name: value for name, value in scores.items() if value is not None}
+        for name, value in numbers.items():
+            self._scalars.add(name, value, state.epoch)
+        listing = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in numbers.items())
+        logger.info("%s, epoch %d: %s", self._name, state.epoch, listing)
+        waited = {"s of it waiting for data": f"{self._waited:.1f}"}
+        summary(f"{self._name}, epoch {state.epoch}", self._samples, "samples", self._watch.seconds, waited)
+        state.next_epoch()
+        if self._devices.first:
             state.save()
-        if stops:
-            raise Stopped
-    devices.share_buffers(state.network)
-    return waited
 
-
-def _finite(loss: float, images: SliceImages, rows: np.ndarray) -> float:
-    """The loss as it is. Raises BadInput naming the batch's slices when it is not a finite number."""
-    if not math.isfinite(loss):
-        raise BadInput(
-            f"the loss is {loss} on the slices {', '.join(images.image_ids(rows)[:64])}: look at these images, or "
-            "lower the learning rate; what was saved before is intact"
-        )
-    return loss
-
-
-def _report(task: Classifier, state: TrainingState, scores: dict[str, float | None], scalars: Scalars) -> None:
-    """Log the epoch's losses and what else was scored."""
-    numbers = {"training_loss": state.loss / max(1, state.step)}
-    numbers |= {name: math.nan if value is None else value for name, value in scores.items()}
-    losses = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in numbers.items() if "loss" in name]
-    areas = [f"{name.removeprefix('auc_')} {value:.3f}" for name, value in numbers.items() if name.startswith("auc_")]
-    listing = ", ".join([*losses, f"AUC {' '.join(areas)}"])
-    logger.info("%s epoch %d: %s", task.name, state.epoch, listing)
-    for name, value in numbers.items():
-        scalars.add(name, value, state.epoch)
+    def _descend(self, parts: Sequence[Batch], loss: Loss) -> tuple[float, bool]:
+        """Add up the gradients of one step. Returns its loss over all processes, and whether any is asked to stop."""
+        state, devices = self._state, self._devices
+        seed_step(self._seed, state.epoch, state.step, devices.rank)
+        state.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=devices.device)
+        for samples, weights in parts:
+            part = (loss(samples) * weights.to(devices.device)).sum()
+            # gradients are averaged over the processes; the weights alone already make the sum a mean
+            state.descend(part * devices.world)
+            total += part.detach()
+        counted = sum(int(weights.count_nonzero()) for _, weights in parts)
+        # one process that is asked to stop stops them all, at the same step
+        sums = torch.stack([total, total.new_tensor(float(self.stop.received)), total.new_tensor(float(counted))])
+        loss_sum, stops, samples_seen = devices.total(sums).tolist()
+        self._samples += int(samples_seen)
+        return loss_sum, bool(stops)

@@ -22,7 +22,7 @@ def build_network(backbone: str, classes: int) -> nn.Module:
     name = backbone.split(".")[0]
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8])
-        raise WrongUse(f"classifier.backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
+        raise WrongUse(f"backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=0.0)
     return network
 

@@ -1,0 +1,57 @@
+"""What is particular to training this system's classifiers."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.scores import score
+from hounsfield.core.errors import BadInput
+from hounsfield.core.training.classifier import Classifier
+from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
+from hounsfield.stacking.images import normalise
+from hounsfield.stacking.losses import stacking_loss
+from hounsfield.stacking.networks import training_settings
+
+
+def classifier_of(config: StackingConfig, network: NetworkConfig, folder: Path, fold: int) -> Classifier:
+    """One network of one fold. folder: where its weights go."""
+    return Classifier(
+        name=f"{network.name} fold {fold}",
+        folder=folder,
+        backbone=network.backbone,
+        pretrained=network.weights,
+        classes=len(CLASSES),
+        settings=config.training,
+        seed=network.seed,
+        normalise=partial(normalise, config=config.training),
+        loss=stacking_loss,
+        score=score,
+        facts={"network": training_settings(config, network), "fold": fold},
+        schedule=partial(learning_rate_schedule, config=config.training),
+        drop_last=config.training.drop_last_batch,
+    )
+
+
+def learning_rate_schedule(optimizer: Optimizer, config: TrainingConfig) -> LRScheduler:
+    """The learning rate falls by a factor after some of the epochs."""
+    steps = list(config.learning_rate_steps)
+    return torch.optim.lr_scheduler.MultiStepLR(optimizer, steps, config.learning_rate_factor)
+
+
+def split_slices(slices: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The labelled slices that show brain: those to train on, and those of the validation fold.
+
+    Raises BadInput when either would be empty.
+    """
+    usable = slices[(slices["split"] == "train") & slices["hu_crc32"].notna()]
+    in_fold = usable["fold"] == fold
+    if in_fold.all() or not in_fold.any():
+        raise BadInput(f"fold {fold} holds {in_fold.sum()} of {len(usable)} labelled slices; too few for folds")
+    return usable[~in_fold], usable[in_fold]
