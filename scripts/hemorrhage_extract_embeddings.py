@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,15 @@ from hounsfield.core.stages.outputs import Recipe
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, write_json
 from hounsfield.core.storage.tables import write_table
-from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices, claimed, open_devices
 from hounsfield.core.training.networks import build_network, embedding_width
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, EmbeddingConfig, HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
 from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
-from hounsfield.hemorrhage.inference import classifier_config, embed_batches
+from hounsfield.hemorrhage.inference import classifier_config, extract_arrays
 from hounsfield.hemorrhage.paths import (
-    LOGITS,
     ROWS_SCHEMA,
     TRAIN_CLASSIFIER,
-    array_path,
     classifier_weights,
     store_folder,
 )
@@ -78,10 +74,7 @@ def extract(
         network.load_state_dict(weights)
         network = devices.place(network)
         images = open_slice_images(slices, images_folder(command.work, data_set), trained, config.seed)
-        arrays = [array_path(folder, name) for name in (*config.embedding.views, LOGITS)]
-        compute = partial(embed_batches, network, images, config=config.embedding, classifier=trained, devices=devices)
-        size, block = config.embedding.batch_size, config.embedding.block_batches
-        fill_arrays(arrays, len(slices), compute, devices, batch_size=size, block_batches=block)
+        arrays = extract_arrays(folder, network, images, config.embedding, trained, devices)
         if devices.first:
             identity = {"experiment": command.experiment, "data_set": data_set, "fold": fold, "epoch": epoch}
             width = embedding_width(network)

@@ -8,7 +8,6 @@ Out: preds/stacking/<experiment>/<network>/fold<k>_epoch<e>/predictions.parquet.
 from __future__ import annotations
 
 import itertools
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -22,13 +21,12 @@ from hounsfield.core.stages.outputs import Recipe, differences
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, json_values
-from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices, claimed, open_devices
 from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.folds import add_fold_argument, chosen_folds
 from hounsfield.stacking.images import SAMPLE_COLUMNS, open_prediction_images, prediction_seed
-from hounsfield.stacking.inference import predict_batches, predictions_table
+from hounsfield.stacking.inference import predict_slices, predictions_table
 from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
 from hounsfield.stacking.paths import hu_folder, network_weights, predictions_path, stacking_slices_path
 from hounsfield.stacking.tables import read_stacking_slices
@@ -83,11 +81,7 @@ def predict(
         seed = prediction_seed(config.seed, network.name, fold, epoch)
         images = open_prediction_images(chosen, folder, network, settings, seed)
         array = path.with_suffix(".npy")
-        compute = partial(
-            predict_batches, devices.place(model), images, config=settings, training=config.training, devices=devices
-        )
-        size, block = settings.batch_size, settings.block_batches
-        fill_arrays([array], len(chosen), compute, devices, batch_size=size, block_batches=block)
+        predict_slices(array, devices.place(model), images, settings, config.training, devices)
         if devices.first:
             write_predictions(path, predictions_table(chosen, open_array(array)), manifest)
             array.unlink()

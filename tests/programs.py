@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,13 @@ def run_program(name: str, *arguments: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         load_program(name).main()
+
+
+def ask_to_stop() -> None:
+    """Do what SIGTERM would do to this process at this moment, without sending it."""
+    handler = signal.getsignal(signal.SIGTERM)
+    assert callable(handler), "nobody listens: the process would end"
+    handler(signal.SIGTERM, None)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from benchmark.measurements import Line
 from benchmark.sequences import SERIES_A_BATCH
@@ -113,7 +114,9 @@ def image_epochs(folder: Path, table: pd.DataFrame, images: int) -> Iterator[tup
             path.parent.mkdir(exist_ok=True)
             if not path.exists():
                 path.hardlink_to(files[of_row[row]])
-        loader = load_batches(dataset, [(epoch, rows) for rows in batches(order, size)], workers=0, pin=False)
+        loader = load_batches(
+            dataset, [(epoch, rows) for rows in batches(order, size)], workers=0, device=torch.device("cpu")
+        )
         yield steps, lambda step, loader=loader: next(loader)  # type: ignore[misc]
 
 

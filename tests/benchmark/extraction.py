@@ -19,7 +19,7 @@ from hounsfield.core.training.batches import SliceImages
 from hounsfield.core.training.devices import Devices
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import open_slice_images
-from hounsfield.hemorrhage.inference import extract_blocks
+from hounsfield.hemorrhage.inference import extract_arrays
 
 VIEWS: tuple[View, ...] = ("identity", "hflip", "transpose")
 CPU = Devices(device=torch.device("cpu"), rank=0, world=1, half=None)
@@ -54,10 +54,9 @@ def extraction_lines(folder: Path, *, drawn: int, slices: int, size: int, worker
     def extract(*passes: tuple[View, ...]) -> Callable[[], None]:
         def work() -> None:
             for views in passes:
-                blocks = folder / "blocks"
-                embedding = EmbeddingConfig(views=views)
-                extract_blocks(blocks, Pooling(), dataset, embedding, config, CPU)
-                shutil.rmtree(blocks)
+                store = folder / "store"
+                extract_arrays(store, Pooling(), dataset, EmbeddingConfig(views=views), config, CPU)
+                shutil.rmtree(store)
 
         return work
 

@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from conftest import Work, copy_work, work_at
@@ -18,14 +17,11 @@ from faults.stops import cut, flip
 from faults.table import Checks, as_markdown
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.stages.command import run
-from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.files import unwritable_named
 from hounsfield.core.storage.image_files import read_image
-from hounsfield.core.training import draws
-from hounsfield.core.training.blocks import join_blocks, write_block
-from hounsfield.core.training.draws import Stopped, stop_on_sigterm
-from hounsfield.core.training.loaders import delivered
-from programs import load_program, run_program
+from hounsfield.core.training.batches import delivered
+from hounsfield.core.training.stops import Stopped, stop_on_sigterm
+from programs import ask_to_stop, load_program, run_program
 
 PROGRAM = "faults/run"
 
@@ -96,35 +92,6 @@ def test_damage_cuts_a_third_and_flips_a_single_bit() -> None:
 # ---- what the faults have shown, mended ----------------------------------------------------------------------------
 
 
-def test_joined_blocks_are_the_file_that_numpy_writes(tmp_path: Path) -> None:
-    rows = np.arange(50, dtype=np.float16).reshape(10, 5)
-    np.save(tmp_path / "whole.npy", rows)
-    path = tmp_path / "joined.npy"
-    for start in range(0, 10, 4):
-        write_block(path, start, rows[start : start + 4])
-    join_blocks(path, range(0, 10, 4), 10)
-    assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
-    assert np.array_equal(open_array(path), rows)
-
-
-def test_a_full_disk_while_blocks_are_joined_is_an_error_and_not_the_end_of_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A memory map of a file that the disk cannot hold ends the process by SIGBUS, so the join must not use one."""
-    path = tmp_path / "joined.npy"
-    write_block(path, 0, np.ones((4, 4)))
-    opened, open_memmap = list[str](), np.lib.format.open_memmap
-
-    def open_and_note(file: object, mode: str = "r+", **options: object) -> np.ndarray:
-        opened.append(mode)
-        return open_memmap(file, mode=mode, **options)
-
-    monkeypatch.setattr(np.lib.format, "open_memmap", open_and_note)
-    join_blocks(path, range(0, 4, 4), 4)
-    assert path.exists()
-    assert set(opened) == {"r"}
-
-
 def test_an_unwritable_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     told = r"a\.jpg: cannot be written \(No space left on device\).*Make room.*start the same command again"
     with pytest.raises(BadInput, match=told), unwritable_named(tmp_path / "a.jpg"):
@@ -161,11 +128,11 @@ def loaded(dataset: Samples) -> list[object]:
     from torch.utils.data import DataLoader
 
     loader = DataLoader(dataset, batch_size=2, num_workers=1)
-    return list(delivered(loader, lambda number: [f"ID_{2 * number}", f"ID_{2 * number + 1}"]))
+    return list(delivered(loader, lambda number: [f"ID_{2 * number}", f"ID_{2 * number + 1}"], "Lower the workers"))
 
 
 def test_a_loader_process_that_is_killed_is_an_error_naming_slices_and_remedy() -> None:
-    with pytest.raises(BadInput, match=r"killed or died.*were ID_.*Lower classifier\.workers"):
+    with pytest.raises(BadInput, match=r"killed or died.*were ID_.*Lower the workers"):
         loaded(Samples(dies=True))
 
 
@@ -176,14 +143,14 @@ def test_what_a_loader_process_raises_is_told_without_its_traceback() -> None:
 
 def test_a_stop_that_comes_after_the_last_look_stops_before_the_next_fold() -> None:
     with pytest.raises(Stopped), stop_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
+        ask_to_stop()
 
 
 @pytest.mark.parametrize(
     ("program", "module", "predict"),
     [
-        ("hemorrhage_train_classifier", "hounsfield.core.training.loop", "load_batches"),
-        ("hemorrhage_train_sequence", "hounsfield.hemorrhage.training", "prediction_batches"),
+        ("hemorrhage_train_classifier", "hounsfield.core.training.classifier", "load_batches"),
+        ("hemorrhage_train_sequence", "hounsfield.hemorrhage.study_prediction", "prediction_batches"),
     ],
 )
 def test_a_request_to_stop_is_heeded_in_validation_and_the_run_goes_on_to_the_same_bytes(
@@ -199,7 +166,7 @@ def test_a_request_to_stop_is_heeded_in_validation_and_the_run_goes_on_to_the_sa
     with monkeypatch.context() as patch:
 
         def ask_and_predict(*arguments: object, **options: object) -> object:
-            os.kill(os.getpid(), signal.SIGTERM)
+            ask_to_stop()
             return original(*arguments, **options)
 
         patch.setattr(sys.modules[module], predict, ask_and_predict)
@@ -231,4 +198,4 @@ def test_of_several_processes_only_the_first_speaks_at_once(
 def test_stop_request_of_a_run_that_was_not_asked_changes_nothing() -> None:
     with stop_on_sigterm() as stop:
         assert not stop.received
-    assert draws.signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hounsfield.hemorrhage.inference import SEE, embed_views
+from hounsfield.hemorrhage.inference import VIEW_TRANSFORMS, embed_views
 from hounsfield.hemorrhage.losses import hemorrhage_loss
 
 
@@ -19,9 +19,9 @@ def test_the_loss_is_six_parts_all_classes_and_one_part_any(logits: list[float],
 
 def test_views_are_what_their_names_say() -> None:
     images = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert SEE["identity"](images) is images
-    assert SEE["hflip"](images)[0, 0, 0].tolist() == [3, 2, 1, 0]
-    assert SEE["transpose"](images)[0, 0, 0].tolist() == [0, 4, 8]
+    assert VIEW_TRANSFORMS["identity"](images) is images
+    assert VIEW_TRANSFORMS["hflip"](images)[0, 0, 0].tolist() == [3, 2, 1, 0]
+    assert VIEW_TRANSFORMS["transpose"](images)[0, 0, 0].tolist() == [0, 4, 8]
 
 
 def test_one_pass_over_all_views_equals_a_pass_for_each() -> None:
@@ -33,7 +33,7 @@ def test_one_pass_over_all_views_equals_a_pass_for_each() -> None:
     images = torch.randn(3, 3, 64, 64)
     together, logits = embed_views(network, images, ("identity", "hflip", "transpose"), devices)
     for view, embedding in zip(("identity", "hflip", "transpose"), together, strict=True):
-        alone, _ = embed_views(network, SEE[view](images), ("identity",), devices)
+        alone, _ = embed_views(network, VIEW_TRANSFORMS[view](images), ("identity",), devices)
         torch.testing.assert_close(embedding, alone[0])
     with torch.no_grad():
         torch.testing.assert_close(logits, last_layer(network)(sum(together) / 3))

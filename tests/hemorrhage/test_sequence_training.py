@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,12 @@ import torch
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.draws import StopRequest
-from hounsfield.core.training.state import TrainingState
-from hounsfield.hemorrhage import training
+from hounsfield.core.training.loop import Batch
+from hounsfield.core.training.stops import StopRequest
+from hounsfield.hemorrhage import study_prediction, training
 from hounsfield.hemorrhage.config import SequenceConfig
 from hounsfield.hemorrhage.networks import SequenceNetwork
-from hounsfield.hemorrhage.sequence_batches import SeriesIndex, index_series
-from programs import load_program
+from hounsfield.hemorrhage.sequence_batches import SeriesIndex
 
 CPU = Devices(torch.device("cpu"), rank=0, world=1, half=None)
 LENGTHS = np.random.default_rng(0).integers(1, 9, 37)
@@ -46,27 +45,20 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         found.append(series.tolist())
         return build(store, index, series, *rest, **options)
 
-    monkeypatch.setattr(training, "build_batch", noted)
+    for module in (training, study_prediction):
+        monkeypatch.setattr(module, "build_batch", noted)
     return found
 
 
-def network_of(config: SequenceConfig) -> SequenceNetwork:
-    torch.manual_seed(0)
-    return SequenceNetwork(E, 3, packed=config.packed)
-
-
-def train(folder: Path, config: SequenceConfig, epoch: int) -> None:
-    network = network_of(config)
-    state = TrainingState(
-        folder / "state.pt", network, torch.optim.Adam(network.parameters()), torch.amp.GradScaler("cpu", enabled=False)
-    )
-    state.epoch = epoch
+def build_epoch(config: SequenceConfig, epoch: int) -> list[Sequence[Batch]]:
     labels = np.zeros((ROWS, 6), np.float32)
-    training.train_epoch(network, state, Store(), INDEX, labels, config, 1234, CPU, StopRequest())
+    return list(training.SeriesBatches(Store(), INDEX, labels, config, CPU, seed=1234, epoch=epoch).parts(0))
 
 
 def predict(config: SequenceConfig) -> np.ndarray:
-    return training.predict_series(network_of(config), Store(), INDEX, ROWS, config, CPU, StopRequest())
+    torch.manual_seed(0)
+    network = SequenceNetwork(E, 3, packed=config.packed)
+    return study_prediction.predict_series(network, Store(), INDEX, ROWS, config, CPU, StopRequest())
 
 
 def in_fours(order: np.ndarray) -> list[list[int]]:
@@ -74,10 +66,10 @@ def in_fours(order: np.ndarray) -> list[list[int]]:
 
 
 def test_unpacked_training_batches_are_a_plain_shuffle_in_fours_with_the_rest_as_the_last(
-    tmp_path: Path, drawn: list[list[int]]
+    drawn: list[list[int]],
 ) -> None:
     for epoch in (0, 1):
-        train(tmp_path, SequenceConfig(packed=False), epoch)
+        build_epoch(SequenceConfig(packed=False), epoch)
     first, second = drawn[:10], drawn[10:]
     for epoch, batches in enumerate((first, second)):
         assert batches == in_fours(np.random.default_rng([1234, epoch]).permutation(37))
@@ -85,8 +77,8 @@ def test_unpacked_training_batches_are_a_plain_shuffle_in_fours_with_the_rest_as
     assert first != second
 
 
-def test_packed_training_batches_hold_series_of_similar_length(tmp_path: Path, drawn: list[list[int]]) -> None:
-    train(tmp_path, SequenceConfig(packed=True), 0)
+def test_packed_training_batches_hold_series_of_similar_length(drawn: list[list[int]]) -> None:
+    build_epoch(SequenceConfig(packed=True), 0)
     assert sorted(sum(drawn, [])) == list(range(37))
     assert sum(int(LENGTHS[batch].max()) * len(batch) for batch in drawn) < 1.2 * ROWS
 
@@ -102,8 +94,30 @@ def test_packed_predictions_are_made_by_length(drawn: list[list[int]]) -> None:
     assert (np.diff(lengths) <= 0).all()
 
 
-def test_held_out_and_test_series_share_no_batch_unless_padding_is_inert() -> None:
-    split_series = load_program("hemorrhage_train_sequence").split_series
+def test_every_slice_of_a_batch_counts_alike_and_padding_not_at_all() -> None:
+    for (batch,) in build_epoch(SequenceConfig(packed=True), 0):
+        assert (batch.weights > 0).equal(batch.samples.is_slice)
+        assert len(batch.weights[batch.samples.is_slice].unique()) == 1
+        assert float(batch.weights.sum()) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_process_without_a_series_takes_part_with_weight_zero() -> None:
+    last = [
+        list(
+            training.SeriesBatches(
+                Store(), INDEX, np.zeros((ROWS, 6), np.float32), SequenceConfig(packed=False),
+                Devices(torch.device("cpu"), rank=rank, world=2, half=None), seed=1234, epoch=0,
+            ).parts(9)
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    ((with_series,),), ((without,),) = last
+    assert float(with_series.weights.sum()) == pytest.approx(1, abs=1e-6)
+    assert without.weights.shape == with_series.weights.shape
+    assert not without.weights.any()
+
+
+def test_validation_and_test_series_share_no_batch_unless_padding_is_inert() -> None:
     slices = pd.DataFrame(
         {
             "split": ["train"] * 5 + ["test"] * 3,
@@ -111,15 +125,14 @@ def test_held_out_and_test_series_share_no_batch_unless_padding_is_inert() -> No
             "fold": [0.0, 0, 1, 0, 0, *[np.nan] * 3],
         }
     )
-    index = index_series(slices)
-    learnt, scored, together = split_series(slices, index, "0", packed=True)
-    _, _, apart = split_series(slices, index, "0", packed=False)
-    assert learnt.tolist() == [False, True, False, False, False]
-    assert scored.tolist() == [True, True, False, True, True, False, False, False]
-    assert [part.tolist() for part in together] == [[True, False, True, True, True]]
-    assert [part.tolist() for part in apart] == [[True, False, True, False, False], [False, False, False, True, True]]
-    _, _, apart = split_series(slices, index, "all", packed=False)
-    assert [part.sum() for part in apart] == [0, 2]
+    together = training.split_series(slices, "0", packed=True)
+    apart = training.split_series(slices, "0", packed=False)
+    assert together.train.starts.tolist() == [2]
+    assert together.validation.tolist() == [True, True, False, True, True, False, False, False]
+    assert [index.starts.tolist() for index in together.predicted] == [[0, 3, 5, 6]]
+    assert [index.starts.tolist() for index in apart.predicted] == [[0, 3], [5, 6]]
+    apart = training.split_series(slices, "all", packed=False)
+    assert [index.starts.tolist() for index in apart.predicted] == [[], [5, 6]]
 
 
 def test_fp16_computes_in_float16_with_scaled_gradients_as_apex_did() -> None:
@@ -129,7 +142,6 @@ def test_fp16_computes_in_float16_with_scaled_gradients_as_apex_did() -> None:
 
 
 def test_float16_on_a_cpu_is_refused_with_the_remedy() -> None:
-    refuse = load_program("hemorrhage_train_sequence").refuse_float16_on_cpu
     with pytest.raises(WrongUse, match=r"--sequence\.precision fp32"):
-        refuse(Devices(torch.device("cpu"), rank=0, world=1, half=torch.float16))
-    refuse(CPU)
+        training.refuse_float16_on_cpu(Devices(torch.device("cpu"), rank=0, world=1, half=torch.float16))
+    training.refuse_float16_on_cpu(CPU)

@@ -14,6 +14,7 @@ from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import read_predictions, write_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from programs import REPOSITORY, run_program
 
@@ -94,9 +95,7 @@ def test_killed_training_and_prediction_go_on_to_the_same_bytes(
     monkeypatch.setattr(TrainingState, "update", update)
     run_program("stacking_train", *copy.arguments, *NETWORKS)
 
-    from hounsfield.stacking import inference
-
-    written, write_block = [0], inference.write_block
+    written, write_block = [0], blocks.write_block
 
     def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
         written[0] += 1
@@ -104,10 +103,10 @@ def test_killed_training_and_prediction_go_on_to_the_same_bytes(
             raise Killed
         write_block(path, start, rows)
 
-    monkeypatch.setattr(inference, "write_block", write_or_die)
+    monkeypatch.setattr(blocks, "write_block", write_or_die)
     with pytest.raises(Killed):
         run_program("stacking_predict", *copy.arguments, *NETWORKS)
-    monkeypatch.setattr(inference, "write_block", write_block)
+    monkeypatch.setattr(blocks, "write_block", write_block)
     run_program("stacking_predict", *copy.arguments, *NETWORKS)
     found, expected = outputs(copy), outputs(predicted)
     assert found.keys() == expected.keys()
@@ -181,7 +180,7 @@ def test_the_last_partial_batch_is_dropped_when_asked(copy: Work, monkeypatch: p
     assert learnt % size
     if drops:
         too_large = ("--training.epochs", 1, "--training.batch_size", learnt + 1, "--training.drop_last_batch", "true")
-        with pytest.raises(BadInput, match=rf"{learnt} slices to learn from are fewer than one batch of {learnt + 1}"):
+        with pytest.raises(BadInput, match=rf"{learnt} slices to train on are fewer than one batch of {learnt + 1}"):
             run_program("stacking_train", *copy.arguments, *NETWORKS, "--fold", 0, *too_large, "--force")
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,10 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.image_files import image_path
+from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage import training
-from programs import load_program, run_program
+from programs import ask_to_stop, run_program
 
 OUTPUTS = ("checkpoints", "preds", "data/phantom/embeddings")
 
@@ -68,7 +67,7 @@ def test_no_training_state_is_left_behind_by_a_finished_run(finished: Work) -> N
     assert list(finished.folder.rglob("*.blocks")) == []
 
 
-def test_held_out_patients_are_the_same_for_the_classifier_and_the_sequence_network(finished: Work) -> None:
+def test_validation_patients_are_the_same_for_the_classifier_and_the_sequence_network(finished: Work) -> None:
     rows = pd.read_parquet(finished.folder / "data/phantom/slices.parquet").set_index("image_id")
     for fold in (0, 1):
         found = predictions(finished, fold)
@@ -113,9 +112,7 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
     copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
-    from hounsfield.hemorrhage import inference
-
-    written, write_block, update = [0], inference.write_block, TrainingState.update
+    written, write_block, update = [0], blocks.write_block, TrainingState.update
 
     def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
         written[0] += 1
@@ -123,7 +120,7 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
             raise Killed
         write_block(path, start, rows)
 
-    monkeypatch.setattr(inference, "write_block", write_or_die)
+    monkeypatch.setattr(blocks, "write_block", write_or_die)
     with pytest.raises(Killed):
         run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
     run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
@@ -157,7 +154,7 @@ def test_a_request_to_stop_saves_the_state_and_ends_with_143(copy: Work, monkeyp
     def update_and_ask(state: TrainingState, loss: float) -> None:
         update(state, loss)
         if state.step == 1:
-            os.kill(os.getpid(), 15)
+            ask_to_stop()
 
     monkeypatch.setattr(TrainingState, "update", update_and_ask)
     with pytest.raises(SystemExit) as ended:
@@ -202,11 +199,9 @@ def test_changed_settings_are_refused_saying_what_differs(finished: Work) -> Non
 
 
 def test_a_loss_that_is_no_number_stops_naming_the_slices(copy: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = load_program("hemorrhage_train_classifier")
-    monkeypatch.setattr(program, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
-    monkeypatch.setattr(sys, "argv", ["x", *copy.arguments])
+    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
     with pytest.raises(BadInput, match=r"the loss is nan on the slices ID_[0-9a-f]{9}, ID_"):
-        program.main()
+        run_program("hemorrhage_train_classifier", *copy.arguments)
 
 
 def test_a_sequence_loss_that_is_no_number_stops_naming_where_the_series_begin(

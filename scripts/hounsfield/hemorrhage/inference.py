@@ -6,6 +6,8 @@ B slices, S pixels a side, E embedding width, V views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
+from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.networks import embed, last_layer
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import normalise
+from hounsfield.hemorrhage.paths import LOGITS, array_path
 
 VIEW_TRANSFORMS: dict[View, Callable[[Tensor], Tensor]] = {  # images are (B, 3, S, S)
     "identity": lambda images: images,
@@ -43,13 +47,32 @@ def embed_views(
     return embeddings, last_layer(network)(torch.stack(embeddings).mean(dim=0))
 
 
-def embed_batches(
+def extract_arrays(
+    folder: Path,
     network: nn.Module,
     images: SliceImages,
-    batches: Sequence[np.ndarray],
     config: EmbeddingConfig,
     classifier: ClassifierConfig,
     devices: Devices,
+) -> list[Path]:
+    """Write the arrays of a store, those of the views and then the logits, and return their paths.
+
+    A killed run goes on with the blocks that are missing.
+    """
+    paths = [array_path(folder, name) for name in (*config.views, LOGITS)]
+    compute = partial(_embed_batches, network, images, config, classifier, devices)
+    size, block = config.batch_size, config.block_batches
+    fill_arrays(paths, len(images), compute, devices, batch_size=size, block_batches=block)
+    return paths
+
+
+def _embed_batches(
+    network: nn.Module,
+    images: SliceImages,
+    config: EmbeddingConfig,
+    classifier: ClassifierConfig,
+    devices: Devices,
+    batches: Sequence[np.ndarray],
 ) -> Iterator[list[np.ndarray]]:
     """For each batch of row numbers its embeddings in every view, (B, E) each, then the logits (B, 6) float32.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,24 +14,40 @@ from torch import nn
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.training.batches import SliceImages, load_batches
+from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.stacking.config import PredictionConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
 
 
-@torch.no_grad()
-def predict_batches(
+def predict_slices(
+    path: Path,
     network: nn.Module,
     images: SliceImages,
-    batches: Sequence[np.ndarray],
     config: PredictionConfig,
     training: TrainingConfig,
     devices: Devices,
-) -> Iterator[list[np.ndarray]]:
-    """For each batch of row numbers its probabilities, (B, 6) float64, the mean over the passes.
+) -> None:
+    """Write the probabilities of all slices of `images` to `path`, (N, 6) float64.
 
-    What is drawn for a slice depends on the pass and the slice alone.
+    What is drawn for a slice depends on the pass and the slice alone. A killed run goes on with the blocks that are
+    missing.
     """
+    compute = partial(_predict_batches, network, images, config, training, devices)
+    size, block = config.batch_size, config.block_batches
+    fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=block)
+
+
+@torch.no_grad()
+def _predict_batches(
+    network: nn.Module,
+    images: SliceImages,
+    config: PredictionConfig,
+    training: TrainingConfig,
+    devices: Devices,
+    batches: Sequence[np.ndarray],
+) -> Iterator[list[np.ndarray]]:
+    """For each batch of row numbers its probabilities, (B, 6) float64, the mean over the passes."""
     network.eval()
     keys = [(number, rows) for rows in batches for number in range(config.passes)]
     loader = load_batches(images, keys, workers=training.workers, device=devices.device)

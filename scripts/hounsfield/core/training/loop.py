@@ -157,7 +157,7 @@ class TrainingRun:
             self._scalars.add(name, value, state.epoch)
         listing = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in numbers.items())
         logger.info("%s, epoch %d: %s", self._name, state.epoch, listing)
-        waited = {"s of it waiting for data": f"{self._waited:.1f}"}
+        waited = {"s waiting for data": f"{self._waited:.1f}"}
         summary(f"{self._name}, epoch {state.epoch}", self._samples, "samples", self._watch.seconds, waited)
         state.next_epoch()
         if self._devices.first:
