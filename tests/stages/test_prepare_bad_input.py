@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import dicom_files as files
+import shipped_files as shipped
 from conftest import Work, work_at
 from dicom_files import PIXELS, ct_file
 from hounsfield.competitions.rsna2019 import preparation
@@ -28,7 +29,6 @@ from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
 from programs import REPOSITORY, load_program, run_program
 
-REAL_FILES = Path(__file__).resolve().parents[3] / "shared" / "dicom"
 SMALL = PIXELS.clip(0, 255).astype(np.uint8)
 PLAIN = ct_file()
 
@@ -341,54 +341,29 @@ def test_slices_of_another_orientation_are_refused_and_without_a_majority_all_ar
     assert order_in(stacks, "mixed") == ["0", "1", "2", "3"]
 
 
-# Of a preparation for head CT: the refusal's code, or the flags of a slice that is kept.
-ODD: dict[str, str] = {
-    "cornerstoneWADOImageLoader__CT1_J2KR": "",  # its writer gave it a SOPInstanceUID of its own
-    "covid-chest-imaging-database__1.3.6.1.4.1.11129.5.5.110503645592756492463169821050252582267888.dcm": "modality",
-    "dcm_qa_ct__S21570_S1000_I10_localizer": "localizer",
-    "deid-data__ctbrain1.dcm": "colour",
-    "dicomParser__CT1_UNC.explicit_big_endian.dcm": "copy",
-    "dicomParser__CT1_UNC.fragmented_bot_jpeg_ls.80.dcm": "copy",
-    "fo-dicom__D_CLUNIE_CT1_RLE_FRAGS.dcm": "",  # likewise
-    "fo-dicom__IM-0001-0001-0001_labelled_CSPINE.dcm": "patient_id_missing body_part_unexpected precision_mismatch",
-    "nitest-dicom__siemens_ct_header_csa.dcm": "no_pixel_data",
-    "pydicom-data__RG1_J2KI.dcm": "modality",
-    "pydicom-data__eCT_Supplemental.dcm": "multi_frame",
-    "pydicom__693_J2KI.dcm": "precision_mismatch",
-    "pydicom__77654033_CR1_6154": "modality",
-    "pydicom__77654033_CT2_17106": "",
-    "pydicom__J2K_pixelrep_mismatch.dcm": "sign_mismatch",
-    "pydicom__MR_truncated.dcm": "modality",
-    "pydicom__image_dfl.dcm": "modality",
-    "pydicom__no_meta.dcm": "no_file_meta",
-}
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The preparation of every odd file and of a series with a tilted gantry."""
-    if not REAL_FILES.is_dir():
-        pytest.skip("the folder of real files is not there")
+    """The preparation of every file that comes with pydicom."""
     top = tmp_path_factory.mktemp("real")
-    for name in ("odd", "ct_head_human_ge_tilt"):
-        (top / "ct" / name).mkdir(parents=True)
-        for path in (REAL_FILES / name).iterdir():
-            (top / "ct" / name / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(shipped.FOLDER, top / "ct")
     return prepare(top / "ct", work_at(top / "work"))
 
 
-def test_every_odd_real_file_has_its_outcome(real: Outcome) -> None:
-    found = {**real.slices["flags"].to_dict(), **real.rejected["reason"].to_dict()}
-    assert {path[4:]: told for path, told in found.items() if path.startswith("odd/")} == ODD
-    assert set(ODD) == {path.name for path in (REAL_FILES / "odd").iterdir()}
+def test_every_real_file_has_its_outcome(real: Outcome) -> None:
+    codes, flags = real.rejected["reason"], real.slices["flags"]
+    for name, expected in shipped.OUTCOMES.items():
+        if expected.as_ct == shipped.USED:
+            own = [flag for flag in flags[name].split() if flag not in ("copy", "sop_uid_repeated")]
+            assert (name, *own) == (name, *expected.flags)
+        else:
+            assert (name, codes[name]) == (name, expected.as_ct)
 
 
-def test_the_real_tilted_series_is_one_stack_whose_changes_of_spacing_are_told(real: Outcome) -> None:
-    slices = real.slices[real.slices.index.str.startswith("ct_head_human_ge_tilt/")]
-    assert (len(slices), slices["series"].nunique(), slices["flags"].eq("").all()) == (28, 1, True)
-    assert {float(step) for step in np.diff(slices["normal_mm"]).round(1)} == {4.0, 1.1, 7.0}
-    facts = pd.read_csv(real.work.folder / "data/own/spacing.csv")
-    assert set(facts.loc[facts["series"] == slices["series"].iloc[0], "fact"]) == {"gap"}
+def test_a_real_series_is_one_stack_in_the_order_of_its_positions(real: Outcome) -> None:
+    slices = real.slices[real.slices.index.str.startswith(f"{shipped.HEAD_SERIES}/")]
+    assert [path.rpartition("/")[2] for path in slices.index] == ["3353", "3023", "2693", "2392", "2062"]
+    assert len(set(slices["series"])) == 1
+    assert np.diff(slices["normal_mm"]).tolist() == pytest.approx([2.5] * 4)
 
 
 def prepare_with_a_deadly_file(file: SourceFile, **options: Any) -> dict[str, Any]:
