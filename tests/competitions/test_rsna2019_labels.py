@@ -30,21 +30,21 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
 @pytest.mark.parametrize(
     ("row", "fact"),
     [
-        ("ID_00000000a_any,0", "1 IDs with contradicting labels; the first are: ID_00000000a_any"),
-        ("ID_00000000c_any,1", "1 images without all six classes; the first are: ID_00000000c"),
-        ("ID_00000000a_stroke,1", "1 unknown classes; the first are: ID_00000000a_stroke"),
-        ("ID_00000000a_any,2", "1 labels that are not 0 or 1; the first are: ID_00000000a_any"),
-        ("ID_00000000a_any,", "1 labels that are not 0 or 1; the first are: ID_00000000a_any"),
+        ("ID_00000000a_any,0", "1 .*contradicting.* ID_00000000a_any"),
+        ("ID_00000000c_any,1", "1 .*six classes.* ID_00000000c"),
+        ("ID_00000000a_stroke,1", "1 .*unknown.* ID_00000000a_stroke"),
+        ("ID_00000000a_any,2", "1 .*0 or 1.* ID_00000000a_any"),
+        ("ID_00000000a_any,", "1 .*0 or 1.* ID_00000000a_any"),
     ],
 )
 def test_labels_that_cannot_be_right_are_refused_by_name(row: str, fact: str) -> None:
-    with pytest.raises(BadInput, match=f"train.csv: {fact}"):
+    with pytest.raises(BadInput, match=rf"train\.csv: {fact}\."):
         read_labels(long_table(row), "train.csv")
 
 
 def test_only_the_first_ten_of_many_bad_rows_are_listed() -> None:
     rows = [f"ID_{n:09x}_any,7" for n in range(30)]
-    with pytest.raises(BadInput, match=r"30 labels that are not 0 or 1") as caught:
+    with pytest.raises(BadInput, match=r"train\.csv: 30 .*0 or 1") as caught:
         read_labels(long_table(*rows), "train.csv")
     assert str(caught.value).count("_any") == 10
 
@@ -55,15 +55,15 @@ def test_a_wide_table_of_ones_own_images_is_read() -> None:
 
 
 def test_a_table_of_another_kind_is_refused_naming_its_columns() -> None:
-    with pytest.raises(BadInput, match=r"columns \['name', 'age'\] are neither"):
+    with pytest.raises(BadInput, match=r"own\.csv: .*'name', 'age'"):
         read_labels(b"name,age\nx,1\n", "own.csv")
 
 
 def test_one_label_that_is_no_number_is_named_and_not_its_innocent_neighbours() -> None:
-    with pytest.raises(BadInput, match=r"1 labels that are not 0 or 1; the first are: ID_00000000c_any\."):
+    with pytest.raises(BadInput, match=r"train\.csv: 1 .*0 or 1.* ID_00000000c_any\."):
         read_labels(long_table("ID_00000000c_any,yes"), "train.csv")
     rows = "a,0,0,0,0,1,1\nb,0,0,0,0,x,1\n"
-    with pytest.raises(BadInput, match=r"1 labels that are not 0 or 1; the first are: b\."):
+    with pytest.raises(BadInput, match=r"own\.csv: 1 .*0 or 1.* b\."):
         read_labels(f"image,{','.join(CLASSES)}\n{rows}".encode(), "own.csv")
 
 
@@ -74,22 +74,22 @@ def test_an_image_may_be_called_like_a_missing_value() -> None:
 @pytest.mark.parametrize(
     ("content", "fact"),
     [
-        (b"", "is not a readable CSV table: No columns"),
-        (b"ID,Label\n", "has no rows"),
-        (gzip.compress(long_table()), "is not a readable CSV table"),
-        (long_table().decode().encode("utf-16"), "is not a readable CSV table"),
-        (long_table("garbage at the end"), "1 labels that are not 0 or 1; the first are: garbage at the end"),
+        (b"", "CSV.*No columns"),
+        (b"ID,Label\n", "no rows"),
+        (gzip.compress(long_table()), "CSV"),
+        (long_table().decode().encode("utf-16"), "CSV"),
+        (long_table("garbage at the end"), "1 .*0 or 1.* garbage at the end"),
         (long_table('"never closed'), "EOF inside string"),
         (long_table().replace(b",", b";"), "columns"),
-        (long_table() + bytes(3), "1 labels that are not 0 or 1"),
+        (long_table() + bytes(3), "1 .*0 or 1"),
     ],
 )
 def test_a_table_that_is_damaged_or_packed_is_refused_by_name(content: bytes, fact: str) -> None:
-    with pytest.raises(BadInput, match=f"train.csv.*({fact})"):
+    with pytest.raises(BadInput, match=rf"train\.csv.*({fact})"):
         read_labels(content, "train.csv")
 
 
 def test_rows_with_a_comma_too_many_are_refused() -> None:
     header, *rows = long_table().splitlines()
-    with pytest.raises(BadInput, match=r"train\.csv has rows with more cells than its header"):
+    with pytest.raises(BadInput, match=r"train\.csv .*cells"):
         read_labels(b"\n".join([header, *(row + b"," for row in rows)]), "train.csv")

@@ -110,7 +110,7 @@ def test_exactly_one_training_file_has_short_pixel_data(
 ) -> None:
     short = [name for name, dataset in datasets.items() if len(dataset.PixelData) != 64 * 64 * 2]
     assert short == [f"{TOP}/stage_2_train/{archive[1].truncated_image_id}.dcm"]
-    with pytest.raises(ValueError, match="less than expected"):
+    with pytest.raises(ValueError, match="less"):
         _ = datasets[short[0]].pixel_array
 
 
@@ -179,7 +179,7 @@ def test_an_archive_of_the_same_recipe_is_left_alone_and_one_of_another_is_refus
     before = path.stat().st_mtime_ns
     assert write_archive(path, SMALL, jobs=1) == replace(summary, written=False)
     assert path.stat().st_mtime_ns == before
-    with pytest.raises(StaleOutput, match=r"made with another recipe.*--force"):
+    with pytest.raises(StaleOutput, match=rf"{path.name}: .*another.*--force"):
         write_archive(path, replace(SMALL, seed=5), jobs=1)
 
 
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_phantom_is_refused_and_force_replaces_it(tmp_path: Pa
     path = tmp_path / "a.zip"
     path.write_bytes(b"something else")
     recipe = PhantomRecipe(train_patients=1, test_patients=0, slices=(2, 2), size=64, compression="deflated")
-    with pytest.raises(StaleOutput, match="made with an unknown recipe"):
+    with pytest.raises(StaleOutput, match=r"a\.zip: .*unknown"):
         write_archive(path, recipe, jobs=1)
     write_archive(path, recipe, jobs=1, force=True)
     with zipfile.ZipFile(path) as members:
@@ -228,7 +228,7 @@ def test_the_program_ends_with_two_on_wrong_use() -> None:
         [sys.executable, program, "--output", "never.zip", "--size", "7"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 2
-    assert "rows and columns must be 64 to 1024" in run.stderr
+    assert "64 to 1024" in run.stderr
     assert "Traceback" not in run.stderr
 
 

@@ -37,11 +37,11 @@ def test_predictions_and_their_manifest_read_back_as_they_were_written(tmp_path)
 
 def test_a_table_without_its_manifest_was_not_finished(tmp_path):
     path = tmp_path / "fold0_epoch1.parquet"
-    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet is missing; make it with: sh bin/run_14_"):
+    with pytest.raises(MissingInput, match=rf"fold0_epoch1\.parquet is missing.*{REMEDY}"):
         read_manifest(path, remedy=REMEDY)
     write_predictions(path, table(), {})
     manifest_path(path).unlink()
-    with pytest.raises(MissingInput, match="was not finished"):
+    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet .*not finished"):
         read_predictions(path, remedy=REMEDY)
 
 
@@ -53,7 +53,7 @@ def test_a_run_killed_while_it_replaces_a_table_leaves_no_manifest(tmp_path, mon
     )
     with pytest.raises(KeyboardInterrupt):
         write_predictions(path, table(any=[0.2, 0.3]), {})
-    with pytest.raises(MissingInput, match="was not finished"):
+    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet .*not finished"):
         read_predictions(path, remedy=REMEDY)
 
 
@@ -62,7 +62,7 @@ def test_a_table_that_changed_after_its_manifest_is_refused(tmp_path):
     write_predictions(path, table(), {})
     write_predictions(other, table(any=[0.2, 0.3]), {})
     path.write_bytes(other.read_bytes())
-    with pytest.raises(BadInput, match=r"a\.parquet is not the file that its manifest describes"):
+    with pytest.raises(BadInput, match=r"a\.parquet .*manifest"):
         read_predictions(path, remedy=REMEDY)
 
 
@@ -71,22 +71,22 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     write_predictions(path, table(), {})
     for content in ({}, [], {"sha256": 3}):
         manifest_path(path).write_text(json.dumps(content))
-        with pytest.raises(BadInput, match=r"a\.json is no manifest"):
+        with pytest.raises(BadInput, match=r"a\.json .*manifest"):
             read_manifest(path, remedy=REMEDY)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
 def test_what_is_no_probability_is_refused_before_it_is_written(tmp_path, value):
     path = tmp_path / "a.parquet"
-    with pytest.raises(BadInput, match=r"1 slices have no six probabilities in \[0, 1\]; the first is ID_b"):
+    with pytest.raises(BadInput, match=r"a\.parquet: 1 .*probabilities.* ID_b"):
         write_predictions(path, table(epidural=[0.5, value]), {})
     assert not path.exists()
 
 
 def test_an_image_that_occurs_twice_and_an_unknown_split_are_refused(tmp_path):
-    with pytest.raises(BadInput, match="1 images occur twice"):
+    with pytest.raises(BadInput, match=r"a\.parquet: 1 .*twice"):
         write_predictions(tmp_path / "a.parquet", table(image_id=["ID_a", "ID_a"]), {})
-    with pytest.raises(BadInput, match="unknown splits"):
+    with pytest.raises(BadInput, match=r"a\.parquet: .*'train'"):
         write_predictions(tmp_path / "a.parquet", table(split=["train", TEST]), {})
 
 

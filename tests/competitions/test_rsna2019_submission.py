@@ -61,12 +61,12 @@ def test_the_bounds_can_be_wider_and_what_is_written_keeps_them(tmp_path):
     assert list(found.labels) == [1e-6, 1 - 1e-6, 0.5, 2e-6, 1 - 1e-6, 1e-5]
     write(tmp_path / "submission.csv.gz", found)
     assert pd.read_csv(tmp_path / "submission.csv.gz")["Label"].tolist() == list(found.labels)
-    with pytest.raises(BadInput, match="has a label outside"):
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: ID_a1_epidural .*label"):
         check(tmp_path / "submission.csv.gz", ids)
 
 
 def test_another_data_sets_sample_is_refused():
-    with pytest.raises(BadInput, match="none of the 6 sample IDs"):
+    with pytest.raises(BadInput, match=r"6 sample IDs .ID_other_epidural"):
         fill(ids_of(pd.Series(["ID_other"])), IMAGES, PROBABILITIES, PRIOR)
 
 
@@ -100,7 +100,7 @@ def test_a_submission_is_checked_in_blocks_without_a_seam(tmp_path, monkeypatch)
     wanted = fill(ids_of(IMAGES), IMAGES, PROBABILITIES, PRIOR)
     monkeypatch.setattr(module, "BLOCK", 4)
     write(tmp_path / "submission.csv.gz", wanted)
-    with pytest.raises(BadInput, match="ID_c3_any is not the expected ID"):
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: ID_c3_any .*expected"):
         check(tmp_path / "submission.csv.gz", wanted.ids.replace("ID_c3_any", "ID_d4_any"))
 
 
@@ -119,7 +119,7 @@ def test_a_submission_that_fails_its_check_never_gets_its_name(tmp_path):
     path = tmp_path / "submission.csv.gz"
     labels = np.full(18, 0.5)
     labels[7] = np.nan
-    with pytest.raises(BadInput, match=r"ID_b2_intraparenchymal has a label outside"):
+    with pytest.raises(BadInput, match=r"ID_b2_intraparenchymal .*label"):
         write(path, Submission(ids_of(IMAGES), labels, [], []))
     assert list(tmp_path.iterdir()) == []
 
@@ -127,27 +127,27 @@ def test_a_submission_that_fails_its_check_never_gets_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("ID,Label\na,0.5\nb,high\n", "b has a label outside"),
-        ("ID,Label\na,0.5\nb,\n", "b has a label outside"),
-        ("ID,Label\na,0.5\nb,0.999999\n", "b has a label outside"),
-        ("ID,Label\na,0.000001\nb,0.5\n", "a has a label outside"),
-        ("ID,Label\nb,0.5\na,0.5\n", "b is not the expected ID"),
-        ("ID,Label\na,0.5\n", "1 rows instead of 2"),
-        ("ID,Label\na,0.5\nb,0.5\nc,0.5\n", "more rows than the 2 expected"),
-        ("ID,label\na,0.5\nb,0.5\n", "instead of ID, Label"),
+        ("ID,Label\na,0.5\nb,high\n", "b .*label"),
+        ("ID,Label\na,0.5\nb,\n", "b .*label"),
+        ("ID,Label\na,0.5\nb,0.999999\n", "b .*label"),
+        ("ID,Label\na,0.000001\nb,0.5\n", "a .*label"),
+        ("ID,Label\nb,0.5\na,0.5\n", "b .*expected"),
+        ("ID,Label\na,0.5\n", "1 .* 2"),
+        ("ID,Label\na,0.5\nb,0.5\nc,0.5\n", "more .* 2"),
+        ("ID,label\na,0.5\nb,0.5\n", "'label'.*ID, Label"),
     ],
 )
 def test_check_names_what_is_wrong_with_a_submission(tmp_path, content, message):
     path = tmp_path / "submission.csv.gz"
     path.write_bytes(gzip.compress(content.encode()))
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(BadInput, match=rf"submission\.csv\.gz: .*{message}"):
         check(path, pd.Series(["a", "b"]))
 
 
 def test_check_refuses_ids_that_stand_twice(tmp_path):
     path = tmp_path / "submission.csv.gz"
     path.write_bytes(gzip.compress(b"ID,Label\na,0.5\na,0.5\n"))
-    with pytest.raises(BadInput, match="a stands twice"):
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: .*a .*twice"):
         check(path, pd.Series(["a", "a"]))
 
 
@@ -160,19 +160,19 @@ def test_the_samples_ids_keep_the_samples_order(tmp_path):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([*ids_of(IMAGES), "ID_a1_any"], "1 IDs are repeated; the first is ID_a1_any"),
-        ([*ids_of(IMAGES), "ID_a1_fracture"], "1 IDs name no class; the first is ID_a1_fracture"),
-        (["plain"], "1 IDs name no class; the first is plain"),
-        (list(ids_of(IMAGES))[:-1], "1 images have not all six classes; the first is ID_c3"),
+        ([*ids_of(IMAGES), "ID_a1_any"], "1 .*repeated.* ID_a1_any"),
+        ([*ids_of(IMAGES), "ID_a1_fracture"], "1 .*class.* ID_a1_fracture"),
+        (["plain"], "1 .*class.* plain"),
+        (list(ids_of(IMAGES))[:-1], "1 .*six classes.* ID_c3"),
     ],
 )
 def test_a_damaged_sample_submission_is_refused(tmp_path, ids, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(BadInput, match=rf"s\.csv: {message}"):
         sample_ids(write_sample(tmp_path / "s.csv", ids))
 
 
 def test_a_missing_or_foreign_sample_submission_is_refused(tmp_path):
-    with pytest.raises(MissingInput, match=r"s\.csv is missing"):
+    with pytest.raises(MissingInput, match=r"s\.csv .*run_01"):
         sample_ids(tmp_path / "s.csv")
-    with pytest.raises(BadInput, match="column ID"):
+    with pytest.raises(BadInput, match=r"other\.csv .*column ID"):
         sample_ids(write_sample(tmp_path / "other.csv", [], "image,any\n"))

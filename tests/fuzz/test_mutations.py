@@ -207,7 +207,7 @@ def test_a_codec_is_named_by_its_name_or_its_uid_or_the_end_of_that(word: str, m
 def test_a_replay_tells_what_came_of_one_mutation_or_which_one_to_choose() -> None:
     program, sources = load_program("fuzz/run"), {syntax: sound_files(syntax) for syntax in (files.RLE,)}
     assert program.replayed("rle", "4", sources, 0).startswith(f"{files.RLE}, mutation 4 (")
-    with pytest.raises(WrongUse, match="a number from 0 up"):
+    with pytest.raises(WrongUse, match="--replay"):
         program.replayed("rle", "-4", sources, 0)
-    with pytest.raises(WrongUse, match="no file here has the transfer syntax"):
+    with pytest.raises(WrongUse, match="transfer syntax"):
         program.replayed("jpeg", "4", sources, 0)

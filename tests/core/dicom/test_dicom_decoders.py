@@ -72,9 +72,7 @@ def test_pixel_representation_wins_over_the_sign_of_a_jpeg_2000_picture(stated_s
 
 def test_lossy_jpeg_of_12_bits_is_refused_by_name() -> None:
     data = files.compressed_file(files.SAMPLE_JPEG_12_BITS_LOSSY, files.SAMPLE, files.JPEG_EXTENDED)
-    refused = refusal(data)
-    assert refused.code == "jpeg_12bit_lossy"
-    assert "12 bits" in refused.message
+    assert refusal(data).code == "jpeg_12bit_lossy"
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.9, 0.99, 0.999])
@@ -156,9 +154,9 @@ def claiming(code: bytes, *, side: int, tile: int, precincts: bytes = b"", block
 @pytest.mark.parametrize(
     ("parts", "counted"),
     [
-        ({"side": 2048, "tile": 2048, "precincts": b"\x00" + b"\x11" * 5}, "precincts or blocks"),
-        ({"side": 2048, "tile": 2048, "blocks": 0}, "precincts or blocks"),
-        ({"side": 2048, "tile": 64}, "too many tiles"),
+        ({"side": 2048, "tile": 2048, "precincts": b"\x00" + b"\x11" * 5}, "precincts"),
+        ({"side": 2048, "tile": 2048, "blocks": 0}, "precincts"),
+        ({"side": 2048, "tile": 64}, "tiles"),
     ],
 )
 def test_a_small_jpeg_2000_file_cannot_ask_for_gigabytes_of_parts(parts: dict[str, Any], counted: str) -> None:
@@ -188,4 +186,5 @@ def test_coding_styles_of_components_and_of_tile_parts_are_counted_too() -> None
         harmful = code[: size + 6] + struct.pack(">6L", 2048, 2048, 0, 0, 2048, 2048) + code[size + 30 : at]
         harmful += component + code[at:]
         data = files.compressed_file(harmful, PIXELS, files.JPEG_2000, Rows=2048, Columns=2048)
-        assert "precincts or blocks" in refusal(data).message
+        refused = refusal(data)
+        assert (refused.code, "precincts" in refused.message) == ("codestream", True)

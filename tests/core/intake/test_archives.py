@@ -22,10 +22,10 @@ def make_zip(path: Path, method: int) -> dict[str, bytes]:
     return contents
 
 
-def refusal_code(file: SourceFile) -> str:
+def refusal(file: SourceFile) -> Refused:
     with pytest.raises(Refused) as caught:
         file.read()
-    return caught.value.code
+    return caught.value
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -37,7 +37,7 @@ def test_members_are_read_in_place(tmp_path: Path, method: int) -> None:
 
 def test_a_method_that_is_not_read_costs_the_file_alone(tmp_path: Path) -> None:
     make_zip(tmp_path / "a.zip", zipfile.ZIP_BZIP2)
-    assert refusal_code(list_files(tmp_path / "a.zip")[0]) == "archive_method"
+    assert refusal(list_files(tmp_path / "a.zip")[0]).code == "archive_method"
 
 
 def test_a_member_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_member_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "a.zip").read_bytes())
     content[member.offset + 200] ^= 4
     (tmp_path / "a.zip").write_bytes(content)
-    assert refusal_code(member) == "archive_damaged"
+    assert refusal(member).code == "archive_damaged"
 
 
 def test_a_member_that_inflates_beyond_its_declared_size_is_stopped_there(tmp_path: Path) -> None:
@@ -55,19 +55,19 @@ def test_a_member_that_inflates_beyond_its_declared_size_is_stopped_there(tmp_pa
         archive.writestr("bomb.dcm", b"\0" * 50_000_000)
     content = path.read_bytes().replace((50_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
     path.write_bytes(content)
-    with pytest.raises(Refused, match="1001 bytes do not match"):
-        list_files(path)[0].read()
+    refused = refusal(list_files(path)[0])
+    assert (refused.code, "1001 " in refused.message) == ("archive_damaged", True)
 
 
 def test_a_member_larger_than_any_slice_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "large.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("large.dcm", b"\0" * (300 * 2**20))
-    assert refusal_code(list_files(path)[0]) == "file_too_large"
+    assert refusal(list_files(path)[0]).code == "file_too_large"
 
 
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "overlap.zip"
+    path = tmp_path / "a.zip"
     make_zip(path, zipfile.ZIP_STORED)
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
@@ -78,7 +78,7 @@ def test_overlapping_members_are_refused(tmp_path: Path) -> None:
     assert entry < directory
     moved = content[: entry + 42] + (first.header_offset + 10).to_bytes(4, "little") + content[entry + 46 :]
     path.write_bytes(moved)
-    with pytest.raises(BadInput, match="overlap"):
+    with pytest.raises(BadInput, match=r"a\.zip.*overlap"):
         list_files(path)
 
 
@@ -104,7 +104,7 @@ def test_folders_of_any_depth_are_listed_and_links_are_not_followed(tmp_path: Pa
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="none does not exist"):
+    with pytest.raises(MissingInput, match="/none "):
         list_files(tmp_path / "none")
 
 
@@ -139,7 +139,7 @@ def test_a_member_s_name_never_leads_out_of_the_archive(tmp_path: Path) -> None:
 
 def test_what_is_neither_folder_nor_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
+    with pytest.raises(MissingInput, match="/pipe "):
         list_files(tmp_path / "pipe")
 
 

@@ -33,7 +33,7 @@ def test_weights_that_were_changed_on_disk_are_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"epoch0\.safetensors does not match the digest"):
+    with pytest.raises(BadInput, match=r"epoch0\.safetensors .*digest"):
         load_weights(path)
 
 
@@ -41,7 +41,7 @@ def test_weights_without_their_facts_were_not_finished(tmp_path: Path) -> None:
     path = tmp_path / "epoch0.safetensors"
     save_weights(path, {"a": torch.zeros(4)}, {})
     path.with_suffix(".json").unlink()
-    with pytest.raises(MissingInput, match="is missing; make it with: sh bin/x"):
+    with pytest.raises(MissingInput, match=r"epoch0\.safetensors .*sh bin/x"):
         load_weights(path, remedy="sh bin/x")
 
 
@@ -57,10 +57,10 @@ class Touch:
 def test_a_checkpoint_that_would_run_code_is_refused_and_the_code_not_run(tmp_path: Path, suffix: str) -> None:
     path, touched = tmp_path / f"weights{suffix}", tmp_path / "touched"
     torch.save({"state_dict": Touch(touched)}, path)
-    with pytest.raises(BadInput, match="was not loaded"):
+    with pytest.raises(BadInput, match=rf"weights\{suffix} .*tensors"):
         read_foreign_weights(path)
     path.write_bytes(pickle.dumps(Touch(touched)))
-    with pytest.raises(BadInput, match="was not loaded"):
+    with pytest.raises(BadInput, match=rf"weights\{suffix} .*tensors"):
         read_foreign_weights(path)
     assert not touched.exists()
 
@@ -84,7 +84,7 @@ def test_a_last_layer_for_another_number_of_classes_starts_at_random(tmp_path: P
 
 
 def test_weights_of_another_network_are_refused_naming_what_differs(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"does not fit the network.*'stem\.weight'"):
+    with pytest.raises(BadInput, match=r"'stem\.weight'"):
         fill(Net(6), {"stem.weight": torch.zeros(1)}, source=tmp_path, replaced="fc")
 
 

@@ -31,7 +31,7 @@ def test_what_a_killed_run_left_behind_is_overwritten(tmp_path: Path) -> None:
 
 def test_a_damaged_json_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "facts.json").write_text("{")
-    with pytest.raises(BadInput, match=r"facts\.json is not JSON"):
+    with pytest.raises(BadInput, match=r"facts\.json .*JSON"):
         read_json(tmp_path / "facts.json")
 
 
@@ -48,7 +48,7 @@ def test_equal_values_have_equal_digests_whatever_the_order_of_keys() -> None:
 
 def test_a_second_run_in_the_same_folder_is_refused_and_a_dead_one_leaves_no_lock(tmp_path: Path) -> None:
     with held_by_another_process(tmp_path) as other:
-        with pytest.raises(WrongUse, match="another run is writing here"), locked(tmp_path):
+        with pytest.raises(WrongUse, match=f"{tmp_path.name}: another run"), locked(tmp_path):
             pass
         other.kill()
         other.wait()
@@ -63,7 +63,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(BadInput, match=r"table\.bin: cannot be written \(File too large\)"):
+        with pytest.raises(BadInput, match=r"table\.bin: .*File too large"):
             write_bytes(path, bytes(5000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -84,7 +84,7 @@ def test_the_same_recipe_goes_on_in_the_same_folder(tmp_path: Path) -> None:
 def test_another_recipe_is_refused_saying_what_differs(tmp_path: Path) -> None:
     claim(tmp_path, RECIPE, force=False)
     changed = Recipe("classifier", {"epochs": 3, "size": 64}, {"slices.parquet": "bb"})
-    with pytest.raises(StaleOutput, match=r"inputs\.slices\.parquet: \"aa\" -> \"bb\"\n  settings\.epochs: 2 -> 3"):
+    with pytest.raises(StaleOutput, match=r"(?s)slices\.parquet.*epochs: 2 -> 3"):
         claim(tmp_path, changed, force=False)
 
 

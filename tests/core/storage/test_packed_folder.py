@@ -139,7 +139,7 @@ def test_every_flipped_bit_is_found_and_its_member_named(tmp_path: Path) -> None
     content = bytearray(archive.read_bytes())
     content[content.index(bytes(range(256))) + 700] ^= 1
     archive.write_bytes(content)
-    with pytest.raises(BadInput, match=r"fold0/epoch1/identity\.npy does not match its checksum"):
+    with pytest.raises(BadInput, match=r"fold0/epoch1/identity\.npy .*checksum"):
         unpack(archive, tmp_path / "out")
 
 
@@ -155,14 +155,14 @@ def test_archive_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_files_that_are_not_listed_twice_there_or_missing_are_refused(tmp_path: Path) -> None:
     head = list_of(SOME).as_bytes()
     wrong = {
-        "not in its list": [("other.csv", b"1")],
-        "is there twice": [("toy.yaml", b"seed: 1\n"), ("toy.yaml", b"seed: 1\n")],
-        "2 files of its list are missing": [("toy.yaml", b"seed: 1\n")],
+        r"toy\.tar: 'other\.csv'": [("other.csv", b"1")],
+        r"toy\.tar: 'toy\.yaml'": [("toy.yaml", b"seed: 1\n"), ("toy.yaml", b"seed: 1\n")],
+        r"toy\.tar: 2 .*missing": [("toy.yaml", b"seed: 1\n")],
     }
-    for message, files in wrong.items():
+    for number, (message, files) in enumerate(wrong.items()):
         members = [(member(name), content) for name, content in [(CHECKSUMS, head), *files]]
         with pytest.raises(BadInput, match=message):
-            unpack(foreign(tmp_path / "toy.tar", members), tmp_path / message)
+            unpack(foreign(tmp_path / "toy.tar", members), tmp_path / f"out{number}")
 
 
 def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -184,11 +184,11 @@ def test_name_that_leads_elsewhere_is_refused_and_nothing_is_written(tmp_path: P
     folder = tmp_path / "deep" / "folder"
     for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
         archive = foreign(tmp_path / "bad.tar", [(member(name), b"x")], form)
-        with pytest.raises(BadInput, match=r"bad\.tar: the name"):
+        with pytest.raises(BadInput, match=r"bad\.tar: .*name"):
             unpack_all(archive, folder)
     head = Contents({}, {name: Listed(hashlib.sha256(b"x").hexdigest(), 1)}).as_bytes()
     archive = foreign(tmp_path / "bad.tar", [(member(CHECKSUMS), head), (member(name), b"x")])
-    with pytest.raises(BadInput, match=r"bad\.tar: the name"):
+    with pytest.raises(BadInput, match=r"bad\.tar: .*name"):
         unpack(archive, folder)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
 
