@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark import epochs
 from benchmark.full_size import full_size_lines
 from benchmark.measurements import Line, as_markdown
 from benchmark.networks import inference, network_lines, operations, training
@@ -18,6 +19,7 @@ from benchmark.preparation import prepare_into
 from benchmark.sequences import make_case, series_lengths
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
 from hounsfield.core.storage.image_files import image_path
+from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.networks import with_deltas
 from hounsfield.hemorrhage.sequence_batches import build_batch
 from programs import load_program
@@ -97,8 +99,11 @@ def test_table_has_a_row_a_line_and_the_notes_below() -> None:
     ]
 
 
-def test_synthetic_competition_goes_through_folds_order_index_and_three_epochs(tmp_path: Path) -> None:
-    lines = full_size_lines(tmp_path, 4100, width=8, images=70)
+def test_synthetic_competition_goes_through_folds_order_index_and_three_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs, "ClassifierConfig", lambda: ClassifierConfig(batch_size=8, size=64))
+    lines = full_size_lines(tmp_path, 4100, width=8, images=10)
     assert "4100 slices in 100 series" in lines[0].note
     assert all(line.measured > 0 for line in lines)
     memory = [line for line in lines if line.what.startswith("memory over")]

@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hounsfield.competitions.rsna2019 import submission as module
@@ -70,6 +70,7 @@ def test_another_data_sets_sample_is_refused():
         fill(ids_of(pd.Series(["ID_other"])), IMAGES, PROBABILITIES, PRIOR)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.text(string.ascii_letters + string.digits + "_-.", min_size=1, max_size=12), min_size=1, unique=True),
     st.data(),

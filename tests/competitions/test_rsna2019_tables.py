@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
@@ -35,6 +35,7 @@ def order_of(slices: pd.DataFrame) -> list[int]:
     return [int(name.removeprefix("ID_"), 16) for name in slices["image_id"]]
 
 
+@settings(max_examples=40)
 @given(st.permutations(range(12)))
 def test_slices_stand_in_order_of_position_whatever_the_order_of_files(heights: list[int]) -> None:
     slices = order_slices(files([(0, 0, 5.0 * z) for z in heights]), "normal")
@@ -112,6 +113,7 @@ def labelled(patients: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return order_slices(table, "normal"), labels
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([f"ID_{p:06x}" for p in range(9)]), min_size=10, max_size=40))
 def test_patients_are_never_split_between_folds(patients: list[str]) -> None:
     slices = add_labels_and_folds(*labelled(patients), fold_count=5)

@@ -27,6 +27,7 @@ from programs import ask_to_stop, load_program, run_program
 PROGRAM = "faults/run"
 
 
+@pytest.mark.slow
 def test_fault_stage_kills_preparation_once_and_writes_what_it_saw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

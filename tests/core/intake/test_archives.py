@@ -59,11 +59,15 @@ def test_a_member_that_inflates_beyond_its_declared_size_is_stopped_there(tmp_pa
     assert (refused.code, "1001 " in refused.message) == ("archive_damaged", True)
 
 
-def test_a_member_larger_than_any_slice_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "large.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("large.dcm", b"\0" * (300 * 2**20))
-    assert refusal(list_files(path)[0]).code == "file_too_large"
+def test_a_member_larger_than_any_slice_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_zip(tmp_path / "a.zip", zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1003)
+    monkeypatch.setattr(SourceFile, "_read_member", lambda file: b"read")
+    *within, beyond = list_files(tmp_path / "a.zip")
+    assert [file.read() for file in within] == [b"read"] * 4
+    assert refusal(beyond).code == "file_too_large"
 
 
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:
@@ -113,7 +117,7 @@ def test_a_damaged_archive_is_refused_by_name_or_costs_single_files_and_nothing_
     make_zip(path, zipfile.ZIP_STORED)
     whole = path.read_bytes()
     directory = whole.index(b"PK\x01\x02")
-    for _ in range(400):
+    for _ in range(150):
         content = bytearray(whole)
         for _ in range(numbers.choice([1, 2, 5])):
             content[numbers.randrange(directory, len(content))] = numbers.choice([0, 255, numbers.randrange(256)])
