@@ -211,6 +211,7 @@ def test_killed_import_goes_on_with_the_arrays_that_are_missing(
     take(download, work)
     wanted = {path: path.read_bytes() for path in sorted((work / "data").rglob("*.npy"))}
     shutil.rmtree(work)
+
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
