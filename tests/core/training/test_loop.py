@@ -80,7 +80,7 @@ def train(
     """
     network = network_of(dropout=dropout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], 0.5)
     rates: list[float] = []
 
     def loss(rows: np.ndarray) -> Tensor:
@@ -156,7 +156,7 @@ def test_dropout_differs_from_step_to_step_and_from_epoch_to_epoch(tmp_path: Pat
 
 
 def test_the_learning_rate_goes_on_where_it_was(tmp_path: Path, undisturbed: Outcome) -> None:
-    assert undisturbed.rates == [0.1] * STEPS + [0.05] * STEPS + [0.025] * STEPS
+    assert undisturbed.rates == [0.1] * 2 * STEPS + [0.05] * STEPS
     with pytest.raises(Killed):
         train(tmp_path, before_step=die_at(STEPS + 2))
     assert train(tmp_path).rates == undisturbed.rates[STEPS + 2 :]
@@ -165,17 +165,17 @@ def test_the_learning_rate_goes_on_where_it_was(tmp_path: Path, undisturbed: Out
 def test_a_request_to_stop_is_heeded_after_its_step_with_the_state_saved(tmp_path: Path, undisturbed: Outcome) -> None:
     taken: list[int] = []
 
-    def ask_at_the_seventh(number: int) -> None:
+    def ask_in_the_eighth(number: int) -> None:
         taken.append(number)
-        if number == 6:
+        if number == 7:
             ask_to_stop()
 
     with pytest.raises(Stopped) as stopped:
-        train(tmp_path, before_step=ask_at_the_seventh)
+        train(tmp_path, before_step=ask_in_the_eighth)
     assert stopped.value.code == 143
-    assert len(taken) == 7
+    assert len(taken) == 8
     state = load_state(tmp_path / "state.pt")
-    assert (state["epoch"], state["step"]) == (1, 2)
+    assert (state["epoch"], state["step"]) == (1, 3)  # no multiple of save_every
     assert same(train(tmp_path), undisturbed)
 
 
