@@ -14,20 +14,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.held_out import (
-    ALL,
-    HeldOut,
-    held_out_slices,
-    training_prior,
-    write_findings,
-    write_submission,
-)
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
-from hounsfield.competitions.rsna2019.scores import empty_table, read_scores, readable, score_table, write_scores
+from hounsfield.competitions.rsna2019.results import FINDINGS_COLUMNS, training_prior, write_findings, write_submission
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import StaleOutput, WrongUse
+from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
+from hounsfield.core.evaluation.scores import empty_table, read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, outputs_finished
@@ -141,13 +136,14 @@ def bag(task: Task, recipe: Recipe) -> None:
     slices = read_slices(task.work, task.data_set, TABLE_COLUMNS)
     foreign = task.data_set != task.trained_on  # its patients are in no fold: all of its slices are predicted as test
     is_test = np.full(len(slices), True) if foreign else (slices["split"] == "test").to_numpy()
-    held_out = held_out_slices(slices, () if foreign else task.folds)
+    held_out = held_out_rows(LABELS, slices, () if foreign else task.folds)
     last_epochs = {name: max(extracted_epochs(config)) for name, config in task.experiments.items()}
     mean = bag_runs(task.runs, last_epochs, slices["image_id"], is_test, held_out)
     images, sample = slices["image_id"][is_test], sample_submission_path(task.work, task.data_set)
     class_prior = training_prior(task.work, task.trained_on)
     write_submission(task.folder / SUBMISSION, sample, images, mean.test, class_prior)
-    write_findings(task.folder / FINDINGS, findings_slices(task)[is_test], mean.test)
+    described = read_slices(task.work, task.data_set, FINDINGS_COLUMNS)
+    write_findings(task.folder / FINDINGS, described[is_test], mean.test)
     write_means(task, recipe, slices["image_id"], is_test, mean, held_out)
     write_scores(task.folder / SCORES, compare(task, mean, slices, held_out))
     if bag_recipe(task) != recipe:
@@ -164,16 +160,10 @@ def write_means(
     """Write bag.parquet: held-out and test slices with the means, for a bag of several systems. images: (N,)."""
     rows = np.concatenate([held_out.rows, np.flatnonzero(is_test)])
     order = np.argsort(rows)
-    frame = pd.DataFrame(np.concatenate([mean.held_out, mean.test])[order], columns=list(CLASSES))
-    frame.insert(0, "image_id", images.to_numpy()[rows[order]])
-    frame.insert(1, "split", np.where(is_test[rows[order]], TEST, OUT_OF_FOLD))
+    rows, means = rows[order], np.concatenate([mean.held_out, mean.test])[order]
+    frame = prediction_table(LABELS, images.to_numpy()[rows], np.where(is_test[rows], TEST, OUT_OF_FOLD), means)
     manifest = {"stage": "hemorrhage_bag", "data_set": task.data_set, **recipe.as_json()}
-    write_predictions(task.folder / MEANS, frame, manifest)
-
-
-def findings_slices(task: Task) -> pd.DataFrame:
-    """What the findings say of a slice beside its probabilities."""
-    return read_slices(task.work, task.data_set, ("image_id", "path", "series", "order"))
+    write_predictions(task.folder / MEANS, LABELS, frame, manifest)
 
 
 def compare(task: Task, mean: Bag, slices: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:
@@ -183,9 +173,9 @@ def compare(task: Task, mean: Bag, slices: pd.DataFrame, held_out: HeldOut) -> p
         if task.data_set != task.trained_on:
             reason = f"{task.data_set} is not the data set trained on ({task.trained_on})"
         logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / SCORES)
-        return empty_table()
+        return empty_table(LABELS)
     compared = systems(task.runs, mean, slices, held_out)
-    return score_table(compared, held_out.labels, held_out.patients, " ".join(task.folds))
+    return score_table(LABELS, compared, held_out.labels, held_out.patients, " ".join(task.folds))
 
 
 if __name__ == "__main__":

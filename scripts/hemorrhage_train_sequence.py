@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import is_finished, manifest_path
-from hounsfield.competitions.rsna2019.scores import score
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.predictions import is_finished, manifest_path
+from hounsfield.core.evaluation.scores import score
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import check_name, parse, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe
@@ -95,7 +95,9 @@ def train_epochs(
             if devices.first and run.epoch >= settings.epochs - settings.keep_epochs:
                 facts = {**task.facts(), "settings": manifest["settings"], "width": store.width}
                 save_weights(task.weights(run.epoch), network.state_dict(), facts)
-            run.end_epoch(score(found[data.validation], labels[data.validation]) if data.validation.any() else {})
+            run.end_epoch(
+                score(LABELS, found[data.validation], labels[data.validation]) if data.validation.any() else {}
+            )
         if devices.first:
             mean = run.tensors["probabilities"].numpy() / settings.epochs_to_bag
             task.write(slices["image_id"], splits_of(slices, data.validation), mean, manifest)

@@ -17,27 +17,28 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.held_out import (
-    HeldOut,
-    held_out_slices,
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
+from hounsfield.competitions.rsna2019.results import (
+    FINDINGS_COLUMNS,
     prior_predictions,
     training_prior,
     write_findings,
     write_submission,
 )
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.predictions import (
+from hounsfield.competitions.rsna2019.tables import read_slices
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
+from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
+from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
     manifest_path,
+    prediction_table,
     read_manifest,
     read_predictions,
     write_predictions,
 )
-from hounsfield.competitions.rsna2019.scores import System, read_scores, readable, score_table, write_scores
-from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
+from hounsfield.core.evaluation.scores import System, read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import parse, plain, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, differences, outputs_finished
@@ -143,17 +144,17 @@ def average(task: Task, recipe: Recipe) -> None:
     (task.folder / MANIFEST).unlink(missing_ok=True)
     slices = read_stacking_slices(work, config.data_set, command.experiment, SLICE_COLUMNS)
     first_level = read_first_level(expected_tables(work, command.experiment, config, task.folds), slices)
-    held_out = held_out_slices(slices, [str(fold) for fold in task.folds])
+    held_out = held_out_rows(LABELS, slices, [str(fold) for fold in task.folds])
     is_test = (slices["split"] == "test").to_numpy()
     tables = {one.name: read_second_level(one, slices, held_out, is_test) for one in task.runs}
     nested, scored_fold = (mean_of(tables, task.runs, stopping) for stopping in (NESTED, SCORED_FOLD))
     images, test = slices["image_id"][is_test], scored_fold[is_test]
     submit(task, images, test)
-    prepared = read_slices(work, config.data_set, ("image_id", "path", "series", "order"))
+    prepared = read_slices(work, config.data_set, FINDINGS_COLUMNS)
     write_findings(task.folder / FINDINGS, prepared[is_test], test)
     write_ensemble(task, recipe, slices, held_out, is_test, np.where(is_test[:, np.newaxis], scored_fold, nested))
     compared = systems(task, slices, held_out, first_level, tables)
-    table = score_table(compared, held_out.labels, held_out.patients, " ".join(map(str, task.folds)))
+    table = score_table(LABELS, compared, held_out.labels, held_out.patients, " ".join(map(str, task.folds)))
     write_scores(task.folder / SCORES, table)
     if ensemble_recipe(task) != recipe:
         raise StaleOutput(f"{task.folder}: tables were replaced while they were being averaged; start again")
@@ -180,7 +181,7 @@ def read_second_level(one: Run, slices: pd.DataFrame, held_out: HeldOut, is_test
 
     Raises BadInput when it does not hold the test slices and those that are held out, in their order.
     """
-    frame, _ = read_predictions(one.table, remedy=LEARN)
+    frame, _ = read_predictions(one.table, LABELS, remedy=LEARN)
     rows = np.union1d(np.flatnonzero(is_test), held_out.rows)
     if not np.array_equal(frame["image_id"].to_numpy(), slices["image_id"].to_numpy()[rows]):
         raise BadInput(f"{one.table}: its slices are not the test slices and its folds'; make it with: {LEARN} --force")
@@ -198,8 +199,8 @@ def write_ensemble(
     task: Task, recipe: Recipe, slices: pd.DataFrame, held_out: HeldOut, is_test: np.ndarray, probabilities: np.ndarray
 ) -> None:
     """Write ensemble.parquet: held-out and test slices with the probabilities (N, C) of this system."""
-    frame = slices[["image_id"]].assign(split=np.where(is_test, TEST, OUT_OF_FOLD))
-    frame = frame.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
+    split = np.where(is_test, TEST, OUT_OF_FOLD)
+    frame = prediction_table(LABELS, slices["image_id"].to_numpy(), split, probabilities)
     manifest = {
         "stage": "stacking_ensemble",
         "experiment": task.command.experiment,
@@ -208,7 +209,8 @@ def write_ensemble(
         "settings": recipe.settings,
         "inputs": recipe.inputs,
     }
-    write_predictions(task.folder / ENSEMBLE, frame.iloc[np.union1d(np.flatnonzero(is_test), held_out.rows)], manifest)
+    rows = np.union1d(np.flatnonzero(is_test), held_out.rows)
+    write_predictions(task.folder / ENSEMBLE, LABELS, frame.iloc[rows], manifest)
 
 
 def systems(

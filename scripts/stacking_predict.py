@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import is_finished, write_predictions
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import StaleOutput
+from hounsfield.core.evaluation.predictions import is_finished, write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Command, parse, plain, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, differences
@@ -83,7 +83,7 @@ def predict(
         array = path.with_suffix(".npy")
         predict_slices(array, devices.place(model), images, settings, config.training, devices)
         if devices.first:
-            write_predictions(path, predictions_table(chosen, open_array(array)), manifest)
+            write_predictions(path, LABELS, predictions_table(chosen, open_array(array)), manifest)
             array.unlink()
         devices.barrier()
     summary(name, len(chosen) * config.prediction.passes, "images", watch.seconds)

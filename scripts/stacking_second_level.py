@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 
-from hounsfield.competitions.rsna2019.predictions import is_finished, write_predictions
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import StaleOutput
+from hounsfield.core.evaluation.predictions import is_finished, write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import parse, run, stage_parser
 from hounsfield.core.stages.outputs import Recipe, claim
@@ -88,7 +89,7 @@ def learn(command: StackingCommand, one: Run, case: Case) -> None:
         recipe = Recipe("stacking second level", one.manifest["settings"], one.manifest["inputs"])
         claim(one.folder, recipe, force=command.force)
         probabilities = run_models(one, case, command.config)
-        write_predictions(one.table, prediction_frame(case, probabilities), one.manifest)
+        write_predictions(one.table, LABELS, prediction_frame(case, probabilities), one.manifest)
     models = 6 * len(one.manifest["settings"]["folds"])
     summary(
         f"second level, {one.name}",

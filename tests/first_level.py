@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, read_slices
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.core.stages.command import save_config
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import write_table
@@ -98,7 +98,7 @@ def make_table(work: Path, table: CnnTable, change: Change = lambda frame: frame
         "settings": {"passes": 5},
         "inputs": {"slices": file_digest(stacking_slices_path(work, CONFIG.data_set, EXPERIMENT)), "weights": "0"},
     }
-    write_predictions(table.path, change(frame), manifest | facts)
+    write_predictions(table.path, LABELS, change(frame), manifest | facts)
 
 
 def make_first_level(work: Path) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, add_labels_and_folds, read_slices
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.core.stages.outputs import Recipe, claim
 from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.files import file_digest, write_json
@@ -161,7 +161,7 @@ def make_predictions(
         "inputs": {"slices": file_digest(slices_path(work, data_set)), "store": file_digest(store)},
     }
     path = predictions_path(predictions_folder(work, experiment, config.data_set, data_set), fold, epoch)
-    write_predictions(path, frame, manifest)
+    write_predictions(path, LABELS, frame, manifest)
     return path
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gzip
 
+import numpy as np
 import pytest
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, read_labels
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, read_labels
 from hounsfield.core.errors import BadInput
+from reference.log_loss import competition_log_loss
 
 
 def long_table(*extra: str, images: tuple[str, ...] = ("ID_00000000a", "ID_00000000b"), end: str = "\n") -> bytes:
@@ -93,3 +95,11 @@ def test_rows_with_a_comma_too_many_are_refused() -> None:
     header, *rows = long_table().splitlines()
     with pytest.raises(BadInput, match=r"train\.csv .*cells"):
         read_labels(b"\n".join([header, *(row + b"," for row in rows)]), "train.csv")
+
+
+def test_the_loss_is_the_competitions_which_counts_any_twice_and_knows_no_certainty() -> None:
+    generator = np.random.default_rng(2)
+    labels = (generator.random((30, 6)) < 0.3).astype(np.int8)
+    probabilities = generator.choice([0, 0.2, 0.7, 1], (30, 6))
+    expected = competition_log_loss(probabilities, labels, [1, 1, 1, 1, 1, 2], 1e-5)
+    assert LABELS.loss(probabilities, labels).mean() == pytest.approx(expected)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hounsfield.competitions.rsna2019 import submission as module
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.submission import Submission, check, fill, ids_of, prior, sample_ids, write
+from hounsfield.competitions.rsna2019.results import prior
+from hounsfield.competitions.rsna2019.submission import Submission, check, fill, ids_of, sample_ids, write
 from hounsfield.core.errors import BadInput, MissingInput
 
 IMAGES = pd.Series(["ID_a1", "ID_b2", "ID_c3"])

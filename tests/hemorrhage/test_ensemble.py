@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hemorrhage_bag
-from hounsfield.competitions.rsna2019.held_out import held_out_slices, prior_predictions
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.predictions import manifest_path, read_predictions
-from hounsfield.competitions.rsna2019.scores import COLUMNS, read_scores
+from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.held_out import held_out_rows
+from hounsfield.core.evaluation.predictions import manifest_path, read_predictions
+from hounsfield.core.evaluation.scores import read_scores, score_columns
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.storage.tables import escape_cell
 from hounsfield.hemorrhage.ensemble import rolling_mean
@@ -74,7 +75,7 @@ def read_submission(folder):
 
 def read_runs(work, experiment="crop", folds=range(5), epochs=range(2)):
     return {
-        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e), remedy="")[0]
+        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e), LABELS, remedy="")[0]
         for f in folds
         for e in epochs
     }
@@ -314,7 +315,7 @@ def test_the_single_model_is_bagged_but_not_scored(monkeypatch, work, capsys):
     make_runs(work, "crop", toy_config(), folds=("all",))
     bag(monkeypatch, work, "--fold", "all")
     scores = read_scores(folder_of(work) / "foldall/scores.csv")
-    assert list(scores.columns) == list(COLUMNS)
+    assert list(scores.columns) == score_columns(LABELS)
     assert scores.empty
     shown = capsys.readouterr()
     assert "fold all has learnt from every patient" in shown.err
@@ -417,7 +418,7 @@ def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(monkeypat
 
 def test_the_prior_of_a_fold_does_not_know_its_own_patients(work):
     slices = make_data_set(work)
-    held_out = held_out_slices(slices, ("0", "3"))
+    held_out = held_out_rows(LABELS, slices, ("0", "3"))
     found = prior_predictions(slices, held_out)
     train = slices[slices["split"] == "train"]
     for fold in (0, 3):
@@ -427,7 +428,7 @@ def test_the_prior_of_a_fold_does_not_know_its_own_patients(work):
 
 
 def test_held_out_slices_of_fold_all_are_none(work):
-    assert len(held_out_slices(make_data_set(work), ("all",)).rows) == 0
+    assert len(held_out_rows(LABELS, make_data_set(work), ("all",)).rows) == 0
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=7), min_size=1, max_size=5), st.randoms())

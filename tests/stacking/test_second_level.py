@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from first_level import CONFIG, EXPERIMENT, all_tables, arguments_for, make_table, write_stacking_slices
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, read_manifest, read_predictions
-from hounsfield.competitions.rsna2019.scores import read_scores
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.submission import ids_of
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, read_manifest, read_predictions
+from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.stacking.config import Booster, SubmissionConfig
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features, feature_names
@@ -94,7 +94,7 @@ def test_every_labelled_and_every_test_slice_is_predicted_once_in_the_slices_ord
     second_level_work, booster, stopping
 ) -> None:
     slices = slices_of(second_level_work)
-    frame, _ = read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), remedy="")
+    frame, _ = read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), LABELS, remedy="")
     assert list(frame["image_id"]) == list(slices["image_id"])
     assert list(frame["split"]) == [TEST if split == "test" else OUT_OF_FOLD for split in slices["split"]]
 
@@ -218,7 +218,7 @@ def test_a_class_without_a_positive_takes_the_prior_of_its_training_part_and_say
     said: list[str] = []
     monkeypatch.setattr("hounsfield.stacking.second_level.logger.warning", lambda text, *a: said.append(text % a))
     learn(work, *ONE)
-    frame, _ = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "nested"), remedy="")
+    frame, _ = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "nested"), LABELS, remedy="")
     slices = slices_of(work)
     share = slices.loc[slices["fold"] == 2, "epidural"].mean()
     # fold 0 stops by fold 1 and learns from fold 2; fold 1 learns from fold 0; fold 2 learns from fold 1
@@ -265,7 +265,8 @@ def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> 
 
 def test_folds_that_are_left_out_are_neither_learnt_from_nor_predicted(work) -> None:
     learn(work, "--booster", "lightgbm", "--stopping", "scored_fold", "--fold", 0, 2)
-    frame, manifest = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "scored_fold"), remedy="")
+    path = second_level_path(work, EXPERIMENT, "lightgbm", "scored_fold")
+    frame, manifest = read_predictions(path, LABELS, remedy="")
     slices = slices_of(work)
     assert list(frame["image_id"]) == list(slices.loc[slices["fold"] != 1, "image_id"])
     assert manifest["settings"]["folds"] == [0, 2]
@@ -288,10 +289,10 @@ def test_the_score_table_compares_every_step_and_calls_the_published_one_optimis
 
 def test_the_ensemble_is_nested_out_of_fold_and_as_published_on_test(second_level_work) -> None:
     folder = predictions_folder(second_level_work, EXPERIMENT)
-    frame, manifest = read_predictions(folder / "ensemble.parquet", remedy="")
+    frame, manifest = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
     for split, stopping in ((OUT_OF_FOLD, "nested"), (TEST, "scored_fold")):
         tables = [
-            read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), remedy="")[0]
+            read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), LABELS, remedy="")[0]
             for booster in BOOSTERS
         ]
         mean = np.mean([table.loc[table["split"] == split, list(CLASSES)] for table in tables], axis=0)
@@ -302,7 +303,7 @@ def test_the_ensemble_is_nested_out_of_fold_and_as_published_on_test(second_leve
 
 def test_the_submission_holds_the_ensembles_test_probabilities(second_level_work) -> None:
     folder = predictions_folder(second_level_work, EXPERIMENT)
-    frame, _ = read_predictions(folder / "ensemble.parquet", remedy="")
+    frame, _ = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
     test = frame[frame["split"] == TEST]
     with gzip.open(folder / "submission.csv.gz", "rt") as text:
         submission = pd.read_csv(text)
@@ -338,7 +339,7 @@ def test_as_published_the_submission_takes_its_smallest_label_and_is_clipped_to_
     for clip in (1e-6, 0.4):
         config = replace(CONFIG, submission=SubmissionConfig(clip=clip, missing="smallest"))
         average(done, "--force", config=config)
-        frame, _ = read_predictions(predictions_folder(done, EXPERIMENT) / "ensemble.parquet", remedy="")
+        frame, _ = read_predictions(predictions_folder(done, EXPERIMENT) / "ensemble.parquet", LABELS, remedy="")
         smallest = frame.loc[frame["split"] == TEST, list(CLASSES)].to_numpy().min()
         with gzip.open(predictions_folder(done, EXPERIMENT) / "submission.csv.gz", "rt") as text:
             labels = pd.read_csv(text)["Label"]
@@ -369,7 +370,7 @@ def test_as_published_slices_without_brain_train_every_model_and_are_never_score
             assert len(facts["learnt_folds"]) == folds
             assert facts["slices_of_no_fold"] == loose.sum()
             assert facts["slices"] == slices["fold"].isin(facts["learnt_folds"]).sum() + loose.sum()
-        frame, _ = read_predictions(second_level_path(no_fold, EXPERIMENT, "xgboost", stopping), remedy="")
+        frame, _ = read_predictions(second_level_path(no_fold, EXPERIMENT, "xgboost", stopping), LABELS, remedy="")
         assert list(frame["image_id"]) == list(slices.loc[~loose, "image_id"])
     average(no_fold)
     table = read_scores(predictions_folder(no_fold, EXPERIMENT) / "scores.csv").set_index("system")

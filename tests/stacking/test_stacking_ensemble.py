@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from first_level import CONFIG, EXPERIMENT, all_tables, make_table, write_stacking_slices
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import PREDICTION_SCHEMA, manifest_path, read_predictions
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
+from hounsfield.core.evaluation.predictions import manifest_path, prediction_schema, read_predictions
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking.ensemble import check_inputs, expected_tables, fill_minimum, read_first_level
@@ -40,7 +40,7 @@ def test_the_mean_is_over_networks_and_epochs_and_for_test_slices_over_folds_too
     for kind in ("test", "train"):
         row = slices[(slices["split"] == kind) & slices["hu_crc32"].notna()].index[0]
         image, fold = slices.loc[row, ["image_id", "fold"]]
-        read = [read_predictions(t.path, remedy="")[0].set_index("image_id") for t in tables]
+        read = [read_predictions(t.path, LABELS, remedy="")[0].set_index("image_id") for t in tables]
         found = [frame.loc[image, list(CLASSES)] for frame in read if image in frame.index]
         assert len(found) == (12 if kind == "test" else 4)
         assert all(image in frame.index for t, frame in zip(tables, read, strict=True) if t.fold == fold)
@@ -140,8 +140,8 @@ def test_nan_in_a_table_is_refused_with_the_file_named(work) -> None:
     frame.loc[2, "any"] = np.nan
     manifest = manifest_path(table.path).read_text()
     before = file_digest(table.path)
-    write_table(table.path, frame, PREDICTION_SCHEMA)
+    write_table(table.path, frame, prediction_schema(LABELS))
     manifest_path(table.path).write_text(manifest.replace(before, file_digest(table.path)))
-    with pytest.raises(BadInput, match=r"1 slices have no six probabilities") as refused:
+    with pytest.raises(BadInput, match=r"1 rows do not hold 6 probabilities") as refused:
         read_first_level(all_tables(work), slices_of(work))
     assert str(table.path) in str(refused.value)

@@ -11,9 +11,9 @@ import pytest
 from processes import run_together
 
 from conftest import Work, copy_work, work_at
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import read_predictions, write_predictions
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.predictions import read_predictions, write_predictions
 from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from programs import REPOSITORY, run_program
@@ -69,7 +69,7 @@ def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(
     slices = slices[slices["hu_crc32"].notna()]
     for fold in (0, 1):
         path = predicted.folder / PREDS / "byobnet" / f"fold{fold}_epoch1" / "predictions.parquet"
-        table, manifest = read_predictions(path, remedy="")
+        table, manifest = read_predictions(path, LABELS, remedy="")
         held_out = slices[(slices["fold"] == fold) | (slices["split"] == "test")]
         assert table["image_id"].tolist() == held_out["image_id"].tolist()
         assert (table["split"] == "test").tolist() == (held_out["split"] == "test").tolist()
@@ -158,10 +158,10 @@ def test_prediction_has_a_precision_of_its_own(copy: Work, predicted: Work) -> N
     found = {}
     for precision in ("fp32", "bf16"):
         run_program("stacking_predict", *copy.arguments, *one, "--prediction.precision", precision, "--force")
-        table, manifest = read_predictions(copy.folder / PREDS / path, remedy="")
+        table, manifest = read_predictions(copy.folder / PREDS / path, LABELS, remedy="")
         assert manifest["settings"]["precision"] == precision
         found[precision] = table[list(CLASSES)].to_numpy()
-    whole, _ = read_predictions(predicted.folder / PREDS / path, remedy="")
+    whole, _ = read_predictions(predicted.folder / PREDS / path, LABELS, remedy="")
     np.testing.assert_array_equal(found["fp32"], whole[list(CLASSES)].to_numpy())  # `auto` on a CPU
     assert 0 < np.abs(found["bf16"] - found["fp32"]).max() < 0.1
 
@@ -203,7 +203,7 @@ def system(folder: Path, rows: pd.DataFrame, seed: int, table: str) -> Path:
     frame = pd.DataFrame((0.6 * truth + 0.2 + rng.uniform(-0.15, 0.15, truth.shape)), columns=list(CLASSES))
     frame.insert(0, "image_id", rows["image_id"].to_numpy())
     frame.insert(1, "split", np.where(rows["split"] == "test", "test", "out-of-fold"))
-    write_predictions(folder / table, frame, {"data_set": "phantom"})
+    write_predictions(folder / table, LABELS, frame, {"data_set": "phantom"})
     return folder
 
 
@@ -229,7 +229,7 @@ def test_a_bag_of_systems_is_their_weighted_mean_and_is_scored_beside_them(
     folder = work.folder / "preds" / "bags" / "hemorrhage_one_and_stacking_two"
     found = pd.read_csv(folder / "submission.csv.gz").set_index("ID")["Label"]
     tables = [
-        read_predictions(path, remedy="")[0].set_index("image_id")
+        read_predictions(path, LABELS, remedy="")[0].set_index("image_id")
         for path in (folders[0] / "bag.parquet", folders[1] / "ensemble.parquet")
     ]
     image = tables[0].index[tables[0]["split"] == "test"][0]
@@ -256,10 +256,11 @@ def test_fitted_weights_are_written_and_the_blend_is_scored_on_other_patients(
 
 def test_systems_with_different_test_slices_are_refused_naming_them(two_systems: tuple[Work, list[Path]]) -> None:
     work, folders = two_systems
-    table, _ = read_predictions(folders[1] / "ensemble.parquet", remedy="")
+    table, _ = read_predictions(folders[1] / "ensemble.parquet", LABELS, remedy="")
     missing = table["image_id"][table["split"] == "test"].iloc[0]
-    write_predictions(folders[1] / "ensemble.parquet", table[table["image_id"] != missing], {"data_set": "phantom"})
-    with pytest.raises(BadInput, match=rf"1 test slices of the other runs are missing here.*{missing}"):
+    others = table[table["image_id"] != missing]
+    write_predictions(folders[1] / "ensemble.parquet", LABELS, others, {"data_set": "phantom"})
+    with pytest.raises(BadInput, match=rf"1 test rows of the other runs are missing here.*{missing}"):
         bag(work, "--runs", *folders)
 
 

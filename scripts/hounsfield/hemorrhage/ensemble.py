@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.held_out import ALL, HeldOut, prior_predictions
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import TEST, read_manifest, read_predictions
-from hounsfield.competitions.rsna2019.scores import System
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.predictions import TEST, read_manifest, read_predictions
+from hounsfield.core.evaluation.scores import System
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.files import file_digest, read_json
@@ -160,7 +162,7 @@ def bag_runs(
     total, count = np.zeros((len(held_out.rows), len(CLASSES))), np.zeros((len(held_out.rows), 1))
     sequences = {name: np.empty_like(total) for name in last_epochs}
     for run in runs:
-        frame, _ = read_predictions(run.table, remedy=TRAIN_SEQUENCE)
+        frame, _ = read_predictions(run.table, LABELS, remedy=TRAIN_SEQUENCE)
         rows = index.get_indexer(pd.Index(frame["image_id"]))
         marked = (frame["split"] == TEST).to_numpy()
         mine = held_out.folds == (-1 if run.fold == ALL else int(run.fold))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
-from hounsfield.competitions.rsna2019.held_out import ALL
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.folds import ALL
 from hounsfield.hemorrhage.config import HemorrhageConfig
 
 

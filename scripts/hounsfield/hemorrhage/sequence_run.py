@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST, write_predictions
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
 from hounsfield.core.storage.files import file_digest
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
 from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, sequence_folder, store_folder
@@ -66,10 +66,8 @@ class SequenceRun:
 
     def write(self, images: pd.Series, splits: np.ndarray, probabilities: np.ndarray, manifest: dict[str, Any]) -> None:
         """Write the table. images: (N,) image_id. splits: (N,) OUT_OF_FOLD, TEST, or "" for rows to be left out."""
-        frame = pd.DataFrame(probabilities, columns=list(CLASSES))
-        frame.insert(0, "image_id", images.to_numpy())
-        frame.insert(1, "split", splits)
-        write_predictions(self.predictions, frame[frame["split"] != ""], manifest)
+        frame = prediction_table(LABELS, images.to_numpy(), splits, probabilities)
+        write_predictions(self.predictions, LABELS, frame[frame["split"] != ""], manifest)
 
 
 def splits_of(slices: pd.DataFrame, validation: np.ndarray) -> np.ndarray:

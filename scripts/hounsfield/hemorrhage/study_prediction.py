@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import TEST, is_finished
 from hounsfield.core.errors import StaleOutput
+from hounsfield.core.evaluation.predictions import TEST, is_finished
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.storage.checkpoints import load_weights

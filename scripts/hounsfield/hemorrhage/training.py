@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hounsfield.competitions.rsna2019.held_out import ALL
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.scores import score
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.evaluation.scores import score
 from hounsfield.core.stages.command import plain
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices
@@ -57,7 +57,7 @@ def classifier_of(config: HemorrhageConfig, folder: Path, fold: str) -> Classifi
         seed=config.seed,
         normalise=partial(normalise, config=config.classifier),
         loss=hemorrhage_loss,
-        score=score,
+        score=partial(score, LABELS),
         facts={"classifier": shaping_settings(config), "fold": fold},
     )
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import TEST, manifest_path, read_manifest, read_predictions
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
+from hounsfield.core.evaluation.predictions import TEST, manifest_path, read_manifest, read_predictions
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.config import StackingConfig
@@ -123,7 +123,7 @@ def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstL
     totals: dict[str, np.ndarray] = {}
     counts: dict[str, np.ndarray] = {}
     for table in tables:
-        frame, _ = read_predictions(table.path, remedy=PREDICT)
+        frame, _ = read_predictions(table.path, LABELS, remedy=PREDICT)
         rows = np.flatnonzero(has_image & (is_test | (fold == table.fold)))
         _refuse_other_slices(table.path, frame, slices["image_id"].to_numpy()[rows], index)
         if not np.array_equal((frame["split"] == TEST).to_numpy(), is_test[rows]):

@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.training.batches import SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
@@ -62,7 +62,5 @@ def _predict_batches(
 
 def predictions_table(slices: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
     """One row per predicted slice: image_id, whether it is a test slice, six probabilities, (N, 6) float64."""
-    frame = pd.DataFrame(probabilities, columns=list(CLASSES))
-    frame.insert(0, "image_id", slices["image_id"].to_numpy())
-    frame.insert(1, "split", np.where(slices["split"] == "test", TEST, OUT_OF_FOLD))
-    return frame
+    split = np.where(slices["split"] == "test", TEST, OUT_OF_FOLD)
+    return prediction_table(LABELS, slices["image_id"].to_numpy(), split, probabilities)

@@ -17,10 +17,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
-from hounsfield.competitions.rsna2019.predictions import OUT_OF_FOLD, TEST
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY_CLIP
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.metrics import log_loss
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.logs import Stopwatch, logger, progress
 from hounsfield.core.stages.command import Command
 from hounsfield.core.storage.files import file_digest, read_json, write_bytes, write_json
@@ -278,9 +278,8 @@ def write_importance(run: Run, facts: Sequence[dict[str, Any]], names: Sequence[
 
 def prediction_frame(case: Case, probabilities: np.ndarray) -> pd.DataFrame:
     """Probabilities (N, C) as a table of predictions, in the order of the stacking slices."""
-    frame = pd.DataFrame(probabilities, columns=list(CLASSES))
-    frame.insert(0, "image_id", case.images)
-    frame.insert(1, "split", np.where(case.folds == TEST_FOLD, TEST, OUT_OF_FOLD))
+    split = np.where(case.folds == TEST_FOLD, TEST, OUT_OF_FOLD)
+    frame = prediction_table(LABELS, case.images, split, probabilities)
     in_order = np.argsort(case.rows)
     return frame.iloc[in_order[case.predicted[in_order]]]
 

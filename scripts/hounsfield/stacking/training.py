@@ -10,9 +10,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.scores import score
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.scores import score
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
@@ -32,7 +32,7 @@ def classifier_of(config: StackingConfig, network: NetworkConfig, folder: Path, 
         seed=network.seed,
         normalise=partial(normalise, config=config.training),
         loss=stacking_loss,
-        score=score,
+        score=partial(score, LABELS),
         facts={"network": training_settings(config, network), "fold": fold},
         schedule=partial(learning_rate_schedule, config=config.training),
         drop_last=config.training.drop_last_batch,

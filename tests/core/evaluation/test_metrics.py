@@ -6,19 +6,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap, weighted_log_loss
+from hounsfield.core.evaluation.metrics import WeightedLogLoss, auc_by_class, interval, log_loss, patient_bootstrap
 from reference.log_loss import area_under_roc, competition_log_loss
 
-WEIGHTS = np.array([1, 1, 2], float)
+WEIGHTS = (1.0, 1.0, 2.0)
 PROBABILITIES = hnp.arrays(np.float64, (5, 3), elements=st.floats(0, 1))
 LABELS = hnp.arrays(np.int8, (5, 3), elements=st.integers(0, 1))
 
 
 @given(PROBABILITIES, LABELS)
 def test_weighted_log_loss_matches_the_plain_reference(probabilities, labels):
-    found = weighted_log_loss(probabilities, labels, WEIGHTS, clip=1e-5)
+    found = WeightedLogLoss(WEIGHTS, WEIGHTS, 1e-5)(probabilities, labels)
     assert found.shape == (5,)
     assert found.mean() == pytest.approx(competition_log_loss(probabilities, labels, list(WEIGHTS), 1e-5))
+
+
+def test_a_name_may_count_more_where_its_label_is_one():
+    # by hand: ln 2 counts 7 where the label is 0, and 2 ln 2 counts 4 where it is 1: (7 + 2 * 4) / 11 ln 2
+    loss = WeightedLogLoss((7.0, 2.0), (14.0, 4.0), 1e-5)
+    assert loss(np.array([[0.5, 0.25]]), np.array([[0, 1]])) == pytest.approx([15 / 11 * np.log(2)])
 
 
 @given(PROBABILITIES, LABELS, st.permutations(range(5)))

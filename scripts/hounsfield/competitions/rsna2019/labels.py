@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.metrics import WeightedLogLoss
 
 # the order of the 2nd-place system; every array of six in this project has it
 CLASSES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
-CLASS_WEIGHTS = np.array([1, 1, 1, 1, 1, 2], np.float64)  # the competition's metric counts `any` twice
-BLOCK = 250_000  # rows of a table that are text at one time
+CLASS_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0)  # the competition's metric counts `any` twice
 PROBABILITY_CLIP = 1e-5  # 2nd place; the metric would be infinite at 0 and 1
+LABELS = LabelSet(CLASSES, "image_id", WeightedLogLoss(CLASS_WEIGHTS, CLASS_WEIGHTS, PROBABILITY_CLIP))
+BLOCK = 250_000  # rows of a table that are text at one time
 
 
 def read_labels(content: bytes, source: str) -> pd.DataFrame:

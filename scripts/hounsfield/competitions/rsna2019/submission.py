@@ -32,11 +32,6 @@ class Submission(NamedTuple):
     clip: float = PROBABILITY_CLIP  # every label is in [clip, 1 - clip]
 
 
-def prior(labels: np.ndarray) -> np.ndarray:
-    """Share of slices that show each class, (6,) float64, within the submission's bounds. labels: (N, 6) of 0 and 1."""
-    return bounded(labels.mean(axis=0, dtype=np.float64))
-
-
 def bounded(probabilities: np.ndarray, clip: float = PROBABILITY_CLIP) -> np.ndarray:
     """Clip to [clip, 1 - clip]: the metric would be infinite at 0 and 1."""
     return np.clip(probabilities, clip, 1 - clip)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+ALL = "all"  # the fold of a model that has learnt from every patient
+
 
 def fold_by_first_row(patients: pd.Series, rows: np.ndarray, count: int) -> np.ndarray:
     """A patient's fold is the row number of its first slice, modulo `count` (RSNA 2019, 2nd place).

@@ -3,14 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from label_sets import DICE, SLICE_WEIGHTS, SLICES, SQUARED, STUDIES
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.scores import (
-    COLUMNS,
+from hounsfield.core.evaluation.scores import (
+    METRIC,
     System,
     empty_table,
     read_scores,
     readable,
+    score,
+    score_columns,
     score_table,
     write_scores,
 )
@@ -19,10 +21,10 @@ from reference.log_loss import area_under_roc, competition_log_loss
 
 @pytest.fixture
 def slices():
-    """Labels (N, 6) and patients (N,) of 60 patients with one to nine slices each."""
+    """Labels (N, 3) and patients (N,) of 60 patients with one to nine slices each."""
     generator = np.random.default_rng(5)
     patients = np.repeat([f"p{i}" for i in range(60)], generator.integers(1, 10, 60))
-    labels = (generator.random((len(patients), 6)) < [0.1, 0.2, 0.2, 0.3, 0.3, 0.5]).astype(np.int8)
+    labels = (generator.random((len(patients), 3)) < [0.1, 0.3, 0.5]).astype(np.int8)
     return labels, patients
 
 
@@ -40,18 +42,18 @@ def three_systems(labels):
 
 def test_scores_match_the_plain_reference_for_every_class_and_the_weighted_whole(slices):
     labels, patients = slices
-    table = score_table(three_systems(labels), labels, patients, "0 1")
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0 1")
     for row, system in zip(table.to_dict("records"), three_systems(labels), strict=True):
         p = system.probabilities
-        assert row["weighted_log_loss"] == pytest.approx(competition_log_loss(p, labels, [1, 1, 1, 1, 1, 2], 1e-5))
-        for c, name in enumerate(CLASSES):
+        assert row["weighted_log_loss"] == pytest.approx(competition_log_loss(p, labels, SLICE_WEIGHTS, 1e-5))
+        for c, name in enumerate(SLICES.names):
             assert row[f"log_loss_{name}"] == pytest.approx(competition_log_loss(p[:, [c]], labels[:, [c]], [1], 1e-5))
             assert row[f"auc_{name}"] == pytest.approx(area_under_roc(p[:, c], labels[:, c]))
 
 
 def test_a_system_is_compared_with_the_one_it_names_and_a_clear_gain_excludes_zero(slices):
     labels, patients = slices
-    table = score_table(three_systems(labels), labels, patients, "0 1").set_index("system")
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0 1").set_index("system")
     assert list(table["gain_over"]) == ["", "prior", "classifier"]
     loss = table["weighted_log_loss"]
     assert table.loc["sequence", "gain"] == pytest.approx(loss["classifier"] - loss["sequence"])
@@ -65,7 +67,7 @@ def test_the_paired_interval_of_equal_systems_is_exactly_zero(slices):
     labels, patients = slices
     same = guess(labels, 0.5, 1)
     compared = [System("one", "crop", same, ""), System("two", "crop", same, "", over=0)]
-    table = score_table(compared, labels, patients, "0")
+    table = score_table(SLICES, compared, labels, patients, "0")
     assert tuple(table.loc[1, ["gain", "gain_low", "gain_high"]]) == pytest.approx((0, 0, 0), abs=1e-12)
     assert "+0.0000  +0.0000 to +0.0000" in readable(table)
     assert "-0.0000" not in readable(table.assign(gain=-1e-17, gain_low=-1e-17))
@@ -73,21 +75,21 @@ def test_the_paired_interval_of_equal_systems_is_exactly_zero(slices):
 
 def test_the_same_predictions_give_the_same_table_each_time(slices):
     labels, patients = slices
-    first, second = (score_table(three_systems(labels), labels, patients, "0") for _ in range(2))
+    first, second = (score_table(SLICES, three_systems(labels), labels, patients, "0") for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 
 def test_a_prior_that_differs_by_fold_ranks_nothing(slices):
     labels, patients = slices
-    prior = np.repeat([[0.2] * 6, [0.4] * 6], [10, len(labels) - 10], axis=0)
-    row = score_table([System("prior", "", prior, "", ranks=False)], labels, patients, "0 1").iloc[0]
-    assert {row[f"auc_{name}"] for name in CLASSES} == {0.5}
+    prior = np.repeat([[0.2] * 3, [0.4] * 3], [10, len(labels) - 10], axis=0)
+    row = score_table(SLICES, [System("prior", "", prior, "", ranks=False)], labels, patients, "0 1").iloc[0]
+    assert {row[f"auc_{name}"] for name in SLICES.names} == {0.5}
 
 
 def test_each_row_says_what_it_rests_on(slices):
     labels, patients = slices
-    table = score_table(three_systems(labels), labels, patients, "0 1")
-    assert list(table.columns) == list(COLUMNS)
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0 1")
+    assert list(table.columns) == score_columns(SLICES)
     assert set(table["patients"]) == {60}
     assert set(table["slices"]) == {len(labels)}
     assert set(table["folds"]) == {"0 1"}
@@ -97,15 +99,15 @@ def test_each_row_says_what_it_rests_on(slices):
 def test_a_class_that_never_occurs_has_a_loss_and_no_auc(slices):
     labels, patients = slices
     labels[:, 0] = 0
-    table = score_table(three_systems(labels), labels, patients, "0")
-    assert table["auc_epidural"].isna().all()
-    assert table["log_loss_epidural"].notna().all()
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0")
+    assert table["auc_left"].isna().all()
+    assert table["log_loss_left"].notna().all()
     assert "/ none" in readable(table)
 
 
 def test_the_table_reads_back_from_its_csv_and_prints_the_same(tmp_path, slices):
     labels, patients = slices
-    table = score_table(three_systems(labels), labels, patients, "0")
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0")
     write_scores(tmp_path / "scores.csv", table)
     found = read_scores(tmp_path / "scores.csv")
     pd.testing.assert_frame_equal(found, table, check_dtype=False, atol=1e-8, rtol=0)
@@ -114,7 +116,7 @@ def test_the_table_reads_back_from_its_csv_and_prints_the_same(tmp_path, slices)
 
 def test_the_printed_table_is_aligned_and_fits_a_wide_terminal(slices):
     labels, patients = slices
-    text = readable(score_table(three_systems(labels), labels, patients, "0 1"))
+    text = readable(score_table(SLICES, three_systems(labels), labels, patients, "0 1"))
     lines = text.split("\n")
     assert lines[0] == f"{len(labels)} out-of-fold slices of 60 patients, folds 0 1"
     assert max(map(len, lines)) <= 120
@@ -125,13 +127,49 @@ def test_the_printed_table_is_aligned_and_fits_a_wide_terminal(slices):
 def test_several_experiments_are_told_apart_in_the_printed_table(slices):
     labels, patients = slices
     compared = [System("sequence", name, guess(labels, 0.5, 1), "") for name in ("crop", "no_crop")]
-    text = readable(score_table(compared, labels, patients, "0"))
+    text = readable(score_table(SLICES, compared, labels, patients, "0"))
     assert "sequence (crop) " in text
     assert "sequence (no_crop) " in text
 
 
 def test_nothing_to_score_is_a_header_and_a_sentence(tmp_path):
-    write_scores(tmp_path / "scores.csv", empty_table())
-    assert (tmp_path / "scores.csv").read_text() == ",".join(COLUMNS) + "\n"
+    write_scores(tmp_path / "scores.csv", empty_table(SLICES))
+    assert (tmp_path / "scores.csv").read_text() == ",".join(score_columns(SLICES)) + "\n"
     assert readable(read_scores(tmp_path / "scores.csv")) == "no out-of-fold slices: nothing to score"
-    assert score_table([], np.zeros((0, 6)), np.array([]), "").empty
+    assert score_table(SLICES, [], np.zeros((0, 3)), np.array([]), "").empty
+
+
+@pytest.mark.parametrize("label_set", [STUDIES, SQUARED])
+def test_studies_are_scored_by_their_own_names_and_loss(tmp_path, slices, label_set):
+    labels, patients = slices[0][:, :2], slices[1]
+    compared = [System("one", "", guess(labels, 0.8, 1), ""), System("two", "", guess(labels, 0.3, 2), "", over=0)]
+    metric = METRIC if label_set is STUDIES else "squared_error"
+    table = score_table(label_set, compared, labels, patients, "0", metric=metric)
+    assert table[metric].tolist() == [label_set.loss(one.probabilities, labels).mean() for one in compared]
+    assert table["studies"].tolist() == [len(labels)] * 2
+    assert table[["auc_fracture", "auc_overall"]].notna().all(axis=None)
+    write_scores(tmp_path / "scores.csv", table)
+    first, *_, head, one, two = readable(read_scores(tmp_path / "scores.csv")).split("\n")
+    assert first == f"{len(labels)} out-of-fold studies of 60 patients, folds 0"
+    assert head.split("  ")[0] == "log loss / AUC"
+    assert (one[:3], two[:3]) == ("one", "two")
+
+
+def test_one_value_a_row_and_its_patient_is_enough_for_a_table(slices):
+    patients = slices[1]
+    dice = np.random.default_rng(1).random((len(patients), 1))
+    compared = [System("one", "", dice, ""), System("two", "", dice / 2, "", over=0)]
+    table = score_table(DICE, compared, np.empty((len(patients), 0)), patients, "0", metric="one_minus_dice")
+    assert table["one_minus_dice"].tolist() == pytest.approx([1 - dice.mean(), 1 - dice.mean() / 2])
+    assert table.loc[1, "gain_high"] < 0
+    assert "one minus dice" in readable(table)
+    assert "AUC" not in readable(table)
+
+
+def test_one_score_names_the_loss_and_the_area_of_each_name(slices):
+    labels, _ = slices
+    labels[:, 0] = 0
+    found = score(SLICES, guess(labels, 0.5, 1), labels)
+    assert list(found) == [METRIC, "auc_left", "auc_right", "auc_any"]
+    assert found["auc_left"] is None
+    assert found["auc_any"] > 0.9

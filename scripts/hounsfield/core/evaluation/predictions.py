@@ -1,7 +1,6 @@
-"""Tables of predictions: six probabilities a slice, with a manifest that says which model and inputs made them.
+"""Tables of predictions: a probability for each name of a row, and a manifest that says which model and inputs made it.
 
-Written by stages 14 and 43 to 45, read by stages 15 and 44 to 46. A table is finished when its manifest,
-`<name>.json`, lies beside it.
+A table is finished when its manifest, `<name>.json`, lies beside it. N rows of the data set, n of a table; C names.
 """
 
 from __future__ import annotations
@@ -13,21 +12,29 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.storage.files import file_digest, json_values, read_json, write_json
 from hounsfield.core.storage.tables import read_table, write_table
 
-OUT_OF_FOLD = "out-of-fold"  # a training slice whose patient no model behind its prediction has learnt from
+OUT_OF_FOLD = "out-of-fold"  # a training row whose patient no model behind its prediction has learnt from
 TEST = "test"
 
-PREDICTION_SCHEMA = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("split", pa.string()),  # OUT_OF_FOLD or TEST
-        *((name, pa.float64()) for name in CLASSES),  # probabilities
-    ]
-)
+
+def prediction_schema(label_set: LabelSet) -> pa.Schema:
+    """The columns of a table: the row's identifier, its split (OUT_OF_FOLD or TEST), a probability for each name."""
+    probabilities = ((name, pa.float64()) for name in label_set.names)
+    return pa.schema([(label_set.row, pa.string()), ("split", pa.string()), *probabilities])
+
+
+def prediction_table(
+    label_set: LabelSet, ids: np.ndarray, split: np.ndarray, probabilities: np.ndarray
+) -> pd.DataFrame:
+    """A table of predictions. ids: (n,) of the rows; split: (n,), OUT_OF_FOLD or TEST; probabilities: (n, C)."""
+    frame = pd.DataFrame(probabilities, columns=list(label_set.names))
+    frame.insert(0, label_set.row, ids)
+    frame.insert(1, "split", split)
+    return frame
 
 
 def manifest_path(path: Path) -> Path:
@@ -35,15 +42,15 @@ def manifest_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def write_predictions(path: Path, frame: pd.DataFrame, manifest: dict[str, Any]) -> None:
+def write_predictions(path: Path, label_set: LabelSet, frame: pd.DataFrame, manifest: dict[str, Any]) -> None:
     """Write a table of predictions and then its manifest, to which the table's digest is added as `sha256`.
 
-    frame: the columns of PREDICTION_SCHEMA, rows in the order of slices.parquet.
-    Raises BadInput when a probability is NaN or outside [0, 1], or an image occurs twice.
+    frame: the columns of `prediction_schema`, rows in the order of the data set's table.
+    Raises BadInput when a probability is NaN or outside [0, 1], or a row occurs twice.
     """
-    _refuse_nonsense(path, frame)
+    _refuse_nonsense(path, label_set, frame)
     manifest_path(path).unlink(missing_ok=True)  # killed between the two files: an unfinished table, not a wrong one
-    write_table(path, frame, PREDICTION_SCHEMA)
+    write_table(path, frame, prediction_schema(label_set))
     write_json(manifest_path(path), {**manifest, "sha256": file_digest(path)})
 
 
@@ -68,28 +75,28 @@ def read_manifest(path: Path, *, remedy: str) -> dict[str, Any]:
     return manifest
 
 
-def read_predictions(path: Path, *, remedy: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_predictions(path: Path, label_set: LabelSet, *, remedy: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a table of predictions and its manifest.
 
     Raises MissingInput when one of them is not there, BadInput when the table is not the one that the manifest
     describes or holds something else than probabilities.
     """
     manifest = read_manifest(path, remedy=remedy)
-    frame = read_table(path, PREDICTION_SCHEMA, remedy=remedy)
+    frame = read_table(path, prediction_schema(label_set), remedy=remedy)
     if file_digest(path) != manifest["sha256"]:
         raise BadInput(f"{path} is not the file that its manifest describes; make it again with: {remedy} --force")
-    _refuse_nonsense(path, frame)
+    _refuse_nonsense(path, label_set, frame)
     return frame, manifest
 
 
-def _refuse_nonsense(path: Path, frame: pd.DataFrame) -> None:
-    probabilities = frame[list(CLASSES)].to_numpy(np.float64)
+def _refuse_nonsense(path: Path, label_set: LabelSet, frame: pd.DataFrame) -> None:
+    probabilities, ids = frame[list(label_set.names)].to_numpy(np.float64), frame[label_set.row]
     bad = ~((probabilities >= 0) & (probabilities <= 1)).all(axis=1)  # NaN compares as false
     if bad.any():
-        first = frame["image_id"].iloc[int(bad.argmax())]
-        raise BadInput(f"{path}: {bad.sum()} slices have no six probabilities in [0, 1]; the first is {first}")
-    if frame["image_id"].duplicated().any():
-        raise BadInput(f"{path}: {frame['image_id'].duplicated().sum()} images occur twice")
+        first, count = ids.iloc[int(bad.argmax())], len(label_set.names)
+        raise BadInput(f"{path}: {bad.sum()} rows do not hold {count} probabilities in [0, 1]; the first is {first}")
+    if ids.duplicated().any():
+        raise BadInput(f"{path}: {ids.duplicated().sum()} values of {label_set.row} occur twice")
     strange = set(frame["split"].unique()) - {OUT_OF_FOLD, TEST}
     if strange:
         raise BadInput(f"{path}: unknown splits {sorted(strange)[:3]}; they are {OUT_OF_FOLD} and {TEST}")

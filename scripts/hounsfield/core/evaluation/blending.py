@@ -1,6 +1,6 @@
 """The weighted mean of several systems' predictions, and weights that are learnt and judged on different patients.
 
-K systems, M held-out slices, C = 6 classes.
+K systems, M held-out rows, C names.
 """
 
 from __future__ import annotations
@@ -10,27 +10,31 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, PROBABILITY_CLIP
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.metrics import WeightedLogLoss
 
 ROUNDS = 2000
 ENOUGH = 1e-6  # of log loss; how far from the lowest one the weights may be
 PATIENT_GROUPS = 5
 
 
-def fit_weights(predictions: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
-    """The weights, (K,) from 0 to 1 with the sum 1, whose mean prediction has the lowest weighted log loss.
+def fit_weights(label_set: LabelSet, predictions: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """The weights, (K,) from 0 to 1 with the sum 1, whose mean prediction has the lowest loss.
 
     predictions: K arrays (M, C) of probabilities. labels: (M, C) of 0 and 1.
     What a weighted mean gives the true label is a mixture's likelihood, so the weights are those of a mixture and are
     found by expectation and maximisation: each round lowers the loss, and it has no other minimum.
+    Raises WrongUse when the loss is no weighted log loss, of which alone this is true.
     """
+    loss = label_set.loss
+    if not isinstance(loss, WeightedLogLoss):
+        raise WrongUse("weights of a blend can be fitted to a weighted log loss only; give them instead")
     given = np.stack(
-        [
-            np.where(labels > 0.5, p, 1 - p).clip(PROBABILITY_CLIP, 1 - PROBABILITY_CLIP).reshape(-1)
-            for p in predictions
-        ],
+        [np.where(labels > 0.5, p, 1 - p).clip(loss.clip, 1 - loss.clip).reshape(-1) for p in predictions],
     )  # (K, M * C): what each system gives to the label that is true
-    importance = np.tile(CLASS_WEIGHTS / CLASS_WEIGHTS.sum(), len(labels)) / len(labels)  # (M * C,)
+    counts = loss.weights(labels)  # (M, C)
+    importance = (counts / counts.sum(axis=1, keepdims=True)).reshape(-1) / len(labels)  # (M * C,), with the sum 1
     weights = np.full(len(given), 1 / len(given))
     for _ in range(ROUNDS):
         slope = given @ (importance / (weights @ given))  # how fast a system's greater weight would lower the loss
@@ -48,10 +52,12 @@ def blended(predictions: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarra
     return total
 
 
-def blend_by_others(predictions: Sequence[np.ndarray], labels: np.ndarray, patients: np.ndarray) -> np.ndarray:
-    """The blend of each held-out slice by weights that were fitted on other patients: (M, C).
+def blend_by_others(
+    label_set: LabelSet, predictions: Sequence[np.ndarray], labels: np.ndarray, patients: np.ndarray
+) -> np.ndarray:
+    """The blend of each held-out row by weights that were fitted on other patients: (M, C).
 
-    patients: (M,) identifiers. Its score is honest where that of weights fitted on the same slices would not be. A
+    patients: (M,) identifiers. Its score is honest where that of weights fitted on the same rows would not be. A
     single group of patients has no others: there the weights are equal.
     """
     codes, distinct = pd.factorize(patients, sort=True)
@@ -61,6 +67,6 @@ def blend_by_others(predictions: Sequence[np.ndarray], labels: np.ndarray, patie
         own, others = groups == group, groups != group
         weights = np.full(len(predictions), 1 / len(predictions))
         if others.any():
-            weights = fit_weights([p[others] for p in predictions], labels[others])
+            weights = fit_weights(label_set, [p[others] for p in predictions], labels[others])
         result[own] = blended([p[own] for p in predictions], weights)
     return result

@@ -1,12 +1,10 @@
-"""What the systems share when they score held-out slices and write a submission.
+"""What a system of this competition leaves at its end: submission, findings, and the prior that both fall back on.
 
 N slices of the data set, T of them to be predicted for the submission, M held out in cross-validation; C = 6 classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,39 +12,19 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.submission import fill, ids_of, prior, sample_ids, write
+from hounsfield.competitions.rsna2019.submission import bounded, fill, ids_of, sample_ids, write
 from hounsfield.competitions.rsna2019.tables import read_slices
+from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import written_whole
 from hounsfield.core.storage.tables import escape_cell
 
-ALL = "all"  # the fold of a model that has learnt from every patient
+FINDINGS_COLUMNS = ("image_id", "path", "series", "order")  # what findings.csv says of a slice beside its probabilities
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """The training slices of the folds that are scored; each is predicted by models that do not know its patient."""
-
-    rows: np.ndarray  # (M,) positions in slices.parquet, ascending
-    folds: np.ndarray  # (M,) int8
-    labels: np.ndarray  # (M, C) int8
-    patients: np.ndarray  # (M,) identifiers
-
-
-def held_out_slices(slices: pd.DataFrame, folds: Sequence[str]) -> HeldOut:
-    """The labelled slices of `folds`; none for the fold `all`, whose models have seen every patient.
-
-    slices: split, fold, patient_id and the six classes of the data set that the models were trained on.
-    """
-    fold = slices["fold"].to_numpy(np.float64)
-    wanted = (slices["split"] == "train").to_numpy() & np.isin(fold, [int(name) for name in folds if name != ALL])
-    chosen = slices[wanted]
-    return HeldOut(
-        rows=np.flatnonzero(wanted),
-        folds=fold[wanted].astype(np.int8),
-        labels=chosen[list(CLASSES)].to_numpy(np.int8),
-        patients=chosen["patient_id"].to_numpy(),
-    )
+def prior(labels: np.ndarray) -> np.ndarray:
+    """Share of slices that show each class, (6,) float64, within the submission's bounds. labels: (N, 6) of 0 and 1."""
+    return bounded(labels.mean(axis=0, dtype=np.float64))
 
 
 def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:

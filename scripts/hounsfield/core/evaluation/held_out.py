@@ -1,0 +1,41 @@
+"""The rows that are scored: those of the validation folds, predicted by models that have not seen their patients.
+
+M rows held out in cross-validation, C names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.evaluation.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The training rows of the folds that are scored; each is predicted by models that do not know its patient."""
+
+    rows: np.ndarray  # (M,) positions in the data set's table, ascending
+    folds: np.ndarray  # (M,) int8
+    labels: np.ndarray  # (M, C) int8
+    patients: np.ndarray  # (M,) identifiers
+
+
+def held_out_rows(label_set: LabelSet, table: pd.DataFrame, folds: Sequence[str]) -> HeldOut:
+    """The labelled rows of `folds`; none for the fold `all`, whose models have seen every patient.
+
+    table: split, fold, patient_id and the names' labels of the data set that the models were trained on.
+    """
+    fold = table["fold"].to_numpy(np.float64)
+    wanted = (table["split"] == "train").to_numpy() & np.isin(fold, [int(name) for name in folds if name != ALL])
+    chosen = table[wanted]
+    return HeldOut(
+        rows=np.flatnonzero(wanted),
+        folds=fold[wanted].astype(np.int8),
+        labels=chosen[list(label_set.names)].to_numpy(np.int8),
+        patients=chosen["patient_id"].to_numpy(),
+    )
