@@ -234,16 +234,13 @@ def systems(
             models = f"{one.booster} on cnn_ensemble along the study, {honest}{learnt}"
             found.append(System(one.booster + mark, experiment, tables[one.name][rows], models, over=base))
     libraries = " ".join(dict.fromkeys(one.booster for one in task.runs))
-    for name, stopping, words in (
-        ("second_level", NESTED, honest),
-        (
-            "second_level_scored_fold",
-            SCORED_FOLD,
-            "early stopping on the fold that is scored, as published: optimistic",
-        ),
+    optimistic = "early stopping on the fold that is scored, as published: optimistic"
+    for name, stopping, words, by_design in (
+        ("second_level", NESTED, honest, ""),
+        ("second_level_scored_fold", SCORED_FOLD, optimistic, "early stopping on the scored fold"),
     ):
-        mean = mean_of(tables, task.runs, stopping)[rows]
-        found.append(System(name + mark, experiment, mean, f"mean of {libraries}, {words}{learnt}", over=base))
+        mean, models = mean_of(tables, task.runs, stopping)[rows], f"mean of {libraries}, {words}{learnt}"
+        found.append(System(name + mark, experiment, mean, models, over=base, by_design=by_design))
     return found
 
 

@@ -282,6 +282,7 @@ def test_the_score_table_compares_every_step_and_calls_the_published_one_optimis
     assert list(table["gain_over"]) == ["", *["prior"] * 3, *["cnn_ensemble"] * 5]
     assert "optimistic" in table.loc["second_level_scored_fold", "models"]
     assert "nested" in table.loc["second_level", "models"]
+    assert list(table["ledger"]) == ["out-of-fold"] * 8 + ["early stopping on the scored fold"]
     loss = table["weighted_log_loss"]
     assert loss["prior"] > loss["cnn_ensemble"] > loss["second_level"]
     assert (table["slices"] == slices_of(second_level_work)["fold"].notna().sum()).all()

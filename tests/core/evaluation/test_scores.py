@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from label_sets import DICE, SLICE_WEIGHTS, SLICES, SQUARED, STUDIES
 
+from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.scores import (
+    CLEAN_HEADING,
+    LEAKS_HEADING,
     METRIC,
     System,
     empty_table,
@@ -173,3 +178,46 @@ def test_one_score_names_the_loss_and_the_area_of_each_name(slices):
     assert list(found) == [METRIC, "auc_left", "auc_right", "auc_any"]
     assert found["auc_left"] is None
     assert found["auc_any"] > 0.9
+
+
+def seen_by(patients, how, *chosen):
+    return np.where(np.isin(patients, chosen), how, "")
+
+
+@pytest.mark.parametrize("how", ["train", "early_stop", "upstream"])
+def test_a_system_whose_models_have_seen_a_scored_patient_is_refused_by_name_with_their_count(slices, how):
+    labels, patients = slices
+    leaky = System("sequence", "crop", guess(labels, 0.3, 2), "", over=1, seen=seen_by(patients, how, "p3", "p8"))
+    with pytest.raises(BadInput, match=rf"sequence \(crop\).* 2 of the patients.*{how}"):
+        score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0")
+
+
+def test_what_leaks_by_design_is_scored_and_stands_apart(tmp_path, slices):
+    labels, patients = slices
+    leak = "early stopping on the scored fold"
+    leaky = System(
+        "as_published",
+        "crop",
+        guess(labels, 0.3, 2),
+        "",
+        over=1,
+        seen=seen_by(patients, "early_stop", "p3"),
+        by_design=leak,
+    )
+    write_scores(tmp_path / "scores.csv", score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0"))
+    table = read_scores(tmp_path / "scores.csv")
+    assert list(table["ledger"]) == ["out-of-fold"] * 3 + [leak]
+    clean, leaks = readable(table).split(LEAKS_HEADING)
+    assert CLEAN_HEADING in clean
+    assert "as_published" not in clean
+    assert "sequence" not in leaks
+    assert leak in leaks
+    assert "better than" not in leaks
+    assert max(map(len, leaks.split("\n"))) <= 120
+
+
+def test_the_ledger_changes_no_figure_of_the_table(slices):
+    labels, patients = slices
+    plain = score_table(SLICES, three_systems(labels), labels, patients, "0")
+    named = (replace(system, by_design="words") for system in three_systems(labels))
+    pd.testing.assert_frame_equal(plain, score_table(SLICES, named, labels, patients, "0").assign(ledger="out-of-fold"))

@@ -47,7 +47,7 @@ def one_data_set(runs: list[SystemRun]) -> str:
     """The data set that all runs predict. Raises BadInput when they differ."""
     names = sorted({one.data_set for one in runs})
     if len(names) > 1:
-        raise BadInput(f"the runs predict different data sets ({', '.join(names)}); bag those of one")
+        raise BadInput(f"the runs predict different data sets ({', '.join(names)}); blend those of one")
     return check_name(names[0], "the runs' data set")
 
 

@@ -5,15 +5,18 @@ N rows, C names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.storage.files import write_bytes
 
 DRAWS = 2000  # bootstrap samples of patients
@@ -21,7 +24,10 @@ SEED = 2019
 CLIP = 1e-5  # of probabilities in the log loss of one name
 METRIC = "weighted_log_loss"  # the column of the loss, unless it is called otherwise
 COUNTED = {"image_id": "slices", "study_uid": "studies"}  # the column of the number of rows
-TEXTS = ("system", "experiment", "gain_over", "folds", "models")
+TEXTS = ("system", "experiment", "gain_over", "folds", "models", "ledger")
+CLEAN_HEADING = "out of fold: no model behind a row has seen its patients"
+LEAKS_HEADING = "leaks by design, as published: not comparable"
+Row = dict[Any, Any]  # of a score table, by column
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class System:
     models: str  # which models made them, in words
     over: int | None = None  # number, among the systems, of the one that it is compared with
     ranks: bool = True  # False: the same for all rows of a fold, as the prior is
+    # (N,) of str, or one for all: how the models behind a row have seen its patient ("train", "early_stop", "upstream";
+    # "": not at all)
+    seen: np.ndarray = field(default_factory=lambda: np.array(""))
+    by_design: str = ""  # what leaks, in words, where a published recipe scores patients that its models have seen
 
 
 def score_columns(label_set: LabelSet, metric: str = METRIC) -> list[str]:
@@ -44,6 +54,7 @@ def score_columns(label_set: LabelSet, metric: str = METRIC) -> list[str]:
         *(f"log_loss_{name}" for name in label_set.names),
         *(f"auc_{name}" for name in label_set.names),
         *("patients", COUNTED.get(label_set.row, "rows"), "folds", "models"),  # what the row rests on
+        "ledger",  # OUT_OF_FOLD, or what leaks by design
     ]
 
 
@@ -67,14 +78,17 @@ def score_table(
 
     labels: (N, C) of 0 and 1. patients: (N,) identifiers. All systems are scored on the same draws of patients, so the
     interval of a gain is that of the paired difference. `systems` may be a generator: only the losses are kept.
+    Raises BadInput when a system's models have seen a patient that is scored, unless that is by design.
     """
     rows: list[dict[str, object]] = []
     losses: list[np.ndarray] = []  # (N,) each
     compared: list[int | None] = []
     for system in systems:
+        _refuse_seen(system, patients)
         losses.append(label_set.loss(system.probabilities, labels))
         compared.append(system.over)
         about = {"system": system.name, "experiment": system.experiment, "models": system.models}
+        about["ledger"] = system.by_design or OUT_OF_FOLD
         rows.append(about | _by_name(label_set, system, labels))
     columns = score_columns(label_set, metric)
     if not rows:
@@ -90,6 +104,17 @@ def score_table(
             row |= {"gain_over": rows[over]["system"], "gain": losses[over].mean() - loss.mean()}
             row |= {"gain_low": low, "gain_high": high}
     return pd.DataFrame(rows, columns=columns)
+
+
+def _refuse_seen(system: System, patients: np.ndarray) -> None:
+    seen = np.broadcast_to(system.seen, patients.shape)
+    if system.by_design or not (seen != "").any():
+        return
+    count, kinds = len(np.unique(patients[seen != ""])), sorted(set(seen.tolist()) - {""})
+    raise BadInput(
+        f"{system.name} ({system.experiment}): its models have seen {count} of the patients that are scored "
+        f"({', '.join(kinds)}); make its predictions again with models that hold out the folds that there are now"
+    )
 
 
 def _by_name(label_set: LabelSet, system: System, labels: np.ndarray) -> dict[str, object]:
@@ -118,30 +143,47 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """The table as aligned text of at most 120 columns: losses and gains, then loss and AUC of each name."""
-    metric, rows = table.columns[2], table.columns[table.columns.get_loc("patients") + 1]
+    """The table as aligned text of at most 120 columns; what leaks by design stands apart from what is out of fold."""
+    columns = list(table.columns)
+    rows = columns[columns.index("patients") + 1]
     if table.empty:
         return f"no out-of-fold {rows}: nothing to score"
+    first, clean = table.iloc[0], table["ledger"] == OUT_OF_FOLD
     several = len(set(table["experiment"]) - {""}) > 1
     named = zip(table["system"], table["experiment"], strict=True)
     names = [f"{system} ({experiment})" if several and experiment else str(system) for system, experiment in named]
-    said = metric.removeprefix("weighted_").replace("_", " ")
-    whole = [["system", said, "95 % interval", "better than", "by", "95 % interval"]]
-    labels = [name.removeprefix("auc_") for name in table.columns if name.startswith("auc_")]
+    table = table.assign(system=names)
+    lines = [f"{first[rows]} out-of-fold {rows} of {first['patients']} patients, folds {first['folds']}"]
+    if clean.any():
+        lines += ["", CLEAN_HEADING, "", *_block(table[clean], _gain)]
+    if not clean.all():
+        lines += ["", LEAKS_HEADING, "", *_block(table[~clean], _leak)]
+    return "\n".join(lines)
+
+
+def _block(table: pd.DataFrame, more: Callable[[Row | None], list[str]]) -> list[str]:
+    """Losses and `more` (which gives its head for None), then loss and AUC of each name."""
+    columns = [str(name) for name in table.columns]
+    metric, labels = columns[2], [name.removeprefix("auc_") for name in columns if name.startswith("auc_")]
+    whole = [["system", metric.removeprefix("weighted_").replace("_", " "), "95 % interval", *more(None)]]
     by_name = [["log loss / AUC", *labels]]
-    for name, row in zip(names, table.to_dict("records"), strict=True):
-        cells = [name, f"{row[metric]:.4f}", f"{row['low']:.4f} to {row['high']:.4f}"]
-        if row["gain_over"]:
-            cells += [
-                row["gain_over"],
-                _signed(row["gain"]),
-                f"{_signed(row['gain_low'])} to {_signed(row['gain_high'])}",
-            ]
-        whole.append(cells)
-        by_name.append([name, *(_name_cell(row[f"log_loss_{c}"], row[f"auc_{c}"]) for c in labels)])
-    first = table.to_dict("records")[0]
-    basis = f"{first[rows]} out-of-fold {rows} of {first['patients']} patients, folds {first['folds']}"
-    return "\n".join([basis, "", *_aligned(whole), *(["", *_aligned(by_name)] if labels else [])])
+    for row in table.to_dict("records"):
+        interval_of_loss = f"{row['low']:.4f} to {row['high']:.4f}"
+        whole.append([row["system"], f"{row[metric]:.4f}", interval_of_loss, *more(row)])
+        by_name.append([row["system"], *(_name_cell(row[f"log_loss_{c}"], row[f"auc_{c}"]) for c in labels)])
+    return [*_aligned(whole), *(["", *_aligned(by_name)] if labels else [])]
+
+
+def _gain(row: Row | None) -> list[str]:
+    if row is None:
+        return ["better than", "by", "95 % interval"]
+    if not row["gain_over"]:
+        return []
+    return [row["gain_over"], _signed(row["gain"]), f"{_signed(row['gain_low'])} to {_signed(row['gain_high'])}"]
+
+
+def _leak(row: Row | None) -> list[str]:
+    return ["what leaks"] if row is None else [row["ledger"]]
 
 
 def _signed(gain: float) -> str:
