@@ -27,15 +27,16 @@ from hounsfield.competitions.rsna2019.results import (
     write_submission,
 )
 from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
+from hounsfield.core.errors import MissingInput, StaleOutput
 from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
 from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
+    Rows,
     manifest_path,
+    mean_of_tables,
     prediction_table,
     read_manifest,
-    read_predictions,
     write_predictions,
 )
 from hounsfield.core.evaluation.scores import System, read_scores, readable, score_table, write_scores
@@ -181,13 +182,9 @@ def read_second_level(one: Run, slices: pd.DataFrame, held_out: HeldOut, is_test
 
     Raises BadInput when it does not hold the test slices and those that are held out, in their order.
     """
-    frame, _ = read_predictions(one.table, LABELS, remedy=LEARN)
-    rows = np.union1d(np.flatnonzero(is_test), held_out.rows)
-    if not np.array_equal(frame["image_id"].to_numpy(), slices["image_id"].to_numpy()[rows]):
-        raise BadInput(f"{one.table}: its slices are not the test slices and its folds'; make it with: {LEARN} --force")
-    found = np.full((len(slices), len(CLASSES)), np.nan)
-    found[rows] = frame[list(CLASSES)].to_numpy(np.float64)
-    return found
+    positions = np.union1d(np.flatnonzero(is_test), held_out.rows)
+    rows = Rows(slices["image_id"].to_numpy(), is_test)
+    return mean_of_tables(LABELS, [(one.table, positions)], rows, remedy=LEARN)
 
 
 def mean_of(tables: dict[str, np.ndarray], runs: list[Run], stopping: str) -> np.ndarray:

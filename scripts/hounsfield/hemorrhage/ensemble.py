@@ -19,7 +19,7 @@ from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
-from hounsfield.core.evaluation.predictions import TEST, read_manifest, read_predictions
+from hounsfield.core.evaluation.predictions import Rows, mean_of_tables, read_manifest
 from hounsfield.core.evaluation.scores import System
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.storage.arrays import open_array
@@ -157,26 +157,17 @@ def bag_runs(
     """
     if not runs:
         raise WrongUse("there is no run to average: the configuration names no fold or no classifier epoch")
-    index, test_rows = pd.Index(images), np.flatnonzero(is_test)
-    test = np.zeros((len(test_rows), len(CLASSES)))
-    total, count = np.zeros((len(held_out.rows), len(CLASSES))), np.zeros((len(held_out.rows), 1))
-    sequences = {name: np.empty_like(total) for name in last_epochs}
-    for run in runs:
-        frame, _ = read_predictions(run.table, LABELS, remedy=TRAIN_SEQUENCE)
-        rows = index.get_indexer(pd.Index(frame["image_id"]))
-        marked = (frame["split"] == TEST).to_numpy()
-        mine = held_out.folds == (-1 if run.fold == ALL else int(run.fold))
-        if not np.array_equal(rows[marked], test_rows) or not np.array_equal(rows[~marked], held_out.rows[mine]):
-            raise BadInput(
-                f"{run.table}: its slices are not the test and its fold's; make it with: {TRAIN_SEQUENCE} --force"
-            )
-        probabilities = frame[list(CLASSES)].to_numpy(np.float64)
-        test += probabilities[marked]
-        total[mine] += probabilities[~marked]
-        count[mine] += 1
-        if run.epoch == last_epochs[run.experiment]:
-            sequences[run.experiment][mine] = probabilities[~marked]
-    return Bag(test / len(runs), np.divide(total, count, out=total, where=count > 0), sequences)
+    rows, test_rows = Rows(images.to_numpy(), is_test), np.flatnonzero(is_test)
+
+    def mean(some: Sequence[Run]) -> np.ndarray:
+        folds = [-1 if run.fold == ALL else int(run.fold) for run in some]
+        mine = [np.union1d(test_rows, held_out.rows[held_out.folds == fold]) for fold in folds]
+        tables = zip([run.table for run in some], mine, strict=True)
+        return mean_of_tables(LABELS, tables, rows, remedy=TRAIN_SEQUENCE)
+
+    whole = mean(runs)
+    last = {name: [r for r in runs if (r.experiment, r.epoch) == (name, epoch)] for name, epoch in last_epochs.items()}
+    return Bag(whole[test_rows], whole[held_out.rows], {name: mean(some)[held_out.rows] for name, some in last.items()})
 
 
 def rolling_mean(probabilities: np.ndarray, series: np.ndarray, order: np.ndarray) -> np.ndarray:

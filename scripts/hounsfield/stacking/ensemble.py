@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
-from hounsfield.core.evaluation.predictions import TEST, manifest_path, read_manifest, read_predictions
+from hounsfield.core.evaluation.predictions import Rows, manifest_path, mean_of_tables, read_manifest
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.config import StackingConfig
 from hounsfield.stacking.paths import predictions_path, stacking_slices_path
 
 PREDICT = "sh bin/run_43_stacking_predict.sh"
-SHOWN = 10  # names in a message
+SHOWN = 10  # lines in a message
 
 
 class CnnTable(NamedTuple):
@@ -116,25 +116,15 @@ def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstL
     minimum over the slices of its own kind, out-of-fold or test. Raises BadInput when a table holds other slices than
     those of its fold and the test slices that have an image, as all others do.
     """
-    index = pd.Index(slices["image_id"])
     is_test = (slices["split"] == "test").to_numpy()
     fold = slices["fold"].to_numpy(np.float64)
     has_image = slices["hu_crc32"].notna().to_numpy()
-    totals: dict[str, np.ndarray] = {}
-    counts: dict[str, np.ndarray] = {}
+    rows = Rows(slices["image_id"].to_numpy(), is_test)
+    of_network: dict[str, list[tuple[Path, np.ndarray]]] = {}
     for table in tables:
-        frame, _ = read_predictions(table.path, LABELS, remedy=PREDICT)
-        rows = np.flatnonzero(has_image & (is_test | (fold == table.fold)))
-        _refuse_other_slices(table.path, frame, slices["image_id"].to_numpy()[rows], index)
-        if not np.array_equal((frame["split"] == TEST).to_numpy(), is_test[rows]):
-            raise BadInput(f"{table.path}: its test slices are not those of the slice table: {PREDICT} --force")
-        total = totals.setdefault(table.network, np.zeros((len(slices), len(CLASSES))))
-        total[rows] += frame[list(CLASSES)].to_numpy(np.float64)
-        counts.setdefault(table.network, np.zeros((len(slices), 1)))[rows] += 1
-    networks = {
-        name: np.divide(total, counts[name], out=np.full_like(total, np.nan), where=counts[name] > 0)
-        for name, total in totals.items()
-    }
+        positions = np.flatnonzero(has_image & (is_test | (fold == table.fold)))
+        of_network.setdefault(table.network, []).append((table.path, positions))
+    networks = {name: mean_of_tables(LABELS, own, rows, remedy=PREDICT) for name, own in of_network.items()}
     ensemble = np.mean(list(networks.values()), axis=0)
     averaged = np.isin(fold, list({table.fold for table in tables})) | np.isnan(fold)  # of no fold: without brain
     kinds = {"test": is_test, "held-out": averaged & ~is_test}
@@ -156,26 +146,6 @@ def fill_minimum(predictions: np.ndarray, kinds: Mapping[str, np.ndarray]) -> np
             raise BadInput(f"no {name} slice has a prediction: there is no minimum that the others could take")
         filled[unknown & kind] = predictions[~unknown & kind].min(axis=0)
     return filled
-
-
-def _refuse_other_slices(path: Path, frame: pd.DataFrame, expected: np.ndarray, index: pd.Index) -> None:
-    found = frame["image_id"].to_numpy()
-    if np.array_equal(found, expected):
-        return
-    missing = expected[~np.isin(expected, found)]
-    beyond = found[~np.isin(found, expected)]
-    facts = []
-    if len(missing):
-        facts.append(f"{len(missing)} slices that the other predictions hold are missing here ({_first(missing)})")
-    if len(beyond):
-        unknown = int((index.get_indexer(pd.Index(beyond)) < 0).sum())
-        facts.append(f"{len(beyond)} slices should not be here ({_first(beyond)}); {unknown} are in no slice table")
-    facts = facts or ["its slices are not in the order of the slice table"]
-    raise BadInput(f"{path}: {'; '.join(facts)}. Make it with: {PREDICT} --force")
-
-
-def _first(images: np.ndarray) -> str:
-    return ", ".join(map(str, images[:SHOWN])) + (", ..." if len(images) > SHOWN else "")
 
 
 def _lines(facts: Sequence[str]) -> str:

@@ -11,7 +11,9 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
+    Rows,
     manifest_path,
+    mean_of_tables,
     prediction_schema,
     prediction_table,
     read_manifest,
@@ -107,3 +109,43 @@ def test_the_columns_are_those_of_the_label_set(tmp_path):
     assert read.columns.tolist() == prediction_schema(STUDIES).names
     with pytest.raises(BadInput, match=r"a\.parquet"):
         read_predictions(tmp_path / "a.parquet", SLICES, remedy=REMEDY)
+
+
+ROWS = Rows(np.array(["a", "b", "c", "d"]), np.array([False, False, False, True]))
+FOLDS = {"one.parquet": [0, 3], "two.parquet": [1, 3]}  # of each table the rows that it should hold; c is in no fold
+
+
+def two_tables(folder):
+    """Both tables; the values of a row are its number and, in the second, a half more, all over 10."""
+    for number, (name, rows) in enumerate(FOLDS.items()):
+        split = np.where(ROWS.is_test[rows], TEST, OUT_OF_FOLD)
+        values = np.tile((np.array(rows) + 0.5 * number)[:, np.newaxis] / 10, len(STUDIES.names))
+        write_predictions(folder / name, STUDIES, prediction_table(STUDIES, ROWS.ids[rows], split, values), {})
+    return [(folder / name, np.array(rows)) for name, rows in FOLDS.items()]
+
+
+def test_a_rows_mean_is_over_the_tables_that_hold_it(tmp_path):
+    mean = mean_of_tables(STUDIES, two_tables(tmp_path), ROWS, remedy=REMEDY)
+    assert mean.shape == (4, 2)
+    assert mean[:, 0] == pytest.approx([0, 0.15, np.nan, 0.325], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (lambda frame: frame.iloc[1:], r"1 rows are missing here \(b\)\."),
+        (lambda frame: frame.assign(study_uid=["c", "d"]), r"\(b\); 1 rows should not be here \(c\); 0 are not in the"),
+        (
+            lambda frame: frame.assign(study_uid=["b", "x"]),
+            r"1 rows should not be here \(x\); 1 are not in the data set",
+        ),
+        (lambda frame: frame.iloc[::-1], "not in the order of the data set"),
+        (lambda frame: frame.assign(split=TEST), "its test rows are not those of the data set"),
+    ],
+)
+def test_a_table_of_other_rows_is_refused_with_the_first_of_them(tmp_path, change, fact):
+    tables = two_tables(tmp_path)
+    path = tables[1][0]
+    write_predictions(path, STUDIES, change(read_predictions(path, STUDIES, remedy=REMEDY)[0]), {})
+    with pytest.raises(BadInput, match=rf"two\.parquet: .*{fact}.*{REMEDY} --force"):
+        mean_of_tables(STUDIES, tables, ROWS, remedy=REMEDY)

@@ -5,8 +5,9 @@ A table is finished when its manifest, `<name>.json`, lies beside it. N rows of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,14 @@ from hounsfield.core.storage.tables import read_table, write_table
 
 OUT_OF_FOLD = "out-of-fold"  # a training row whose patient no model behind its prediction has learnt from
 TEST = "test"
+SHOWN = 10  # identifiers in a message
+
+
+class Rows(NamedTuple):
+    """The rows of a data set's table, which tables of predictions hold a part of."""
+
+    ids: np.ndarray  # (N,) identifiers
+    is_test: np.ndarray  # (N,) bool, of those to be predicted for the submission
 
 
 def prediction_schema(label_set: LabelSet) -> pa.Schema:
@@ -87,6 +96,46 @@ def read_predictions(path: Path, label_set: LabelSet, *, remedy: str) -> tuple[p
         raise BadInput(f"{path} is not the file that its manifest describes; make it again with: {remedy} --force")
     _refuse_nonsense(path, label_set, frame)
     return frame, manifest
+
+
+def mean_of_tables(
+    label_set: LabelSet, tables: Iterable[tuple[Path, np.ndarray]], rows: Rows, *, remedy: str
+) -> np.ndarray:
+    """The mean of some tables, of each row over those that hold it: (N, C) float64, NaN where none does.
+
+    tables: the path of each, and the positions of the rows that it should hold, (n,) ascending; they are read one after
+    another. Raises BadInput naming the file when it holds other rows than these, or not in their order.
+    """
+    total, count = np.zeros((len(rows.ids), len(label_set.names))), np.zeros((len(rows.ids), 1))
+    for path, positions in tables:
+        frame, _ = read_predictions(path, label_set, remedy=remedy)
+        _refuse_other_rows(path, label_set, frame, positions, rows, remedy)
+        total[positions] += frame[list(label_set.names)].to_numpy(np.float64)
+        count[positions] += 1
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _refuse_other_rows(
+    path: Path, label_set: LabelSet, frame: pd.DataFrame, positions: np.ndarray, rows: Rows, remedy: str
+) -> None:
+    found, expected = frame[label_set.row].to_numpy(), rows.ids[positions]
+    if np.array_equal(found, expected):
+        if np.array_equal((frame["split"] == TEST).to_numpy(), rows.is_test[positions]):
+            return
+        raise BadInput(f"{path}: its test rows are not those of the data set; make it with: {remedy} --force")
+    missing, beyond = expected[~np.isin(expected, found)], found[~np.isin(found, expected)]
+    facts = []
+    if len(missing):
+        facts.append(f"{len(missing)} rows are missing here ({_first(missing)})")
+    if len(beyond):
+        unknown = int((~np.isin(beyond, rows.ids)).sum())
+        facts.append(f"{len(beyond)} rows should not be here ({_first(beyond)}); {unknown} are not in the data set")
+    facts = facts or ["its rows are not in the order of the data set"]
+    raise BadInput(f"{path}: {'; '.join(facts)}. Make it with: {remedy} --force")
+
+
+def _first(ids: np.ndarray) -> str:
+    return ", ".join(map(str, ids[:SHOWN])) + (", ..." if len(ids) > SHOWN else "")
 
 
 def _refuse_nonsense(path: Path, label_set: LabelSet, frame: pd.DataFrame) -> None:
