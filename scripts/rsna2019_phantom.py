@@ -1,9 +1,9 @@
-"""Make a phantom data set in the shape of the RSNA 2019 competition: drawn head CT with planted bleeds, as one zip.
+"""Make a phantom data set in the shape of the RSNA 2019 competition: drawn head CT with planted bleeds.
 
     python scripts/rsna2019_phantom.py --output data/raw/phantom/rsna-intracranial-hemorrhage-detection.zip
 
-In: nothing. Out: the zip and, beside it, its recipe. The same recipe gives the same bytes; what is there already is
-left alone.
+In: nothing. Out: the zip (a folder where the name does not end in .zip) and, beside it, its recipe. The same recipe
+gives the same bytes; an archive of the same recipe is left as it is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     default = PhantomRecipe()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--output", type=Path, required=True, help="the zip to write")
-    parser.add_argument("--train-patients", type=int, default=default.train_patients)
-    parser.add_argument("--test-patients", type=int, default=default.test_patients)
+    parser.add_argument("--output", type=Path, required=True, help="the zip to write; a name without .zip: a folder")
+    parser.add_argument("--train-patients", type=int, default=default.train_patients, help="patients with labels")
+    parser.add_argument("--test-patients", type=int, default=default.test_patients, help="patients of the test set")
     parser.add_argument(
         "--slices", type=int, nargs=2, default=default.slices, metavar=("FEWEST", "MOST"), help="slices in a series"
     )
@@ -38,13 +38,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "(current, the default), or stage_2_train_images/ and stage_2_test_images/ at the top (2019)",
     )
     parser.add_argument("--compression", choices=("stored", "deflated"), default=default.compression)
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one a core")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one per core")
     parser.add_argument("--force", action="store_true", help="replace an archive made with another recipe")
     return parser.parse_args(arguments)
 
 
 def report(summary: ArchiveSummary, seconds: float) -> str:
-    """One line for the person: what lies where, and how fast it was made."""
+    """One line that says what is where, and how fast it was made."""
     positives = ", ".join(f"{name} {count}" for name, count in summary.positives.items())
     total = summary.train_slices + summary.test_slices
     did = (

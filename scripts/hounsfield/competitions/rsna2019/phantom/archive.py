@@ -1,21 +1,17 @@
-"""The phantom's zip: all slices, the training labels and the sample submission, in the competition's shape."""
+"""The phantom's archive: all slices, the training labels and the sample submission, in the competition's shape."""
 
 from __future__ import annotations
 
-import json
-import os
-import zipfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from hounsfield.core.errors import StaleOutput
+from hounsfield.core.logs import progress
+from hounsfield.core.phantoms.archive import AddFile, draw_patients, make_archive
 
 from ..labels import CLASSES
 from .dicom_files import dicom_bytes, slice_id
@@ -23,8 +19,7 @@ from .plans import plan_patient
 from .recipe import LAYOUTS, PhantomRecipe
 from .studies import draw_series
 
-TIMESTAMP = (2019, 11, 13, 0, 0, 0)  # of every member, so that the same recipe gives the same bytes
-DUPLICATED_SLICES = 4  # whose six rows stand in the training table twice, as in the competition's
+DUPLICATED_SLICES = 4  # their six rows are in the training table twice, as some are in the competition's
 
 
 class PhantomSlice(NamedTuple):
@@ -37,7 +32,7 @@ class PhantomSlice(NamedTuple):
 
 @dataclass(frozen=True)
 class ArchiveSummary:
-    """What was written, or found in place (written False)."""
+    """What was written, by this run or (written False) by an earlier one."""
 
     path: str
     train_slices: int
@@ -47,19 +42,14 @@ class ArchiveSummary:
     written: bool = True
 
 
-def recipe_path(archive: Path) -> Path:
-    """Where the recipe of an archive lies."""
-    return archive.with_name(archive.name + ".recipe.json")
-
-
 def render_patient(recipe: PhantomRecipe, patient: int) -> list[PhantomSlice]:
-    """Every slice of a patient, as files; depends on the recipe's seed, size and slices and on the number alone."""
+    """Every slice of a patient as a file. They depend on the number and the recipe's seed, size and slices alone."""
     plan = plan_patient(recipe.seed, patient, recipe.slices, recipe.size)
     files = []
     for series in plan.series:
         study = draw_series(plan, series)
         for i, hu in enumerate(study.hu):
-            # One file of the set is damaged, as one is in the competition's.
+            # One file is damaged, as one of the competition's is.
             truncated = patient == 0 and series.number == 0 and i == len(study.hu) // 2
             data = dicom_bytes(plan, series, i, hu, truncated)
             files.append(PhantomSlice(slice_id(plan, series, i), study.labels[i], data))
@@ -67,92 +57,44 @@ def render_patient(recipe: PhantomRecipe, patient: int) -> list[PhantomSlice]:
 
 
 def write_archive(path: Path, recipe: PhantomRecipe, jobs: int = -1, force: bool = False) -> ArchiveSummary:
-    """Write the phantom's zip, patient by patient; an archive of the same recipe is left as it is.
+    """Write the phantom's zip (a folder where the name does not end in .zip); one of the same recipe is left as it is.
 
-    jobs: processes, -1 for one a core. force: replace whatever lies there; without it an archive of another recipe
-    raises StaleOutput.
+    jobs: processes, -1 for one per core. force: replace an archive of another recipe, which otherwise raises
+    StaleOutput.
     """
-    found = None if force else _existing(path, recipe)
-    if found:
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        summary = _write_members(temporary, path, recipe, jobs)
-        recipe_path(path).unlink(missing_ok=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _write_recipe(path, recipe, summary)
-    return summary
+    fill = partial(_add_files, recipe, jobs)
+    deflated = recipe.compression == "deflated"
+    values, written = make_archive(path, recipe.to_json(), fill, deflated=deflated, force=force)
+    return ArchiveSummary(**{**values, "path": str(path), "written": written})
 
 
-def _existing(path: Path, recipe: PhantomRecipe) -> ArchiveSummary | None:
-    """What an earlier run with this recipe wrote; None where nothing lies."""
-    if not path.exists():
-        return None
-    try:
-        note = json.loads(recipe_path(path).read_text())
-    except FileNotFoundError:
-        note = {}
-    if note.get("recipe") == recipe.to_json():
-        return ArchiveSummary(**{**note["summary"], "written": False})
-    known = "another recipe" if note else "an unknown recipe"
-    raise StaleOutput(f"{path}: made with {known}. Choose another --output, or make it anew with --force.")
-
-
-def _write_recipe(path: Path, recipe: PhantomRecipe, summary: ArchiveSummary) -> None:
-    target = recipe_path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps({"recipe": recipe.to_json(), "summary": asdict(summary)}, indent=1) + "\n")
-    os.replace(temporary, target)
-
-
-def _patients(recipe: PhantomRecipe, jobs: int) -> Iterator[list[PhantomSlice]]:
-    """Every patient in order. In batches, so that fast workers cannot pile up patients that wait to be written."""
-    total = recipe.train_patients + recipe.test_patients
-    with joblib.Parallel(n_jobs=jobs, return_as="generator") as parallel:
-        batch = 4 * joblib.effective_n_jobs(jobs)
-        for first in range(0, total, batch):
-            some = range(first, min(first + batch, total))
-            yield from parallel(joblib.delayed(render_patient)(recipe, patient) for patient in some)
-
-
-def _write_members(temporary: Path, path: Path, recipe: PhantomRecipe, jobs: int) -> ArchiveSummary:
-    method = zipfile.ZIP_STORED if recipe.compression == "stored" else zipfile.ZIP_DEFLATED
+def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]:
+    """Hand over every file, patient by patient, then the two tables; returns the summary's values."""
     labels: dict[str, dict[str, NDArray[np.int8]]] = {"train": {}, "test": {}}
     truncated = ""
     top, ending = LAYOUTS[recipe.layout]
-    with temporary.open("wb") as file:
-        with zipfile.ZipFile(file, "w", method) as archive:
-            total = recipe.train_patients + recipe.test_patients
-            patients = tqdm(_patients(recipe, jobs), total=total, desc="phantom patients", disable=None)
-            for number, slices in enumerate(patients):
-                split = "train" if number < recipe.train_patients else "test"
-                if number == 0:
-                    truncated = min(slices, key=lambda one: len(one.data)).image_id
-                for one in slices:
-                    labels[split][one.image_id] = one.labels
-                    _add(archive, f"{top}stage_2_{split}{ending}/{one.image_id}.dcm", one.data)
-            _add(archive, f"{top}stage_2_train.csv", _training_table(labels["train"]).encode())
-            sample = _sample_submission(labels["test"])
-            _add(archive, f"{top}stage_2_sample_submission.csv", sample.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    total = recipe.train_patients + recipe.test_patients
+    patients = draw_patients(partial(render_patient, recipe), total, jobs)
+    for number, slices in enumerate(progress(patients, total=total, unit="patient", label="phantoms")):
+        split = "train" if number < recipe.train_patients else "test"
+        if number == 0:
+            truncated = min(slices, key=lambda one: len(one.data)).image_id
+        for one in slices:
+            labels[split][one.image_id] = one.labels
+            add(f"{top}stage_2_{split}{ending}/{one.image_id}.dcm", one.data)
+    add(f"{top}stage_2_train.csv", _training_table(labels["train"]).encode())
+    add(f"{top}stage_2_sample_submission.csv", _sample_submission(labels["test"]).encode())
     counts = np.sum(list(labels["train"].values()), axis=0, dtype=int)
-    positives = {name: int(count) for name, count in zip(CLASSES, counts, strict=True)}
-    return ArchiveSummary(str(path), len(labels["train"]), len(labels["test"]), positives, truncated)
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    member = zipfile.ZipInfo(name, TIMESTAMP)
-    member.compress_type = archive.compression
-    member.external_attr = 0o644 << 16
-    archive.writestr(member, data)
+    return {
+        "train_slices": len(labels["train"]),
+        "test_slices": len(labels["test"]),
+        "positives": {name: int(count) for name, count in zip(CLASSES, counts, strict=True)},
+        "truncated_image_id": truncated,
+    }
 
 
 def _training_table(labels: dict[str, NDArray[np.int8]]) -> str:
-    """ID,Label; six rows a slice, the rows of a few slices twice."""
+    """ID,Label: six rows per slice, and those of a few slices twice."""
     ids = sorted(labels)
     repeated = ids[:: max(1, len(ids) // DUPLICATED_SLICES)][:DUPLICATED_SLICES]
     rows = [f"{one}_{name},{labels[one][c]}" for one in [*ids, *repeated] for c, name in enumerate(CLASSES)]

@@ -1,7 +1,7 @@
 """The planted bleeds: each lies where its name says, runs through neighbouring slices and thins out at its ends.
 
-The same shapes, confined to one slice and not labelled, serve as mimics: what a slice alone cannot tell from blood, its
-neighbours can.
+The same shapes, drawn in one slice only and not labelled, serve as mimics: one slice alone cannot tell them from blood,
+its neighbours can.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hounsfield.core.phantoms.grid import Array
+from hounsfield.core.phantoms.painting import ramp
+from hounsfield.core.phantoms.waves import Waves, random_waves
+
 from .brain import Brain
-from .grid import Array, ramp
 from .head import Frame, Vault
 from .skull import BINS, THETA
 from .spaces import Shift
-from .waves import Waves, random_waves
 
 EXTRA_AXIAL = ("epidural", "subdural")
 OEDEMA = -11.0  # HU, difference to the tissue
@@ -23,23 +25,23 @@ OEDEMA = -11.0  # HU, difference to the tissue
 
 @dataclass(frozen=True)
 class Bleed:
-    """One bleed. Lengths in mm, angles in radians; which fields matter depends on the kind."""
+    """One bleed. Lengths in mm, angles in radians. Each kind uses the fields that it needs."""
 
     kind: str  # a class of labels.CLASSES
-    low: float  # heights between which it lies
-    high: float
+    low: float  # height of its lower end
+    high: float  # and of its upper end
     hu: float
     side: float  # +1 on the patient's left
-    angle: float  # of its middle, for what lies on the surface
+    angle: float  # of its middle, where it lies on the surface
     length: float  # half-length along the surface, mm
     thickness: float  # at most
-    centre: tuple[float, float]  # of an intraparenchymal bleed, or (filling level y, -) of an intraventricular one
+    centre: tuple[float, float]  # of an intraparenchymal bleed; intraventricular: (y of the blood's level, unused)
     radii: tuple[float, float]
     rough: Waves
     basal: bool = False  # subarachnoid blood of the cisterns rather than of one convexity
 
     def swell(self, z: float) -> float:
-        """The share of its full extent that it has at height z: 1 in its middle, 0.5 at its ends, 0 outside."""
+        """Its extent at height z as a share of the full one: 1 in its middle, 0.5 at its ends, 0 outside."""
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         away = abs(z - middle) / half
         return 0.5 + 0.5 * float(np.sqrt(1 - away**2)) if away <= 1 else 0.0
@@ -60,7 +62,7 @@ def surface_thickness(bleed: Bleed, vault: Vault) -> Array:
 
 
 def pressed_depth(bleeds: list[Bleed], frame: Frame, vault: Vault) -> Array:
-    """How far blood outside the brain pushes its surface in, mm; (rows, columns)."""
+    """How far blood outside the brain presses the brain's surface in, mm; (rows, columns)."""
     total = np.zeros(BINS, np.float32)
     for bleed in bleeds:
         if bleed.kind in EXTRA_AXIAL and bleed.swell(vault.z) > 0:
@@ -69,7 +71,7 @@ def pressed_depth(bleeds: list[Bleed], frame: Frame, vault: Vault) -> Array:
 
 
 def midline_shift(bleeds: list[Bleed]) -> Shift:
-    """Blood outside the brain, and large blood in it, push the midline away."""
+    """How blood outside the brain, or a large bleed in it, pushes the midline away."""
     for bleed in bleeds:
         size = bleed.thickness if bleed.kind in EXTRA_AXIAL else bleed.radii[0] - 12
         if bleed.kind in (*EXTRA_AXIAL, "intraparenchymal") and size > 3:
@@ -139,7 +141,7 @@ def _blob(bleed: Bleed, frame: Frame, vault: Vault) -> Array:
 
 
 def random_bleed(rng: np.random.Generator, kind: str, scale: float, spacing: float) -> Bleed:
-    """A bleed of a kind, where that kind is usual; `spacing`: mm between slices, of which it spans three or more."""
+    """A bleed in a place that is usual for its kind. spacing: mm between slices; it spans three slices or more."""
     side = float(rng.choice([-1.0, 1.0]))
     half = 0.5 * max(float(rng.uniform(26, 48)), 3.3 * spacing)
     middles = {

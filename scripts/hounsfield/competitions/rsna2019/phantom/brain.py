@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .grid import Array, Canvas, blend, ramp
+from hounsfield.core.phantoms.grid import Array
+from hounsfield.core.phantoms.painting import Canvas, blend, ramp
+
 from .head import BASE_TOP, Frame, Vault
 from .spaces import Shift
 
@@ -27,7 +29,7 @@ class Brain:
 
 
 def draw_brain(frame: Frame, vault: Vault, pressed: Array, shift: Shift) -> Brain:
-    """The brain below `pressed` mm of blood outside it; pressed: (rows, columns)."""
+    """The brain of one slice. pressed: (rows, columns), mm by which blood outside the brain presses its surface in."""
     head, z = frame.head, vault.z
     surface = vault.depth - pressed
     depth = _with_medial_surface(frame, surface, z, vault.edge, shift)
@@ -48,7 +50,7 @@ def draw_brain(frame: Frame, vault: Vault, pressed: Array, shift: Shift) -> Brai
 
 
 def _with_medial_surface(frame: Frame, surface: Array, z: float, edge: tuple[float, float], shift: Shift) -> Array:
-    """Depth below the nearest cortex, the walls of the fissure between the hemispheres counted as surface."""
+    """Depth below the nearest cortex, where the walls of the fissure between the hemispheres are surface too."""
     h = z / frame.head.scale
     if h < 16:
         return surface
@@ -69,7 +71,7 @@ def _core(frame: Frame, z: float) -> Array | np.float32:
 
 
 def _sulci(frame: Frame, depth: Array, z: float) -> tuple[Array, Array, Array]:
-    """Distance to the sulci, how far they may still reach, and a broad unevenness; folds stand on the surface."""
+    """Distance to the sulci, how much deeper they may reach, and a broad unevenness. Folds start at the surface."""
     head = frame.head
     x, y = frame.coarse
     height = np.float32(z - 22)
@@ -138,7 +140,7 @@ def _paint_spaces(frame: Frame, vault: Vault, tissue: Array, shift: Shift) -> tu
 
 
 def _pale_caps(atrophy: float, ventricles: Array) -> Array:
-    """HU taken from the white matter around the ventricles of an old brain."""
+    """HU by which the white matter around the ventricles of an old brain is darker."""
     rows, columns = ventricles.shape
     small = cv2.resize(ventricles, (columns // 4, rows // 4), interpolation=cv2.INTER_AREA)
     halo = cv2.GaussianBlur(small, (0, 0), 0.012 * rows)

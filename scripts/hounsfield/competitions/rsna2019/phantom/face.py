@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import Array, Canvas, Grid, blend, ramp
+from hounsfield.core.phantoms.grid import Array, Grid
+from hounsfield.core.phantoms.painting import Canvas, blend, ramp
+
 from .head import BASE_TOP, Frame, Vault
 
 AIR, FAT, SKIN, MUSCLE = -1000.0, -95.0, 25.0, 56.0  # HU
@@ -12,7 +14,7 @@ DIPLOE, TABLE = 650.0, 1450.0
 
 
 def draw_outside(frame: Frame, vault: Vault) -> Array:
-    """Air, scalp and bone of one slice, HU; the cavity is still filled with bone."""
+    """Air, scalp and bone of one slice, HU. The cavity is filled with bone; the brain is put there later."""
     image = np.full(frame.grid.shape, AIR, np.float32)
     _scalp(frame, vault, image)
     low = vault.z < BASE_TOP

@@ -1,4 +1,4 @@
-"""One patient's head: everything drawn once for a patient, and what a slice at some height shows of the skull."""
+"""One patient's head: what is drawn once per patient, and what a slice at some height shows of the skull."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import Array, Grid, ramp
+from hounsfield.core.phantoms.grid import Array, Grid, place_body
+from hounsfield.core.phantoms.painting import ramp
+from hounsfield.core.phantoms.waves import Waves, random_waves
+
 from .skull import BINS, COS, SIN, THETA, Floor, Skull, random_skull, skull_base
 from .spaces import Spaces, random_spaces
-from .waves import Waves, random_waves
 
 COARSE = 1.4  # mm between the points at which slowly varying fields are computed
-MARGIN = 6.0  # mm around the skin: what may stand out of it
-BASE_TOP = 34.0  # mm; above it no part of the skull base reaches into a slice
+HALF_WIDTH = 95.0  # mm, ears included
+FRONT, BACK = -116.0, 108.0  # mm, nose and occiput included
+MARGIN = 6.0  # mm kept around the skin
+BASE_TOP = 34.0  # mm; slices above it show no skull base
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ def random_head(rng: np.random.Generator, wide_ventricles: bool = False) -> Head
     )
 
 
+def place_head(size: int, spacing: float, rotation: float, offset: tuple[float, float]) -> Grid:
+    """A grid for a head turned by `rotation` (radians) whose centre lies `offset` mm from the image's centre."""
+    return place_body(size, spacing, rotation, offset, width=(-HALF_WIDTH, HALF_WIDTH), depth=(FRONT, BACK))
+
+
 def frame_head(rng: np.random.Generator, head: Head, grid: Grid) -> Frame:
     """Put a head into a grid."""
     angle = np.arctan2(grid.y, grid.x) % np.float32(2 * np.pi)
@@ -125,7 +134,7 @@ def crop_to_slice(frame: Frame, z: float) -> Frame:
 
 
 def cut_vault(frame: Frame, z: float, thickness: float) -> Vault:
-    """Skin, skull and cavity at height z, blurred over the slice's thickness where a surface lies oblique."""
+    """Skin, skull and cavity at height z. Oblique surfaces are blurred over the slice's thickness, mm."""
     skull, grid = frame.head.skull, frame.grid
     inner, outer = skull.inner(z), skull.outer(z)
     skin = _skin(frame.head, z, outer)
@@ -155,5 +164,5 @@ def _skin(head: Head, z: float, outer: Array) -> Array:
     temple = np.exp(-(((np.abs(COS) - 0.9) / 0.2) ** 2)) * np.clip(0.8 - 2.2 * SIN, 0, 1)
     neck = np.clip((14 - z) / 14, 0, 1.6) * np.clip(SIN - 0.25, 0, 1)
     nose = np.clip((4 - z) / 8, 0, 1.3) * np.exp(-((COS / 0.11) ** 2)) * (SIN < 0)
-    vertex = np.clip(outer / 30, 0, 1)  # nothing above the top of the skull but its skin
+    vertex = np.clip(outer / 30, 0, 1)  # above the skull there is only skin
     return np.asarray((outer + head.scalp + 6.5 * low * temple + 11 * neck + 15 * nose) * vertex, np.float32)

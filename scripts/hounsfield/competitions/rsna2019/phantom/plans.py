@@ -1,4 +1,4 @@
-"""What a patient of the phantom has and how its series are taken: a function of seed and patient number alone."""
+"""What a patient has and how the series are taken. Both depend only on the seed and the patient's number."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hounsfield.core.phantoms.seeds import random_stream
+
 from ..labels import CLASSES
 from .bleeds import Bleed, random_bleed
 from .head import Head, random_head
 
 KINDS = CLASSES[:5]  # without `any`
-BLOCK = 10  # patients; each block holds every kind of bleed, a second series and a wrong intercept
+PATIENTS_PER_BLOCK = 10  # each block holds every kind of bleed, a second series and a wrong intercept
 LOWEST, HIGHEST = -10.0, 112.0  # mm above the orbits: what a series covers
 
 
@@ -47,17 +49,12 @@ class PatientPlan:
     series: tuple[SeriesPlan, ...]
 
 
-def random_stream(seed: int, *stream: int) -> np.random.Generator:
-    """A generator of its own for each purpose, patient and series."""
-    return np.random.default_rng([seed, *stream])
-
-
 def plan_patient(
     seed: int, patient: int, slices: tuple[int, int], size: int, bleeds: tuple[str, ...] | None = None
 ) -> PatientPlan:
-    """Decide everything about a patient but the pixels; `bleeds` overrules which kinds are planted."""
-    block = random_stream(seed, 1, patient // BLOCK)
-    own, extra = (int(block.permutation(BLOCK)[patient % BLOCK]) for _ in range(2))
+    """Decide everything about a patient but the pixels; bleeds: the kinds to plant, None: drawn."""
+    block = random_stream(seed, 1, patient // PATIENTS_PER_BLOCK)
+    own, extra = (int(block.permutation(PATIENTS_PER_BLOCK)[patient % PATIENTS_PER_BLOCK]) for _ in range(2))
     rng = random_stream(seed, 2, patient)
     kinds = list(KINDS[own : own + 1])
     if kinds and rng.random() < 0.25:
@@ -65,7 +62,7 @@ def plan_patient(
     if bleeds is not None:
         kinds = list(bleeds)
     head = random_head(rng, wide_ventricles="intraventricular" in kinds)
-    single = bleeds is None and extra == 1 and (patient // BLOCK) % 3 == 0
+    single = bleeds is None and extra == 1 and (patient // PATIENTS_PER_BLOCK) % 3 == 0
     count = 1 if single else int(rng.integers(slices[0], slices[1] + 1))
     series = [_plan_series(rng, 0, 0, count, wrong=extra in (2, 3))]
     planted = tuple(random_bleed(rng, kind, head.scale, series[0].spacing) for kind in kinds)
@@ -73,7 +70,7 @@ def plan_patient(
         height = (planted[0].low + planted[0].high) / 2 if planted else 55.0
         series[0] = replace(series[0], heights=(height,))
     if extra == 0:
-        series.append(_plan_series(rng, 1, (patient // BLOCK) % 2, count, wrong=False))
+        series.append(_plan_series(rng, 1, (patient // PATIENTS_PER_BLOCK) % 2, count, wrong=False))
     return PatientPlan(seed, patient, size, planted, head, tuple(series))
 
 
@@ -101,7 +98,7 @@ def _plan_series(rng: np.random.Generator, number: int, study: int, count: int, 
 
 @dataclass(frozen=True)
 class Mimic:
-    """What looks like blood in one slice and is none: a bleed's shape confined to it, or a streak (bleed None)."""
+    """What looks like blood and is none, in one slice only: the shape of a bleed, or a streak (bleed None)."""
 
     slice: int
     kind: str
@@ -110,7 +107,7 @@ class Mimic:
 
 
 def plan_mimics(rng: np.random.Generator, plan: PatientPlan, series: SeriesPlan) -> list[Mimic]:
-    """At most one mimic a slice, away from the patient's bleeds; none in a series of one or two slices."""
+    """At most one mimic per slice, away from the patient's bleeds; none in a series of one or two slices."""
     found: dict[int, Mimic] = {}
     for _ in range(int(rng.poisson(0.7)) if len(series.heights) >= 3 else 0):
         kind = str(rng.choice([*KINDS, "streak"]))

@@ -9,25 +9,26 @@ from hounsfield.core.errors import WrongUse
 
 FORMAT = 3  # raised when the generator's output changes, so that an older archive is not taken for a current one
 TOP_FOLDER = "rsna-intracranial-hemorrhage-detection"
-# what stands in front of every path in the archive, and behind the names of the two image folders
+# what every path in the archive begins with, and what the names of the two image folders end with
 LAYOUTS = {"current": (f"{TOP_FOLDER}/", ""), "2019": ("", "_images")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhantomRecipe:
-    """What a phantom data set holds. Raises WrongUse for what cannot be made."""
+    """What a phantom data set holds. Raises WrongUse for values that cannot be used."""
 
     train_patients: int = 80
     test_patients: int = 10
     slices: tuple[int, int] = (10, 16)  # fewest and most slices in a series
     size: int = 512  # rows and columns of a slice
     seed: int = 2019
-    layout: str = "current"  # the archive's paths, of LAYOUTS: as Kaggle serves them today, or as in 2019
+    layout: str = "current"  # the archive's paths, one of LAYOUTS: as Kaggle serves them today, or as in 2019
     compression: str = "stored"  # or "deflated"
 
     def __post_init__(self) -> None:
         if self.train_patients < 1 or self.test_patients < 0:
-            raise WrongUse("a phantom needs at least one training patient and no negative number of test patients")
+            patients = f"train_patients {self.train_patients}, test_patients {self.test_patients}"
+            raise WrongUse(f"{patients}: give at least 1 and at least 0")
         if not 1 <= self.slices[0] <= self.slices[1] <= 200:
             raise WrongUse(f"slices {self.slices}: give the fewest and the most slices of a series, 1 to 200")
         if not 64 <= self.size <= 1024:

@@ -1,4 +1,4 @@
-"""The skull: the vault as contours over angle and height, the base as the height of its floor over the plane.
+"""The skull: the vault as contours over angle and height, the base as a floor with a height at each pixel.
 
 Angles run from the patient's left (0) to the back (90 degrees), as x and y do. All lengths are mm.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .grid import Array, Grid
-from .waves import random_waves
+from hounsfield.core.phantoms.grid import Array, Grid
+from hounsfield.core.phantoms.waves import random_waves
 
 BINS = 1440  # angles on a contour
 THETA = (np.arange(BINS, dtype=np.float32) / BINS * 2 * np.pi).astype(np.float32)
@@ -92,7 +92,7 @@ def random_skull(rng: np.random.Generator, scale: float) -> Skull:
 
 @dataclass(frozen=True)
 class Floor:
-    """The skull base over the plane; (rows, columns). The cavity begins at `height`, bone reaches `bone` below; mm."""
+    """The skull base at each pixel; (rows, columns), mm. The cavity begins at `height`, bone of `bone` mm is below."""
 
     height: Array
     bone: Array

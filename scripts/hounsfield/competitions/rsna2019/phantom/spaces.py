@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import Canvas, smooth_path
+from hounsfield.core.phantoms.painting import Canvas, smooth_path
 
 Points = NDArray[np.float64]
 
@@ -29,14 +29,14 @@ NUCLEI = (  # x, y, z, half-axes x, y, z, turn in degrees
 
 @dataclass(frozen=True)
 class Shift:
-    """How a mass pushes the midline: mm towards +x at most, and the narrowing of the ventricle on its side."""
+    """How a mass pushes the midline away and narrows the ventricle on its own side."""
 
-    x: float = 0.0
+    x: float = 0.0  # mm that the midline moves where it moves most
     side: float = 0.0  # +1 when the mass lies on the patient's left
     narrow: float = 0.0  # share of the radius lost on that side
 
     def move(self, points: Points) -> Points:
-        """(n, 2) mm moved; nothing moves at the skull."""
+        """Where points (n, 2), mm, are moved to; next to the skull nothing moves."""
         moved = points.copy()
         reach = np.clip(1 - (points[:, 0] / 62) ** 2, 0, 1) * np.exp(-(((points[:, 1] + 2) / 48) ** 2))
         moved[:, 0] += self.x * reach

@@ -5,27 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from hounsfield.core.phantoms.ct_scanner import scan_slice
+from hounsfield.core.phantoms.grid import Array, Grid
+from hounsfield.core.phantoms.painting import blend
+from hounsfield.core.phantoms.seeds import random_stream
 
 from ..labels import CLASSES
 from .bleeds import Bleed, draw_bleed, draw_oedema, midline_shift, pressed_depth
 from .brain import draw_brain
 from .face import draw_head_rest, draw_outside
-from .grid import Array, Grid, blend, place_head
-from .head import Frame, crop_to_slice, cut_vault, frame_head
-from .plans import KINDS, Mimic, PatientPlan, SeriesPlan, plan_mimics, plan_patient, random_stream
+from .head import Frame, crop_to_slice, cut_vault, frame_head, place_head
+from .plans import KINDS, Mimic, PatientPlan, SeriesPlan, plan_mimics, plan_patient
 
 SMALLEST_BLEED = 25.0  # mm^2; below it a slice is not labelled
-LONGEST_SLICE = 6.0  # mm of thickness over which oblique surfaces are blurred
-SCANNER_BLUR = 0.33  # mm, standard deviation
-NOISE_BLUR = 0.40  # mm
+LONGEST_SLICE = 6.0  # mm; oblique surfaces are blurred over the slice's thickness, at most over this
 
 
 @dataclass(frozen=True)
 class Study:
-    """One series with what is planted in it."""
+    """One series, and what is planted in it."""
 
     hu: Array  # (T, rows, columns) float32, noise included
     masks: dict[str, NDArray[np.bool_]]  # class -> (T, rows, columns): half blood or more, in labelled slices
@@ -38,17 +39,17 @@ class Study:
 
 
 class _Drawn(NamedTuple):
-    """A slice of the head's rectangle before blood gets its contrast."""
+    """The head's rectangle of one slice, before the blood is added."""
 
     grid: Grid
     image: Array  # HU
-    shares: list[Array]  # of blood, one a bleed
+    shares: list[Array]  # of blood, one array per bleed
     cavity: Array
     ventricles: Array
 
 
 def draw_series(plan: PatientPlan, series: SeriesPlan, with_mimics: bool = True) -> Study:
-    """All slices of a series, HU, with what is planted where."""
+    """All slices of a series, and where in them each bleed is."""
     rng = random_stream(plan.seed, 3, plan.patient, series.number)
     grid = place_head(plan.size, series.pixel * 512 / plan.size, series.rotation, series.offset)
     frame = frame_head(random_stream(plan.seed, 4, plan.patient), plan.head, grid)
@@ -68,7 +69,7 @@ def draw_series(plan: PatientPlan, series: SeriesPlan, with_mimics: bool = True)
                 study.labels[i, [CLASSES.index(bleed.kind), CLASSES.index("any")]] = 1
         study.cavity[i][part] = one.cavity >= 0.5
         study.ventricles[i][part] = one.ventricles >= 0.5
-        study.hu[i] = _scan(rng, one.image, one.grid, rest, series.noise)
+        study.hu[i] = scan_slice(rng, one.image, one.grid, series.noise, rest)
     return study
 
 
@@ -119,7 +120,7 @@ def _streak(frame: Frame, z: float, contrast: float) -> Array:
 
 
 def _contrasts(rng: np.random.Generator, drawn: list[_Drawn], bleeds: int, pixel: float) -> Array:
-    """(T, bleeds): whole in the middle, 0.15 to 0.35 in the first and last slice, 0 where there is too little blood."""
+    """(T, bleeds): 1 in the middle, 0.15 to 0.35 in the first and last slice, 0 where there is too little blood."""
     contrast = np.zeros((len(drawn), bleeds), np.float32)
     for b in range(bleeds):
         area = np.array([float((one.shares[b] >= 0.5).sum()) * pixel**2 for one in drawn])
@@ -127,28 +128,10 @@ def _contrasts(rng: np.random.Generator, drawn: list[_Drawn], bleeds: int, pixel
         for place, i in enumerate(seen):
             from_end = min(place, len(seen) - 1 - place)
             steps = (rng.uniform(0.15, 0.35), rng.uniform(0.7, 0.9), 1.0)
-            if len(seen) < 5:  # too few for a step between faint and whole; one or two slices are whole
+            if len(seen) < 5:  # too few for a step between faint and full; one or two slices are full
                 from_end = 0 if from_end == 0 and len(seen) > 2 else 2
             contrast[i, b] = steps[min(from_end, 2)]
     return contrast
-
-
-def _scan(rng: np.random.Generator, image: Array, grid: Grid, rest: Array | None, noise: float) -> Array:
-    """The scanner's part: its blur, the head-rest, and noise that neighbouring pixels share."""
-    size = grid.size
-    full = np.full((size, size), -1000, np.float32)
-    full[grid.part] = _blur(image, SCANNER_BLUR / grid.spacing)
-    if rest is not None:
-        full += rest * (full < -900)
-    grain = _blur(rng.standard_normal((size, size), np.float32), NOISE_BLUR / grid.spacing)
-    broad = rng.standard_normal((size // 16 + 1, size // 16 + 1), np.float32)
-    full += grain * np.float32(noise / grain.std())
-    full += np.float32(0.25 * noise) * cv2.resize(broad, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.clip(full, -1000, 3000, out=full)
-
-
-def _blur(image: Array, sigma: float) -> Array:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) if sigma > 0.25 else image
 
 
 def phantom_study(
@@ -159,6 +142,6 @@ def phantom_study(
     bleeds: tuple[str, ...] | None = None,
     with_mimics: bool = False,
 ) -> Study:
-    """A patient's first series, for tests and figures; bleeds: the kinds to plant, None leaves them to the plan."""
+    """A patient's first series, for tests and figures. bleeds: the kinds to plant, None: drawn."""
     plan = plan_patient(seed, patient, slices, size, bleeds)
     return draw_series(plan, plan.series[0], with_mimics)
