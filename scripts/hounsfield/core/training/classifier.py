@@ -77,7 +77,7 @@ def train_classifier(task: Classifier, train: SliceImages, validation: SliceImag
 
     train, validation: the images to learn from and to score; no patient should be in both.
     """
-    settings, device = task.settings, devices.device
+    settings = task.settings
     torch.manual_seed(seed_of(task.seed))
     network = devices.place(build_network(task.backbone, task.classes))
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
@@ -98,16 +98,11 @@ def train_classifier(task: Classifier, train: SliceImages, validation: SliceImag
         model = devices.wrap(network)
         if settings.compile:
             model.compile()
-
-        def loss(batch: ImageBatch) -> Tensor:
-            with devices.autocast():
-                logits = model(task.normalise(batch.images.to(device, non_blocking=True)))
-            return task.loss(logits, batch.labels.to(device, non_blocking=True))
-
+        loss = classifier_loss(task, model, devices)
         while run.epoch < settings.epochs:
-            run.steps(_epoch_batches(task, train, run.epoch, devices), loss)
+            run.steps(epoch_batches(task, train, run.epoch, devices), loss)
             shape = (len(validation), task.classes)
-            probabilities = share_rows(_predict(task, network, validation, devices), shape, devices, run.stop)
+            probabilities = share_rows(predict_slices(task, network, validation, devices), shape, devices, run.stop)
             scores = task.score(probabilities, validation.labels)
             if devices.first:
                 facts = {**task.facts, "epoch": run.epoch, "scores": scores}
@@ -115,7 +110,19 @@ def train_classifier(task: Classifier, train: SliceImages, validation: SliceImag
             run.end_epoch(scores)
 
 
-def _epoch_batches(task: Classifier, images: SliceImages, epoch: int, devices: Devices) -> ImageBatches:
+def classifier_loss(task: Classifier, model: nn.Module, devices: Devices) -> Callable[[ImageBatch], Tensor]:
+    """The loss of every slice of a batch, (B,)."""
+
+    def loss(batch: ImageBatch) -> Tensor:
+        with devices.autocast():
+            logits = model(task.normalise(batch.images.to(devices.device, non_blocking=True)))
+        return task.loss(logits, batch.labels.to(devices.device, non_blocking=True))
+
+    return loss
+
+
+def epoch_batches(task: Classifier, images: SliceImages, epoch: int, devices: Devices) -> ImageBatches:
+    """One epoch's batches as the settings want them."""
     settings = task.settings
     return ImageBatches(
         images,
@@ -131,7 +138,7 @@ def _epoch_batches(task: Classifier, images: SliceImages, epoch: int, devices: D
 
 
 @torch.no_grad()
-def _predict(
+def predict_slices(
     task: Classifier, network: nn.Module, images: SliceImages, devices: Devices
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the slices: row numbers (B,) and probabilities (B, C) float64."""

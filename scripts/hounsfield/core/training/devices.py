@@ -87,11 +87,12 @@ class Devices:
 
 
 @contextmanager
-def open_devices(precision: Precision, threads: int | None = None) -> Iterator[Devices]:
+def open_devices(precision: Precision, threads: int | None = None, *, backend: str | None = None) -> Iterator[Devices]:
     """Join the other processes if there are any, and take this process's device.
 
     precision: `auto` is bf16 where the hardware has it, else fp16 on a GPU, float32 on a CPU. threads: compute threads
-    on a CPU; results are the same bit for bit only for the same number, and loader processes need cores too.
+    on a CPU; results are the same bit for bit only for the same number, and loader processes need cores too. backend:
+    what carries sums between processes; None: NCCL on GPUs, gloo on CPUs. Gloo alone lets several share one GPU.
     """
     several = dist.is_available() and dist.is_torchelastic_launched()
     cuda = torch.cuda.is_available()
@@ -101,7 +102,7 @@ def open_devices(precision: Precision, threads: int | None = None) -> Iterator[D
         local_rank = dist.get_node_local_rank(fallback_rank=0)
         if cuda:
             torch.cuda.set_device(local_rank % torch.cuda.device_count())
-        dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+        dist.init_process_group(backend or ("nccl" if cuda else "gloo"), timeout=PATIENCE)
     try:
         device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
         yield Devices(
