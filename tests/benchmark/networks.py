@@ -28,6 +28,7 @@ class Form(NamedTuple):
     name: str
     layout: torch.memory_format
     dtype: torch.dtype
+    compiled: bool = False
 
 
 FORMS = (
@@ -118,7 +119,10 @@ def matrix_rate(dtype: torch.dtype) -> float:
 
 def _network(backbone: str, form: Form, device: torch.device) -> nn.Module:
     torch.manual_seed(0)
-    return build_network(backbone, len(CLASSES)).to(device).to(memory_format=form.layout)
+    network = build_network(backbone, len(CLASSES)).to(device).to(memory_format=form.layout)
+    if form.compiled:
+        network.compile()
+    return network
 
 
 def _images(size: int, batch: int, form: Form, device: torch.device) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmark.computer import computer
 from benchmark.extraction import extraction_lines
 from benchmark.full_size import full_size_lines
 from benchmark.measurements import Line, as_markdown
@@ -45,7 +45,7 @@ def main() -> None:
         for name, measure in parts(Path(folder), QUICK if arguments.quick else FULL, arguments).items():
             logger.info("benchmark: %s", name)
             lines += measure()
-    facts = computer(before, quick=arguments.quick)
+    facts = computer(before, "quick" if arguments.quick else "full")
     table = as_markdown(lines, [f"{name}: {value}" for name, value in facts.items()])
     output = arguments.work / "preds" / "benchmark"
     write_bytes(output / "benchmark.md", table.encode())
@@ -111,16 +111,6 @@ def reference(name: str) -> Any:
     if tests not in sys.path:
         sys.path.append(tests)
     return importlib.import_module(f"reference.{name}")
-
-
-def computer(before: tuple[float, float, float], *, quick: bool) -> dict[str, str]:
-    """What the numbers were measured on, and how busy it was."""
-    return {
-        "computer": f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}"
-        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
-        "load average (1 minute) before and after": f"{before[0]:.2f}, {os.getloadavg()[0]:.2f}",
-        "sizes": "quick" if quick else "full",
-    }
 
 
 def as_json(line: Line) -> dict[str, Any]:
