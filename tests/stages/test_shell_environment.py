@@ -111,3 +111,14 @@ def test_current_environment_costs_no_time(tree: Tree) -> None:
     tree.python.write_text("#!/bin/sh\nexit 1\n")  # the base interpreter is not even asked
     done = tree.run(STAGE, PYTHON=str(tree.root / ".venv" / "bin" / "python"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("option", [["--python", "{}"], ["--python={}"]])
+def test_gpu_checks_take_the_interpreter_that_is_named_and_hand_the_rest_on(tmp_path: Path, option: list[str]) -> None:
+    tree = Tree(tmp_path)
+    named = [word.format(tree.python) for word in option]
+    done = tree.run("run_93_gpu_checks.sh", "--only", "resume", *named, "--quick", PYTHON="/no/such/python")
+    assert done.returncode == 0, done.stderr
+    (call,) = tree.calls()
+    assert call.startswith("tests/gpu_checks/run.py")
+    assert call.endswith("--only|resume|--quick")

@@ -1,0 +1,1 @@
+"""Whether everything computes on a GPU what it computes on the CPU, and how fast."""
