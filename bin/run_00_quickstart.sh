@@ -8,7 +8,7 @@
 #   sh bin/run_00_quickstart.sh
 #   WORK=/tmp/trial sh bin/run_00_quickstart.sh        # keeps out of the repository's own folders
 set -eu
-CONFIG="${CONFIG:-configs/hemorrhage/quickstart.yaml}"
+export CONFIG="${CONFIG:-configs/hemorrhage/quickstart.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 began=$(date +%s)
@@ -17,5 +17,4 @@ stage run_12_trainfull_imgclassifier.sh "$@"
 stage run_13_trainfull_embedding_extract.sh "$@"
 stage run_14_trainfull_sequential.sh "$@"
 stage run_15_bagged_submission.sh "$@"
-
-say "Done in $(($(date +%s) - began)) s. Submission and scores: $(shown "$WORK/preds/hemorrhage/$EXPERIMENT")"
+say "Done in $(($(date +%s) - began)) s"

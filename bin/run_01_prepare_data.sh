@@ -11,23 +11,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-for argument; do
-    case $argument in
-        --images | --images=* | --archive | --archive=*)
-            program scripts/rsna2019_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" "$@"
-            exit
-            ;;
-    esac
-done
-
-raw="$WORK/data/raw/$DATA_SET"
-archive="${ARCHIVE:-$raw/rsna-intracranial-hemorrhage-detection.zip}"
-if [ -z "${ARCHIVE:-}" ] && [ ! -e "$archive" ] && [ -d "$raw" ]; then archive="$raw"; fi # unpacked
-if [ ! -e "$archive" ] && [ -z "$HELP" ]; then
-    if [ "$DATA_SET" != phantom ]; then
-        fail "$(shown "$archive") is missing; put the competition's archive there (kaggle competitions download -c" \
-            "rsna-intracranial-hemorrhage-detection), name it with ARCHIVE=, or a folder of DICOM files with --images"
-    fi
-    program scripts/rsna2019_phantom.py --output "$archive"
-fi
-program scripts/rsna2019_prepare.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" --archive "$archive" "$@"
+program scripts/rsna2019_prepare.py ${ARCHIVE:+--archive "$ARCHIVE"} "$@"

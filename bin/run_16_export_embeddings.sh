@@ -8,8 +8,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-need "$DATA/slices.parquet" run_01_prepare_data.sh
-need "$DATA/embeddings/$EXPERIMENT" run_13_trainfull_embedding_extract.sh
-# shellcheck disable=SC2086  # one word a fold
-program scripts/hemorrhage_embedding_archive.py export --config "$CONFIG" --work "$WORK" --fold $FOLDS \
-    --output "${ARCHIVE:-$DATA/embeddings/$EXPERIMENT.tar}" ${GIVEN_DATA_SET:+--apply-to "$GIVEN_DATA_SET"} "$@"
+program scripts/hemorrhage_export_embeddings.py ${ARCHIVE:+--output "$ARCHIVE"} "$@"

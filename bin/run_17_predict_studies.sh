@@ -10,18 +10,12 @@ set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 if [ -n "$HELP" ]; then stage run_01_prepare_data.sh; fi
 
-if [ ! -d "${1:-}" ]; then
-    fail "Which folder of DICOM files? sh $(shown "$ROOT/bin")/run_17_predict_studies.sh FOLDER"
-fi
+if [ ! -d "${1:-}" ]; then fail "Which folder of DICOM files? sh bin/run_17_predict_studies.sh FOLDER"; fi
 folder=$1
 shift
-DATA_SET=$GIVEN_DATA_SET
-if [ -z "$DATA_SET" ]; then
+if [ -z "${DATA_SET:-}" ]; then # named after the folder
     DATA_SET=$(basename "$(cd "$folder" && pwd -P)" | tr '[:upper:]' '[:lower:]' |
         LC_ALL=C sed -e 's/[^a-z0-9]\{1,\}/_/g' -e 's/^_//' -e 's/_$//')
-fi
-if [ -z "$DATA_SET" ] || [ "$DATA_SET" = "$(config_value data_set)" ]; then
-    fail "'$DATA_SET' cannot name the data set of $folder; choose another name: DATA_SET=name"
 fi
 export DATA_SET
 

@@ -1,19 +1,17 @@
 #!/bin/sh
 # The single-model way, end to end: one classifier and one sequence model on all training patients, then a submission.
-# Runs run_01 (if the prepared table is missing), run_12, run_13, run_14 and run_15 with the fold "all", which trains on
-# every patient; so its scores only show that it learns, and estimate nothing.
-# In:  data/raw/<data set>/ (for the data set "phantom", made here)
+# Runs run_01, run_12, run_13, run_14 and run_15 with the fold "all", which trains on every patient; so its scores only
+# show that it learns, and estimate nothing.
+# In:  data/raw/<data set>/, or what the data set was prepared from
 # Out: checkpoints/hemorrhage/<experiment>/foldall/, preds/hemorrhage/<experiment>/submission.csv.gz
 #
 #   sh bin/run_21_trainsngl_e2e.sh
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_21_trainsngl_e2e.sh
 set -eu
-CONFIG="${CONFIG:-configs/hemorrhage/single.yaml}"
-FOLDS=all
-export FOLDS
+export CONFIG="${CONFIG:-configs/hemorrhage/single.yaml}" FOLDS=all
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-if [ ! -e "$DATA/slices.parquet" ]; then stage run_01_prepare_data.sh "$@"; fi
+stage run_01_prepare_data.sh "$@"
 stage run_12_trainfull_imgclassifier.sh "$@"
 stage run_13_trainfull_embedding_extract.sh "$@"
 stage run_14_trainfull_sequential.sh "$@"

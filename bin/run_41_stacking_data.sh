@@ -9,11 +9,6 @@
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_41_stacking_data.sh --jobs 16
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_41_stacking_data.sh
 set -eu
-CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-SETTINGS="DATA_SET='$DATA_SET' " # for run_01, which knows the data set and not the experiments of this system
-if [ "$WORK" != "$ROOT" ]; then SETTINGS="WORK='$WORK' $SETTINGS"; fi
-need "$DATA/slices.parquet" run_01_prepare_data.sh
-program scripts/stacking_data.py --config "$CONFIG" --work "$WORK" --data_set "$DATA_SET" \
-    ${ARCHIVE:+--archive "$ARCHIVE"} "$@"
+program scripts/stacking_data.py ${ARCHIVE:+--archive "$ARCHIVE"} "$@"

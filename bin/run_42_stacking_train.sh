@@ -7,9 +7,6 @@
 #   GPUS=4 FOLDS="0 1 2 3" sh bin/run_42_stacking_train.sh --network se_resnext50
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_42_stacking_train.sh
 set -eu
-CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
-# shellcheck disable=SC2086  # one word a fold
-launch scripts/stacking_train.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"
+launch scripts/stacking_train.py "$@"

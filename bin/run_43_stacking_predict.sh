@@ -6,10 +6,6 @@
 #   sh bin/run_43_stacking_predict.sh
 #   sh bin/run_43_stacking_predict.sh --prediction.passes 1
 set -eu
-CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
-need "$WORK/checkpoints/stacking/$EXPERIMENT" run_42_stacking_train.sh
-# shellcheck disable=SC2086  # one word a fold
-launch scripts/stacking_predict.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"
+launch scripts/stacking_predict.py "$@"

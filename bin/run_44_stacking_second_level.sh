@@ -9,10 +9,6 @@
 #   sh bin/run_44_stacking_second_level.sh --booster lightgbm --stopping nested
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_44_stacking_second_level.sh --skip-missing
 set -eu
-CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
-need "$WORK/preds/stacking/$EXPERIMENT" run_43_stacking_predict.sh
-# shellcheck disable=SC2086  # one word a fold
-program scripts/stacking_second_level.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"
+program scripts/stacking_second_level.py "$@"

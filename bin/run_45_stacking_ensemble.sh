@@ -8,10 +8,6 @@
 #   sh bin/run_45_stacking_ensemble.sh
 #   sh bin/run_45_stacking_ensemble.sh --booster lightgbm xgboost
 set -eu
-CONFIG="${CONFIG:-configs/stacking/se_resnext.yaml}"
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-need "$DATA/stacking/$EXPERIMENT/slices.parquet" run_41_stacking_data.sh
-need "$WORK/preds/stacking/$EXPERIMENT" run_43_stacking_predict.sh
-# shellcheck disable=SC2086  # one word a fold
-program scripts/stacking_ensemble.py --config "$CONFIG" --work "$WORK" --fold $FOLDS "$@"
+program scripts/stacking_ensemble.py "$@"

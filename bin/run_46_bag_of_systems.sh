@@ -10,12 +10,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-case " $* " in
-    *" --runs "*) program scripts/bagged_submission.py --work "$WORK" "$@" ;;
-    *)
-        need "$WORK/preds/hemorrhage/crop/bag.parquet" run_15_bagged_submission.sh
-        need "$WORK/preds/stacking/se_resnext/ensemble.parquet" run_45_stacking_ensemble.sh
-        program scripts/bagged_submission.py --work "$WORK" --runs "$WORK/preds/hemorrhage/crop" \
-            "$WORK/preds/stacking/se_resnext" "$@"
-        ;;
-esac
+program scripts/bagged_submission.py "$@"

@@ -10,4 +10,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-program tests/benchmark/run.py --work "$WORK" "$@"
+program tests/benchmark/run.py ${WORK:+--work "$WORK"} "$@"

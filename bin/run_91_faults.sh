@@ -9,4 +9,4 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-program tests/faults/run.py --work "$WORK" "$@"
+program tests/faults/run.py ${WORK:+--work "$WORK"} "$@"

@@ -12,4 +12,4 @@ set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 export OMP_NUM_THREADS=1 # what is forked a hundred times a second should be small
-program tests/fuzz/run.py --work "$WORK" "$@"
+program tests/fuzz/run.py ${WORK:+--work "$WORK"} "$@"

@@ -10,8 +10,9 @@ set -eu
 if [ -n "$HELP" ]; then exit; fi
 
 competition=rsna-intracranial-hemorrhage-detection
-submission="$WORK/preds/hemorrhage/$EXPERIMENT/submission.csv.gz"
-need "$submission" run_15_bagged_submission.sh
+experiment=$(basename "${CONFIG:-configs/hemorrhage/crop.yaml}" .yaml)
+submission="${WORK:-$ROOT}/preds/hemorrhage/$experiment/submission.csv.gz"
+if [ ! -e "$submission" ]; then fail "$submission is missing; make it with: ${CONFIG:+CONFIG='$CONFIG' }${WORK:+WORK='$WORK' }sh $ROOT/bin/run_15_bagged_submission.sh"; fi
 if ! command -v kaggle >/dev/null; then
     fail "Kaggle's client is missing. Install it outside this project's environment, for instance: pipx install kaggle"
 fi
@@ -20,4 +21,4 @@ if ! answer=$(kaggle competitions submissions -c "$competition" 2>&1); then
     fail "Kaggle's client is not let in. Log in (kaggle auth login, or a token from your account's settings page," \
         "saved as the client says), and join the competition once: https://www.kaggle.com/c/$competition"
 fi
-kaggle competitions submit -c "$competition" -f "$submission" -m "${MESSAGE:-hounsfield $EXPERIMENT}" "$@"
+kaggle competitions submit -c "$competition" -f "$submission" -m "${MESSAGE:-hounsfield $experiment}" "$@"

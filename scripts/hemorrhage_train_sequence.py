@@ -1,8 +1,8 @@
-"""Train the sequence network on one classifier's embeddings and predict with it.
+"""Train the sequence network on each classifier's embeddings, and predict with it.
 
 In: data/<data set>/embeddings/<experiment>/fold<k>/epoch<e>/, data/<data set>/slices.parquet.
-Out: preds/hemorrhage/<experiment>/fold<k>_epoch<e>.parquet,
-checkpoints/hemorrhage/<experiment>/fold<k>/sequence_epoch<e>/.
+Out: checkpoints/hemorrhage/<experiment>/fold<k>/sequence_epoch<e>/,
+preds/hemorrhage/<experiment>/fold<k>_epoch<e>/predictions.parquet.
 With --apply-to another data set, whose studies are predicted with the networks trained before.
 """
 
@@ -15,93 +15,111 @@ import pandas as pd
 import torch
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
-from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.predictions import is_finished, manifest_path
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.scores import score
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages.command import check_name, parse, run, stage_parser
-from hounsfield.core.stages.outputs import Recipe
+from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Output, output
+from hounsfield.core.stages.upstream import Upstream, reading
+from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.checkpoints import save_weights
-from hounsfield.core.training.devices import Devices, claimed, open_devices
+from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.loop import training
+from hounsfield.hemorrhage.commands import data_set_folds, remedies
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
-from hounsfield.hemorrhage.folds import add_fold_argument, check_folds
 from hounsfield.hemorrhage.networks import SequenceNetwork
-from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
-from hounsfield.hemorrhage.sequence_run import SequenceRun, splits_of
-from hounsfield.hemorrhage.study_prediction import predict_series, predict_studies
-from hounsfield.hemorrhage.training import SeriesBatches, refuse_float16_on_cpu, sequence_loss, split_series
+from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE, weights_files, weights_name
+from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, open_store
+from hounsfield.hemorrhage.sequence_run import SequenceRun
+from hounsfield.hemorrhage.study_prediction import classifier_of, predict_series, predict_studies, write_predictions
+from hounsfield.hemorrhage.training import SeriesBatches, SeriesSplit, check_sequence, sequence_loss, split_series
+
+STAGE = Stage(
+    HemorrhageConfig,
+    "Train the sequence network, fold after fold, and predict out-of-fold and test slices",
+    DEFAULT_CONFIG,
+    role="applies",
+    parts=("data_set", "folds", "seed", "threads", "sequence"),
+    single=True,
+)
 
 
 def main() -> None:
-    """Train and predict for every extracted epoch of the fold's classifier, or predict another data set."""
-    parser = stage_parser(HemorrhageConfig, "Train the sequence network of one fold", default_config=DEFAULT_CONFIG)
-    add_fold_argument(parser)
-    parser.add_argument("--apply-to", type=str, default=None, help="another prepared data set, to be predicted only")
-    command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
-    config, folds = command.config, check_folds(command.arguments.fold, command.config)
-    if not 1 <= config.sequence.epochs_to_bag <= config.sequence.epochs:
-        raise WrongUse(f"sequence.epochs_to_bag must be 1 to sequence.epochs ({config.sequence.epochs})")
-    data_set = check_name(command.arguments.apply_to or config.data_set, "--apply-to")
-    slices = read_slices(command.work, data_set, ("image_id", "split", "series", *CLASSES, "fold"))
-    work = train if data_set == config.data_set else predict_studies
+    """Train and predict for every fold and extracted epoch of its classifier, or predict another data set."""
+    command = parse(stage_parser(STAGE), STAGE)
+    config = command.config
+    work = train_and_predict if command.data_set == config.data_set else predict_studies
     with open_devices(config.sequence.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
-        for fold, epoch in itertools.product(folds, extracted_epochs(config)):
-            task = SequenceRun(command.work, command.experiment, config, data_set, fold, epoch)
-            work(task, slices, devices, force=command.force)
-            devices.barrier()
+        check_sequence(config.sequence, devices)
+        data = open_data_set(command.work, command.data_set, remedies(command))
+        with reading(data.folder):
+            slices = read_slices(data, ("image_id", "split", "series", "patient_id", *CLASSES, "fold"))
+            folds = data_set_folds(command, data, TRAIN_SEQUENCE)
+            for fold, epoch in itertools.product(folds, extracted_epochs(config)):
+                work(SequenceRun(command, data, fold, epoch), slices, devices)
 
 
-def train(task: SequenceRun, slices: pd.DataFrame, devices: Devices, *, force: bool) -> None:
-    """Train, unless the predictions are there and rest on the same inputs and settings."""
-    refuse_float16_on_cpu(devices)
-    store, manifest = EmbeddingStore(task.store, slices), task.manifest()
-    with claimed(devices, task.folder, Recipe("sequence", manifest["settings"], manifest["inputs"]), force=force):
-        if not force and is_finished(task.predictions, manifest):
-            logger.info("%s: nothing to do, %s is written", task.name, task.predictions)
-            return
-        if devices.first:  # with --force there is one that vouches for weights which have gone
-            manifest_path(task.predictions).unlink(missing_ok=True)
-        train_epochs(task, slices, store, manifest, devices)
+def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:
+    """Train, unless the network is there, and write its predictions, unless they are."""
+    embeddings = task.embeddings()
+    provenance = task.provenance_of_network(embeddings)
+    claim = output(task.folder, provenance, force=task.command.force, remedy=task.remedy, processes=devices)
+    with reading(embeddings.folder), claim as out:
+        if out.finished:
+            logger.info("%s: nothing to do, it is trained", task.name)
+        else:
+            train(task, out, embeddings, slices, devices)
+    write_predictions(task, slices, devices)
+
+
+def train(task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataFrame, devices: Devices) -> None:
+    """Train the network, and write its weights and the mean probabilities of its last epochs."""
+    watch, settings = Stopwatch(), task.config.sequence
+    data = split_series(slices, task.fold, packed=settings.packed)
+    labels = np.array(slices[list(CLASSES)], np.float32)
+    store = open_store(embeddings, slices["image_id"])
+    total = train_epochs(task, out, store, data, labels, devices)
+    if devices.first:
+        write_array(out.folder / PROBABILITIES, total / settings.epochs_to_bag)
+    kept = range(max(0, settings.epochs - settings.keep_epochs), settings.epochs)
+    learned = Ledger.joined([Ledger.of(task.config.data_set, data.patients), embeddings.learned().upstream_of()])
+    facts = {"width": store.width, "classifier": classifier_of(embeddings)}
+    out.finish([PROBABILITIES, *weights_files(kept)], learned=learned, facts=facts)
+    summary(task.name, int(data.train.lengths.sum()) * settings.epochs, "slices", watch.seconds)
 
 
 def train_epochs(
-    task: SequenceRun, slices: pd.DataFrame, store: EmbeddingStore, manifest: dict[str, object], devices: Devices
-) -> None:
-    """Train every epoch, score it on the validation fold, and write the mean probabilities of the last ones."""
-    settings, seed, watch = task.config.sequence, task.config.seed, Stopwatch()
-    data, labels = split_series(slices, task.fold, packed=settings.packed), np.array(slices[list(CLASSES)], np.float32)
+    task: SequenceRun, out: Output, store: EmbeddingStore, data: SeriesSplit, labels: np.ndarray, devices: Devices
+) -> np.ndarray:
+    """Train every epoch and score it on the validation fold. Returns the last ones' probabilities, added up: (N, 6)."""
+    settings, seed = task.config.sequence, task.config.seed
     torch.manual_seed(seed_of(seed))
     network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed).to(devices.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
     with training(
-        task.folder, network, optimizer, schedule, devices,
-        seed=seed, save_every=settings.save_every, name=task.name, scalars=task.folder / "tensorboard",
+        out.unfinished, network, optimizer, schedule, devices,
+        seed=seed, save_every=settings.save_every, name=task.name, scalars=out.folder / "tensorboard",
     ) as run:  # fmt: skip
         if run.is_fresh:
-            run.tensors["probabilities"] = torch.zeros(len(slices), len(CLASSES), dtype=torch.float64)
+            run.tensors["probabilities"] = torch.zeros(len(labels), len(CLASSES), dtype=torch.float64)
         loss = sequence_loss(devices.wrap(network), devices)
         while run.epoch < settings.epochs:
             run.steps(SeriesBatches(store, data.train, labels, settings, devices, seed=seed, epoch=run.epoch), loss)
-            found = np.zeros((len(slices), len(CLASSES)))
+            found = np.zeros((len(labels), len(CLASSES)))
             for index in data.predicted:
-                found += predict_series(network, store, index, len(slices), settings, devices, run.stop)
+                found += predict_series(network, store, index, len(labels), settings, devices, run.stop)
             if run.epoch >= settings.epochs - settings.epochs_to_bag:
                 run.tensors["probabilities"] += torch.from_numpy(found)
             if devices.first and run.epoch >= settings.epochs - settings.keep_epochs:
-                facts = {**task.facts(), "settings": manifest["settings"], "width": store.width}
-                save_weights(task.weights(run.epoch), network.state_dict(), facts)
-            run.end_epoch(
-                score(LABELS, found[data.validation], labels[data.validation]) if data.validation.any() else {}
-            )
-        if devices.first:
-            mean = run.tensors["probabilities"].numpy() / settings.epochs_to_bag
-            task.write(slices["image_id"], splits_of(slices, data.validation), mean, manifest)
-    summary(task.name, int(data.train.lengths.sum()) * settings.epochs, "slices", watch.seconds)
+                facts = {"settings": task.settings(), "width": store.width}
+                save_weights(out.folder / weights_name(run.epoch), network.state_dict(), facts)
+            scored = data.validation
+            run.end_epoch(score(LABELS, found[scored], labels[scored]) if scored.any() else {})
+        return run.tensors["probabilities"].numpy()
 
 
 if __name__ == "__main__":

@@ -10,9 +10,15 @@ from functools import partial
 
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.paths import data_folder, images_folder, sample_submission_path, slices_path
+from hounsfield.competitions.rsna2019.paths import (
+    PREPARE,
+    SLICES,
+    data_folder,
+    images_folder,
+    sample_submission_path,
+)
 from hounsfield.competitions.rsna2019.preparation import prepare_file
-from hounsfield.competitions.rsna2019.source import Source, find_source
+from hounsfield.competitions.rsna2019.source import Source, default_source, find_source
 from hounsfield.competitions.rsna2019.tables import (
     FILE_SCHEMA,
     add_labels_and_folds,
@@ -25,9 +31,11 @@ from hounsfield.competitions.rsna2019.tables import (
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages.command import Command, check_name, parse, plain, run, stage_parser
-from hounsfield.core.stages.outputs import Recipe, claim
-from hounsfield.core.storage.files import locked, read_json, write_bytes, write_json
+from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import replacing
+from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
@@ -35,53 +43,69 @@ from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 NOT_CT_SLICES = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file"}
 
 
+STAGE = Stage(
+    HemorrhageConfig,
+    "DICOM to windowed images and a table of slices",
+    DEFAULT_CONFIG,
+    role="prepares",
+    parts=("data_set", "prepare"),
+)
+PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
+
+
 def main() -> None:
     """Prepare what is not prepared yet, then write the tables."""
     set_up_logging()
-    parser = stage_parser(
-        HemorrhageConfig, "DICOM to windowed images and a table of slices", default_config=DEFAULT_CONFIG
-    )
+    parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive: a zip or the unpacked folder")
     parser.add_argument("--images", type=str, default=None, help="folder of your own DICOM files, any depth")
     parser.add_argument("--labels", type=str, default=None, help="CSV with labels for --images")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
-    command = parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG)
-    arguments, work, data_set = command.arguments, command.work, check_name(command.config.data_set, "data_set")
-    folder, images, table = data_folder(work, data_set), images_folder(work, data_set), slices_path(work, data_set)
-    watch = Stopwatch()
-    with locked(folder):
-        source = find_source(
-            work, data_set, archive=arguments.archive, images=arguments.images, labels=arguments.labels
-        )
-        settings = plain(command.config.prepare)
-        per_file = {name: settings.pop(name) for name in ("repair_intercept", "jpeg_quality")}
-        claim(folder / "parts", Recipe("prepare", per_file, {}), force=command.force)
-        digest, finished = {**source.digests(), "settings": settings}, folder / "prepared.json"
-        journal = Journal(folder / "parts", FILE_SCHEMA, images, ".jpg")
-        missing = journal.unrecorded(source.files)
-        if not missing and table.exists() and finished.exists() and read_json(finished) == digest:
+    command = parse(parser, STAGE)
+    arguments, work, data_set, watch = command.arguments, command.work, command.data_set, Stopwatch()
+    folder, images = data_folder(work, data_set), images_folder(work, data_set)
+    named = {name: arguments[name] for name in ("archive", "images", "labels") if arguments[name] is not None}
+    source = find_source(work, data_set, **(named or default_source(work, data_set)))
+    settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
+    per_file = {name: settings[name] for name in PER_FILE}
+    provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
+
+    def journal() -> Journal:
+        return Journal(folder / "parts", FILE_SCHEMA, images, ".jpg", settings=per_file)
+
+    claim = output(
+        folder,
+        provenance,
+        force=command.force,
+        remedy=command.remedy(f"{PREPARE}.sh", *source.options),
+        permits=lambda: [] if journal().outdated(source.files) else ["files"],
+        extends=True,
+    )
+    with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
+        recorded = journal()
+        missing = recorded.unrecorded(source.files)
+        if out.finished and not missing:
             logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), data_set)
             return
-        finished.unlink(missing_ok=True)
-        if missing:
-            table.unlink(missing_ok=True)  # later stages must not read an old table over new images
+        out.reopen()  # later stages must not read an old table over new images
         prepare_files(
             missing,
             partial(prepare_file, images=images, naming=source.naming, **per_file),
-            journal,
+            recorded,
             jobs=arguments.jobs,
             dask_scheduler=arguments.dask_scheduler,
             label="prepare",
         )
-        count = write_tables(source, journal, command)
-        write_json(finished, digest)
+        count = write_tables(source, recorded, command)
+        recorded.forget_outdated(source.files)
+        out.finish([SLICES], facts={"source": source.options})
     summary("prepare", len(missing), "files", watch.seconds, {"slices in the table": count})
 
 
 def write_tables(source: Source, journal: Journal, command: Command[HemorrhageConfig]) -> int:
     """Write the tables of refused files and of slices; returns the number of slices. Raises BadInput."""
-    work, data_set, settings = command.work, command.config.data_set, command.config.prepare
+    work, data_set, settings = command.work, command.data_set, command.config.prepare
     folder = data_folder(work, data_set)
     rows, refusals = journal.join(source.files)
     files, tilted = files_to_order(rows)
@@ -94,7 +118,7 @@ def write_tables(source: Source, journal: Journal, command: Command[HemorrhageCo
     log_slices(slices, source.ignored, folder / "spacing.csv")
     if source.sample is not None:
         write_bytes(sample_submission_path(work, data_set), source.sample)
-    write_arrow(slices_path(work, data_set), slice_table(rows, slices))
+    write_arrow(folder / SLICES, slice_table(rows, slices))
     return len(slices)
 
 

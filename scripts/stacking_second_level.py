@@ -1,103 +1,116 @@
 """Train the second level of the stacking system: gradient boosting over each study's predictions.
 
 In: preds/stacking/<experiment>/<network>/, data/<data set>/stacking/<experiment>/slices.parquet.
-Out: checkpoints/stacking/<experiment>/<booster>/<stopping>/ (a model a class and fold, importance.csv),
-preds/stacking/<experiment>/<booster>_<stopping>.parquet.
+Out: checkpoints/stacking/<experiment>/<booster>/<stopping>/ (a model per class and fold, importance.csv),
+preds/stacking/<experiment>/<booster>_<stopping>/predictions.parquet.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
+from typing import NamedTuple
 
 from hounsfield.competitions.rsna2019.labels import LABELS
-from hounsfield.core.errors import StaleOutput
-from hounsfield.core.evaluation.predictions import is_finished, write_predictions
+from hounsfield.competitions.rsna2019.paths import SLICES
+from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages.command import parse, run, stage_parser
-from hounsfield.core.stages.outputs import Recipe, claim
-from hounsfield.core.storage.files import locked
-from hounsfield.stacking.boosters import PACKAGES
+from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.stacking.booster_runs import BoosterRun, booster_run, predict_with, run_ledger, train_models
+from hounsfield.stacking.boosters import PACKAGES, distribution
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
-from hounsfield.stacking.ensemble import check_inputs, expected_tables, read_first_level
-from hounsfield.stacking.folds import add_fold_argument, chosen_folds
-from hounsfield.stacking.paths import stacking_slices_path
+from hounsfield.stacking.ensemble import CnnTable, first_level_ledger, open_first_level, read_first_level
+from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.paths import LEARN, PREDICTIONS
 from hounsfield.stacking.second_level import (
     SLICE_COLUMNS,
     STOPPINGS,
-    Case,
-    Run,
-    StackingCommand,
+    SecondLevelData,
+    arrange,
     installed_boosters,
-    open_case,
     prediction_frame,
-    run_models,
-    second_level_run,
     split_folds,
 )
 from hounsfield.stacking.tables import read_stacking_slices
+
+STAGE = Stage(
+    StackingConfig,
+    "Train the second level of the stacking system",
+    DEFAULT_CONFIG,
+    parts=("data_set", "folds", "threads", "second_level"),
+)
+
+
+class Lesson(NamedTuple):
+    """What every model learns from, and whom the classifiers behind it have seen."""
+
+    data: SecondLevelData
+    first_level: Ledger
 
 
 def main() -> None:
     """Train and predict with every library and both ways of early stopping."""
     set_up_logging()
-    parser = stage_parser(
-        StackingConfig, "Train the second level of the stacking system", default_config=DEFAULT_CONFIG
-    )
-    add_fold_argument(parser)
+    parser = stage_parser(STAGE)
     parser.add_argument("--booster", nargs="+", choices=list(PACKAGES), default=None, help="these libraries alone")
-    parser.add_argument(
-        "--stopping", nargs="+", choices=STOPPINGS, default=[*STOPPINGS], help="what stops training early"
-    )
+    parser.add_argument("--stopping", nargs="+", choices=STOPPINGS, default=None, help="one way to stop training early")
     parser.add_argument("--skip-missing", action="store_true", help="go on without libraries that are not installed")
-    command = parse(parser, StackingConfig, default_config=DEFAULT_CONFIG)
-    config, arguments = command.config, command.arguments
-    folds = chosen_folds(arguments.fold, config)
-    for stopping in arguments.stopping:
-        split_folds(folds, folds[0], stopping)
-    boosters = installed_boosters(
-        arguments.booster or config.second_level.boosters, skip_missing=arguments.skip_missing
-    )
-    inputs = check_inputs(command.work, command.experiment, config, folds)
-    runs = [
-        second_level_run(command, booster, stopping, folds, inputs)
-        for booster, stopping in itertools.product(boosters, arguments.stopping)
-    ]
-    todo = [one for one in runs if command.force or not is_finished(one.table, one.manifest)]
-    for one in runs:
-        if one not in todo:
-            logger.info("%s: nothing to do, %s is written", one.name, one.table)
-    if todo:
-        case = read_case(command, folds)
-        if check_inputs(command.work, command.experiment, config, folds) != inputs:
-            raise StaleOutput("predictions were replaced while they were being read; start again")
-        for one in todo:
-            learn(command, one, case)
+    command = parse(parser, STAGE)
+    arguments, stoppings = command.arguments, command.arguments.stopping or STOPPINGS
+    wanted = arguments.booster or command.config.second_level.boosters
+    with open_stacking_data(command, LEARN) as data:
+        folds = stacking_folds(command, data)
+        for stopping in stoppings:
+            split_folds(folds, folds[0], stopping)
+        boosters = installed_boosters(wanted, skip_missing=arguments.skip_missing)
+        tables = open_first_level(command, data, folds)
+        inputs = {"stacking data": data.as_input(), **{table.name: table.output.as_input() for table in tables}}
+        lesson = functools.cache(lambda: read_lesson(data, tables, folds))  # not read where there is nothing to do
+        for booster, stopping in itertools.product(boosters, stoppings):
+            one = booster_run(command, booster, stopping, folds)
+            predict(command, one, learn(command, one, inputs, lesson), lesson)
 
 
-def read_case(command: StackingCommand, folds: list[int]) -> Case:
+def read_lesson(data: Upstream, tables: list[CnnTable], folds: list[int]) -> Lesson:
     """Slices, and the classifiers' mean predictions of them."""
-    config, work, experiment = command.config, command.work, command.experiment
-    slices = read_stacking_slices(work, config.data_set, experiment, SLICE_COLUMNS)
-    first_level = read_first_level(expected_tables(work, experiment, config, folds), slices)
-    return open_case(slices, first_level.ensemble, folds, str(stacking_slices_path(work, config.data_set, experiment)))
+    slices = read_stacking_slices(data, SLICE_COLUMNS)
+    ensemble = read_first_level(tables, slices).ensemble
+    return Lesson(arrange(slices, ensemble, folds, str(data.folder / SLICES)), first_level_ledger(tables))
 
 
-def learn(command: StackingCommand, one: Run, case: Case) -> None:
-    """Train, predict and write the table of one library and way of early stopping."""
-    watch = Stopwatch()
-    with locked(one.folder):
-        recipe = Recipe("stacking second level", one.manifest["settings"], one.manifest["inputs"])
-        claim(one.folder, recipe, force=command.force)
-        probabilities = run_models(one, case, command.config)
-        write_predictions(one.table, LABELS, prediction_frame(case, probabilities), one.manifest)
-    models = 6 * len(one.manifest["settings"]["folds"])
-    summary(
-        f"second level, {one.name}",
-        models,
-        "models",
-        watch.seconds,
-        {"slices predicted": int(case.predicted.sum())},
-    )
+def learn(
+    command: StackingCommand, one: BoosterRun, inputs: dict[str, Input], lesson: Callable[[], Lesson]
+) -> Upstream:
+    """Train the models of one library and way of early stopping that are not there yet."""
+    watch, remedy = Stopwatch(), remedies(command)(LEARN)
+    libraries = (distribution(one.booster),)
+    provenance = Provenance(LEARN, one.settings(command.config), inputs, libraries)
+    with output(one.models, provenance, force=command.force, remedy=remedy) as out:
+        if not out.finished:
+            data, first_level = lesson()
+            names = train_models(one, data, command.config)
+            out.finish(names, learned=run_ledger(one, data, first_level, command.data_set))
+            summary(f"second level, {one.name}", 6 * len(one.folds), "models", watch.seconds)
+    return require(command.work, one.models, LEARN, remedies(command))
+
+
+def predict(command: StackingCommand, one: BoosterRun, models: Upstream, lesson: Callable[[], Lesson]) -> None:
+    """Write the table that the models predict; where they were made anew, it is, too."""
+    watch, provenance = Stopwatch(), Provenance(LEARN, one.identity, {"second level": models.as_input()})
+    remedy = remedies(command)(LEARN)
+    with output(one.table, provenance, force=command.force, remedy=remedy, permits=lambda: ["second level"]) as out:
+        if out.finished:
+            logger.info("%s: nothing to do, %s is written", one.name, one.table / PREDICTIONS)
+            return
+        data = lesson().data
+        frame = prediction_frame(data, predict_with(one, models, data, command.config))
+        write_predictions(one.table / PREDICTIONS, LABELS, frame)
+        out.finish([PREDICTIONS], learned=models.learned())
+    summary(f"second level, {one.name}", len(frame), "slices", watch.seconds)
 
 
 if __name__ == "__main__":

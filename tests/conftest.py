@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as the stages do: nothing in the tests asks the network
 
-from first_level import arguments_for, make_first_level
 from programs import MINI_CONFIG, run_program
+
+EXAMPLES = "the same examples on every machine, however slow it is"
+settings.register_profile(EXAMPLES, derandomize=True, deadline=None)
+settings.load_profile(EXAMPLES)
 
 MINI_PHANTOM = ("--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
 
@@ -70,6 +74,8 @@ def copy_work(source: Work, target: Work) -> None:
 @pytest.fixture(scope="session")
 def first_level_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Slices and the classifiers' tables, as stages 41 and 43 leave them."""
+    from first_level import make_first_level
+
     work = tmp_path_factory.mktemp("first_level")
     make_first_level(work)
     return work
@@ -78,6 +84,8 @@ def first_level_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def second_level_work(tmp_path_factory: pytest.TempPathFactory, first_level_work: Path) -> Path:
     """The same after stages 44 and 45."""
+    from first_level import arguments_for
+
     work = shutil.copytree(first_level_work, tmp_path_factory.mktemp("second_level") / "work")
     run_program("stacking_second_level", *arguments_for(work))
     run_program("stacking_ensemble", *arguments_for(work))

@@ -41,14 +41,15 @@ def ask_to_stop() -> None:
 
 
 @contextmanager
-def held_by_another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def held_by_another_process(folder: Path, *, shared: bool = False) -> Iterator[subprocess.Popen[str]]:
     """Let another process hold the lock of `folder` for as long as the context lasts."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom hounsfield.core.storage.files import locked\n"
-        "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "with locked(Path(sys.argv[1]), shared=bool(sys.argv[2])):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)],
+        [sys.executable, "-c", code, str(folder), "yes" if shared else ""],
         env={"PYTHONPATH": str(REPOSITORY / "scripts")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

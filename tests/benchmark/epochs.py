@@ -18,14 +18,14 @@ from benchmark.measurements import Line
 from benchmark.sequences import SERIES_A_BATCH
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.logs import Stopwatch
-from hounsfield.core.storage.files import write_bytes, write_json
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.image_files import encode_jpeg, image_path
-from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.batches import load_batches
 from hounsfield.core.training.draws import batches, epoch_order
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
-from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
+from hounsfield.hemorrhage.paths import array_path
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, build_batch, index_series, training_batches
 
 EPOCHS = 3
@@ -90,9 +90,7 @@ def sequence_epochs(folder: Path, table: pd.DataFrame, width: int) -> Iterator[t
     folder.mkdir(parents=True)
     shape = (len(table), width)
     np.lib.format.open_memmap(array_path(folder, "identity"), mode="w+", dtype=np.float16, shape=shape).flush()
-    write_table(folder / "rows.parquet", table, ROWS_SCHEMA)
-    write_json(folder / "manifest.json", {"views": ["identity"], "width": width})
-    store, index = EmbeddingStore(folder, table), index_series(table)
+    store, index = EmbeddingStore([open_array(array_path(folder, "identity"))]), index_series(table)
     labels = table[list(CLASSES)].to_numpy(np.float32)
     for epoch in range(EPOCHS):
         chosen = training_batches(index.lengths, SERIES_A_BATCH, epoch_order(SEED, epoch, len(index.starts)))

@@ -15,11 +15,13 @@ from benchmark.phantom_files import link_files, write_phantoms
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.training.networks import build_network
 from hounsfield.hemorrhage.config import ClassifierConfig
-from hounsfield.hemorrhage.paths import classifier_weights
+from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder, weights_files, weights_name
 
 EXPERIMENT, DATA_SET = "memory", "linked"
 JOBS = 2
@@ -60,8 +62,10 @@ def write_experiment(work: Path, size: int) -> Path:
     """Write an experiment with a small network's random weights for one epoch; returns its configuration."""
     classifier = ClassifierConfig(backbone="test_byobnet", size=size, epochs=1, workers=JOBS)
     network = build_network(classifier.backbone, len(CLASSES))
-    weights = classifier_weights(work, EXPERIMENT, "0", 0)
-    save_weights(weights, network.state_dict(), {"classifier": asdict(classifier)})
+    folder = classifier_folder(work, EXPERIMENT, "0")
+    with output(folder, Provenance(TRAIN_CLASSIFIER, {"fold": "0"}, {}), force=False, remedy="") as out:
+        save_weights(folder / weights_name(0), network.state_dict(), {"classifier": asdict(classifier)})
+        out.finish(weights_files([0]), learned=Ledger.nobody())
     config = work / f"{EXPERIMENT}.yaml"
     text = (
         f"data_set: {DATA_SET}\nthreads: {torch.get_num_threads()}\n"

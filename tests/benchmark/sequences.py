@@ -16,11 +16,10 @@ import torch
 
 from benchmark.measurements import Line, fastest
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.storage.files import write_json
-from hounsfield.core.storage.tables import write_table
+from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.draws import epoch_order
 from hounsfield.hemorrhage.networks import with_deltas
-from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
+from hounsfield.hemorrhage.paths import array_path
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
     SequenceBatch,
@@ -81,12 +80,9 @@ def make_case(folder: Path, *, slices: int, series: int, width: int, batches: in
     table[list(CLASSES)] = labels
     by_image = np.argsort(names, kind="stable")
     half, single = _write_arrays(folder, index, chosen, by_image, width)
-    write_table(folder / "rows.parquet", frame, ROWS_SCHEMA)
-    write_json(folder / "manifest.json", {"views": ["identity"], "width": width})
     del half
-    return SequenceCase(
-        EmbeddingStore(folder, frame), index, labels, chosen, table.iloc[by_image].reset_index(drop=True), single
-    )
+    store = EmbeddingStore([open_array(array_path(folder, "identity"))])
+    return SequenceCase(store, index, labels, chosen, table.iloc[by_image].reset_index(drop=True), single)
 
 
 def sequence_lines(

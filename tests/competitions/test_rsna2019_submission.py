@@ -100,7 +100,7 @@ def test_the_same_rows_give_the_same_bytes_whatever_the_name_and_the_hour(tmp_pa
 
 def test_a_submission_is_checked_in_blocks_without_a_seam(tmp_path, monkeypatch):
     wanted = fill(ids_of(IMAGES), IMAGES, PROBABILITIES, PRIOR)
-    monkeypatch.setattr(module, "BLOCK", 4)
+    monkeypatch.setattr(module, "ROWS_PER_READ", 4)
     write(tmp_path / "submission.csv.gz", wanted)
     with pytest.raises(BadInput, match=r"submission\.csv\.gz: ID_c3_any .*expected"):
         check(tmp_path / "submission.csv.gz", wanted.ids.replace("ID_c3_any", "ID_d4_any"))

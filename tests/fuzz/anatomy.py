@@ -11,8 +11,8 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from hounsfield.core.dicom.codestreams import JPEG_LOSSLESS_FRAME, JPEG_LOSSY_FRAMES, JPEG_LS_FRAME
-from hounsfield.core.dicom.header import CODECS, UNDEFINED_LENGTH, read_header
+from hounsfield.core.dicom.codestreams import CODECS, JPEG_LOSSLESS_FRAME, JPEG_LOSSY_FRAMES, JPEG_LS_FRAME
+from hounsfield.core.dicom.header import UNDEFINED_LENGTH, read_header
 
 _LONG_HEAD = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _ITEM = Struct("<HHL")

@@ -127,7 +127,7 @@ def _written(dataset: Dataset, syntax: str) -> bytes:
     return buffer.getvalue()
 
 
-# By transfer syntax, in the order of header.CODECS.
+# By transfer syntax, in the order of codestreams.CODECS.
 ENCODERS: dict[str, Callable[[bytes, str], bytes]] = {
     "1.2.840.10008.1.2": _native,
     "1.2.840.10008.1.2.1": _native,

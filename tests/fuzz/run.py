@@ -17,7 +17,8 @@ from fuzz.encodings import encoded
 from fuzz.trial import Batch, Limits, Trial, read_apart, read_image, try_batches
 from hounsfield.competitions.rsna2019.phantom.archive import render_patient
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.core.dicom.header import CODECS, read_header
+from hounsfield.core.dicom.codestreams import CODECS
+from hounsfield.core.dicom.header import read_header
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.intake.archives import list_files
 from hounsfield.core.intake.executors import run_chunks

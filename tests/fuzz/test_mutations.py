@@ -19,7 +19,7 @@ from fuzz.counts import NAMES, OUTCOMES, as_json, as_markdown, counted, passes
 from fuzz.damage import KINDS, mutate
 from fuzz.encodings import ENCODERS, NEAR_LOSSLESS_ERROR, encoded
 from fuzz.trial import Batch, Limits, Trial, read_apart, try_batches
-from hounsfield.core.dicom.header import CODECS
+from hounsfield.core.dicom.codestreams import CODECS
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.errors import Refused, WrongUse
 from hounsfield.core.intake.executors import open_executor

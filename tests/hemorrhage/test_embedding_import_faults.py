@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from embedding_stores import DATA_SET, EXPERIMENT, WIDTH, contents_of, export, make_work, store_folder
+from embedding_stores import DATA_SET, EXPERIMENT, WIDTH, contents_of, export, make_work, store_folder, take
 
 from hounsfield.core.errors import BadInput
 from hounsfield.core.storage import packed_folder
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.packed_folder import CHECKSUMS, Contents, Listed, pack, read_contents
-from hounsfield.hemorrhage.embedding_archive import import_embeddings
 
 
 @pytest.fixture
@@ -54,25 +53,30 @@ def test_flipped_bit_is_refused_naming_the_member_and_nothing_is_left(work: Path
     content[content.index(embeddings) + 130] ^= 1
     archive.write_bytes(content)
     with pytest.raises(BadInput, match=r"fold1/epoch1/hflip\.npy does not match its checksum"):
-        import_embeddings(archive, tmp_path / "other", force=False)
+        take(archive, tmp_path / "other")
     assert contents_of(tmp_path / "other") == {}
 
 
-def edit_manifest(members: dict[str, bytes], **changes: object) -> None:
-    manifest = json.loads(members["fold0/epoch0/manifest.json"])
-    members["fold0/epoch0/manifest.json"] = json.dumps(manifest | changes).encode()
+RECORD = "fold0/epoch0/output.json"
+
+
+def edit_record(members: dict[str, bytes], *, name: str = RECORD, part: str = "", **changes: object) -> None:
+    record = json.loads(members[name])
+    changes = {part: record[part] | changes} if part else changes
+    members[name] = json.dumps(record | changes).encode()
 
 
 def replace_array(array: np.ndarray, members: dict[str, bytes]) -> None:
-    """Another array, which the manifest knows by its digest."""
+    """Another array, which the record knows by its digest."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=True)
     members["fold0/epoch0/hflip.npy"] = stream.getvalue()
-    digests = json.loads(members["fold0/epoch0/manifest.json"])["files"]
-    edit_manifest(members, files=digests | {"hflip.npy": hashlib.sha256(stream.getvalue()).hexdigest()})
+    entry = {"sha256": hashlib.sha256(stream.getvalue()).hexdigest(), "bytes": len(stream.getvalue())}
+    edit_record(members, part="files", **{"hflip.npy": entry})
 
 
 WRONG_SHAPE = np.zeros((12, WIDTH + 1), np.float16)
+EVIL = {"sha256": "0" * 64, "record": "../../evil/output.json", "settings": {}}
 PICKLES = np.array([[{"a": 1}] * WIDTH] * 12, dtype=object)
 
 
@@ -89,16 +93,21 @@ def with_member(name: str, members: dict[str, bytes]) -> None:
     [
         (partial(replace_array, WRONG_SHAPE), r"epoch0/hflip\.npy: float16 \(12, 6\), expected float16 \(12, 5\)"),
         (partial(replace_array, PICKLES), r"hflip\.npy is not a readable array"),
-        (partial(edit_manifest, rows=13), r"fold0/epoch0/manifest\.json does not describe this store: rows"),
-        (partial(edit_manifest, epoch=7), r"fold0/epoch0/manifest\.json does not describe this store: epoch"),
-        (partial(edit_manifest, views=["../../../evil"]), r"fold0/epoch0/manifest\.json is no manifest of embeddings"),
-        (partial(edit_manifest, files=3), r"fold0/epoch0/manifest\.json is no manifest of embeddings"),
-        (partial(edit_manifest, files={}), r"fold0/epoch0/manifest\.json: its files are not those of the store"),
-        (partial(without, "fold0/epoch0/manifest.json"), r"fold0/epoch0: manifest\.json is missing"),
+        (partial(edit_record, part="facts", rows=13), r"fold0/epoch0/output\.json does not describe this store"),
+        (partial(edit_record, part="settings", epoch=7), r"fold0/epoch0/output\.json does not describe this store"),
+        (partial(edit_record, part="facts", views=["../evil"]), r"epoch0/output\.json does not describe this store"),
+        (partial(edit_record, part="facts", views=3), r"epoch0/output\.json does not describe this store"),
+        (partial(edit_record, files=3), r"fold0/epoch0/output\.json is no record of a finished output"),
+        (partial(edit_record, files={}), r"fold0/epoch0/output\.json: its files are not those of the store"),
+        (partial(edit_record, inputs={}), r"fold0/epoch0/output\.json: it was made from another slices\.parquet"),
+        (partial(edit_record, part="inputs", classifier=EVIL), r"output\.json is no record of a finished output"),
+        (partial(edit_record, name="output.json", settings={}), r"output\.json is not the record of slices\.parquet"),
+        (partial(without, RECORD), r"fold0/epoch0: output\.json is missing"),
+        (partial(without, "fold0/epoch0/learned.parquet"), r"output\.json: its files are not those of the store"),
         (partial(without, "slices.parquet"), r"is incomplete: it lacks slices\.parquet"),
         (partial(without, "tiny.yaml"), r"is incomplete: it lacks tiny\.yaml"),
         (partial(with_member, "fold0/epoch0/evil.py"), r"does not belong there: \['fold0/epoch0/evil\.py'\]"),
-        (partial(with_member, "prepared.json"), r"holds what does not belong there: \['prepared\.json'\]"),
+        (partial(with_member, "learned.parquet"), r"holds what does not belong there: \['learned\.parquet'\]"),
         (partial(with_member, "slices.parquet"), r"slices\.parquet is not a readable Parquet table"),
     ],
 )
@@ -107,7 +116,7 @@ def test_archive_whose_members_do_not_fit_is_refused_and_nothing_is_left(
 ) -> None:
     archive = repack(export(work), change)
     with pytest.raises(BadInput, match=message):
-        import_embeddings(archive, tmp_path / "other", force=False)
+        take(archive, tmp_path / "other")
     assert contents_of(tmp_path / "other") == {}
 
 
@@ -117,7 +126,7 @@ def test_archive_whose_members_do_not_fit_is_refused_and_nothing_is_left(
         ({"data_set": "../evil"}, r"data_set '\.\./evil' cannot name a folder"),
         ({"experiment": ".hidden"}, r"experiment '\.hidden' cannot name a folder"),
         ({"experiment": None}, "is incomplete|does not belong"),
-        ({"version": 2}, r"holds 'hounsfield hemorrhage embeddings', version 2; this program reads"),
+        ({"version": 1}, r"holds 'hounsfield hemorrhage embeddings', version 1; this program reads"),
         ({"format": ["x"]}, "this program reads"),
     ],
 )
@@ -126,7 +135,7 @@ def test_archive_that_names_itself_badly_is_refused(
 ) -> None:
     archive = repack(export(work), lambda files: None, facts)
     with pytest.raises(BadInput, match=message):
-        import_embeddings(archive, tmp_path / "other", force=False)
+        take(archive, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -138,7 +147,14 @@ def import_slowly(archive: Path, other: Path) -> None:
         return slow(*arguments)  # type: ignore[arg-type]
 
     packed_folder._write_out = write_out  # type: ignore[assignment]
-    import_embeddings(archive, other, force=False)
+    take(archive, other)
+
+
+def assert_same(imported: dict[str, bytes], exported: dict[str, bytes]) -> None:
+    """All that was exported is there, but what the data set was prepared from."""
+    record = f"{DATA_SET}/output.json"
+    assert json.loads(imported[record]) == json.loads(exported.pop(record)) | {"facts": {}}
+    assert {name: imported[name] for name in exported} == exported
 
 
 @pytest.mark.parametrize("seconds", [0.03, 0.15, 0.3, 0.45])
@@ -154,13 +170,13 @@ def test_killed_import_leaves_nothing_half_and_the_next_one_is_whole(
     assert run.exitcode == -signal.SIGKILL
     visible = {name for name in contents_of(other) if "/.import-" not in name}
     assert visible == set()
-    import_embeddings(archive, other, force=False)
+    take(archive, other)
     assert not list((other / "data" / DATA_SET).glob(".import-*"))
     imported = contents_of(other / "data")
-    assert {name: imported[name] for name in contents_of(work / "data")} == contents_of(work / "data")
+    assert_same(imported, contents_of(work / "data"))
 
 
-@pytest.mark.parametrize("moved", range(7))
+@pytest.mark.parametrize("moved", range(8))
 def test_import_killed_while_it_moves_files_goes_on(
     work: Path, tmp_path: Path, moved: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,8 +191,8 @@ def test_import_killed_while_it_moves_files_goes_on(
 
         patch.setattr(Path, "replace", replace_some)
         with pytest.raises(KeyboardInterrupt):
-            import_embeddings(archive, other, force=False)
-    import_embeddings(archive, other, force=False)
+            take(archive, other)
+    take(archive, other)
     imported = contents_of(other / "data")
-    assert {name: imported[name] for name in contents_of(work / "data")} == contents_of(work / "data")
+    assert_same(imported, contents_of(work / "data"))
     assert len(imported) == len(contents_of(work / "data")) + 1

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import gzip
-import json
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,16 +14,18 @@ from hypothesis import strategies as st
 
 import hemorrhage_bag
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
-from hounsfield.competitions.rsna2019.paths import slices_path
+from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
-from hounsfield.core.evaluation.predictions import manifest_path, read_predictions
+from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores, score_columns
+from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
+from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.storage.tables import escape_cell
 from hounsfield.hemorrhage.ensemble import rolling_mean
-from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, store_folder
+from hounsfield.hemorrhage.paths import PREDICTIONS, predictions_folder, run_folder, store_folder
 from programs import held_by_another_process
 from reference.rolling_mean import rolling_mean_of_series
 from synthetic_runs import (
@@ -75,7 +76,7 @@ def read_submission(folder):
 
 def read_runs(work, experiment="crop", folds=range(5), epochs=range(2)):
     return {
-        (f, e): read_predictions(predictions_path(folder_of(work, experiment), str(f), e), LABELS, remedy="")[0]
+        (f, e): read_predictions(run_folder(folder_of(work, experiment), str(f), e) / PREDICTIONS, LABELS, remedy="")
         for f in folds
         for e in epochs
     }
@@ -122,7 +123,8 @@ def test_what_else_lies_in_the_folder_is_ignored(monkeypatch, work):
     before = (folder_of(work) / "submission.csv.gz").read_bytes()
     make_store(work, "crop", "0", 7)
     make_predictions(work, "crop", toy_config(), "0", 7)
-    (folder_of(work) / "fold9_epoch9.parquet").write_bytes(b"stray")
+    (folder_of(work) / "fold9_epoch9").mkdir()
+    (folder_of(work) / "fold9_epoch9" / PREDICTIONS).write_bytes(b"stray")
     bag(monkeypatch, work, "--force")
     assert (folder_of(work) / "submission.csv.gz").read_bytes() == before
 
@@ -130,16 +132,24 @@ def test_what_else_lies_in_the_folder_is_ignored(monkeypatch, work):
 # ---- missing, mixed, stale
 
 
+def spoil(path):
+    """Change a file's last byte; others that are linked to it keep theirs."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
 def test_a_missing_run_is_refused_by_name_and_stage(monkeypatch, work):
-    manifest_path(predictions_path(folder_of(work), "3", 1)).unlink()
-    with pytest.raises(MissingInput, match=r"predictions of 1 of 10 runs.*\n.*fold3_epoch1\.json\n.*run_14_"):
+    shutil.rmtree(run_folder(folder_of(work), "3", 1))
+    with pytest.raises(MissingInput, match=r"fold3_epoch1 is missing; make it with: .* sh \S*run_14_"):
         bag(monkeypatch, work)
     assert not (folder_of(work) / "submission.csv.gz").exists()
 
 
-def test_a_missing_store_is_refused_by_name_and_stage(monkeypatch, work):
-    (store_folder(work, DATA_SET, "crop", "2", 0) / "manifest.json").unlink()
-    with pytest.raises(MissingInput, match=r"embeddings of 1 of 10 runs.*\n.*fold2/epoch0.*\n.*run_13_"):
+def test_missing_embeddings_are_refused_by_name_and_stage(monkeypatch, work):
+    shutil.rmtree(store_folder(work, DATA_SET, "crop", "2", 0))
+    with pytest.raises(MissingInput, match=r"fold2/epoch0 is missing; make it with: .* sh \S*run_13_"):
         bag(monkeypatch, work)
 
 
@@ -150,63 +160,80 @@ def test_a_missing_run_leaves_no_new_folder(monkeypatch, work):
     assert not folder_of(work, "other").exists()
 
 
-def test_predictions_from_another_slice_table_are_stale(monkeypatch, work):
-    slices_path(work, DATA_SET).unlink()
+def test_another_table_of_slices_makes_everything_stale_from_the_classifier_on(monkeypatch, work):
     make_data_set(work, seed=1)
-    with pytest.raises(StaleOutput, match=r"embeddings are mixed or stale(.|\n)*slices_sha256(.|\n)*run_13_.*run_14_"):
-        bag(monkeypatch, work)
-    for fold in "01234":
-        for epoch in (0, 1):
-            make_store(work, "crop", fold, epoch)
-    with pytest.raises(StaleOutput, match=r"fold0_epoch0\.parquet: inputs\.slices(.|\n)*run_14_"):
+    with pytest.raises(
+        StaleOutput, match=r"(?s)fold0: data set.*run_12_\S+ --force && .*run_13_\S+ --force && .*run_14_"
+    ):
         bag(monkeypatch, work)
 
 
 def test_a_run_on_embeddings_that_were_replaced_is_stale(monkeypatch, work):
-    manifest = store_folder(work, DATA_SET, "crop", "1", 1) / "manifest.json"
-    changed = json.dumps(json.loads(manifest.read_text()) | {"weights_sha256": "0" * 64})
-    manifest.unlink()
-    manifest.write_text(changed)
-    with pytest.raises(StaleOutput, match=r"fold1_epoch1\.parquet: inputs\.store(.|\n)*run_14_"):
+    make_store(work, "crop", "1", 1, logits=False)
+    with pytest.raises(StaleOutput) as refused:
         bag(monkeypatch, work)
+    assert "sequence_epoch1: embeddings: another content" in str(refused.value)
+    assert str(refused.value).endswith("run_14_trainfull_sequential.sh --force")
 
 
-def test_a_run_with_other_sequence_settings_is_mixed(monkeypatch, work):
-    with pytest.raises(StaleOutput, match=r"fold0_epoch0\.parquet: settings\.learning_rate: 1e-05 -> 0\.001"):
+def test_a_run_with_other_sequence_settings_is_refused(monkeypatch, work):
+    with pytest.raises(
+        StaleOutput, match=r"fold0_epoch0 was made from something else(.|\n)*learning_rate: 1e-05 -> 0\.001"
+    ):
         bag(monkeypatch, work, "--sequence.learning_rate", "0.001")
-    with pytest.raises(StaleOutput, match=r"settings\.seed: 1234 -> 5"):
+    with pytest.raises(StaleOutput, match=r"seed: 1234 -> 5"):
         bag(monkeypatch, work, "--seed", "5")
 
 
-def test_a_table_that_is_not_its_manifests_is_refused(monkeypatch, work):
-    one, other = (predictions_path(folder_of(work), fold, 0) for fold in "01")
-    one.unlink()
-    os.link(other, one)
-    with pytest.raises(BadInput, match=r"fold0_epoch0\.parquet is not the file that its manifest describes"):
+def test_a_table_that_is_not_its_records_is_refused(monkeypatch, work):
+    spoil(run_folder(folder_of(work), "0", 0) / PREDICTIONS)
+    with pytest.raises(BadInput, match=r"fold0_epoch0/predictions\.parquet is not the file that was written"):
         bag(monkeypatch, work)
 
 
 def test_predictions_of_other_patients_than_the_folds_are_refused(monkeypatch, work):
-    one, other = (predictions_path(folder_of(work), fold, 0) for fold in "01")
-    facts = json.loads(manifest_path(one).read_text()) | {
-        "sha256": json.loads(manifest_path(other).read_text())["sha256"]
-    }
-    one.unlink()
-    os.link(other, one)
-    manifest_path(one).unlink()
-    manifest_path(one).write_text(json.dumps(facts))
-    with pytest.raises(BadInput, match=r"fold0_epoch0\.parquet: \d+ rows are missing here"):
+    make_predictions(work, "crop", toy_config(), "0", 0, of_fold="1")
+    with pytest.raises(BadInput, match=r"predictions\.parquet: \d+ rows are missing here"):
         bag(monkeypatch, work)
 
 
 def test_logits_that_changed_since_the_extraction_are_refused(monkeypatch, work):
-    path = store_folder(work, DATA_SET, "crop", "4", 1) / "logits.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.unlink()
-    path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"fold4/epoch1/logits\.npy is not what its manifest describes"):
+    spoil(store_folder(work, DATA_SET, "crop", "4", 1) / "logits.npy")
+    with pytest.raises(BadInput, match=r"fold4/epoch1/logits\.npy is not the file that was written"):
         bag(monkeypatch, work)
+
+
+# ---- the ledger
+
+
+def test_a_fold_of_which_a_model_has_seen_patients_is_not_scored(monkeypatch, work):
+    slices = make_data_set(work)
+    seen = slices.loc[slices["fold"] == 2, "patient_id"].unique()[:3]
+    make_predictions(work, "crop", toy_config(), "2", 1, learned=Ledger.of("another name", seen, role="upstream"))
+    with pytest.raises(BadInput, match=r"fold2_epoch1 has learnt from 3 of the 8 patients of fold 2") as refused:
+        bag(monkeypatch, work)
+    assert [f"run_{stage}_" in str(refused.value) for stage in (12, 13, 14)] == [True] * 3
+    assert not (folder_of(work) / "scores.csv").exists()
+
+
+def test_what_does_not_say_from_whom_it_has_learnt_is_not_scored(monkeypatch, work):
+    made = make_predictions(work, "crop", toy_config(), "2", 1)
+    del made.record["files"][LEDGER_FILE]
+    (made.folder / RECORD).unlink()
+    write_json(made.folder / RECORD, made.record)
+    with pytest.raises(BadInput, match=r"fold2_epoch1 does not say which patients it has learnt from"):
+        bag(monkeypatch, work)
+
+
+def test_the_bag_says_for_each_fold_whom_its_runs_have_seen(monkeypatch, work):
+    bag(monkeypatch, work)
+    slices = make_data_set(work)
+    learned = Ledger.read(folder_of(work) / LEDGER_FILE)
+    for fold in range(5):
+        own = slices.loc[slices["fold"] == fold, "patient_id"].unique()
+        others = slices.loc[(slices["split"] == "train") & (slices["fold"] != fold), "patient_id"].unique()
+        assert set(learned.roles_of(own, f"fold{fold}")) == {""}
+        assert set(learned.roles_of(others, f"fold{fold}")) == {"train"}
 
 
 # ---- once, again, forced
@@ -226,7 +253,7 @@ def test_a_second_run_does_nothing_says_so_and_shows_the_table_again(monkeypatch
 
 def test_force_gives_the_same_bytes_again(monkeypatch, work):
     bag(monkeypatch, work)
-    names = ("submission.csv.gz", "findings.csv", "scores.csv", "bag_manifest.json")
+    names = ("submission.csv.gz", "findings.csv", "scores.csv", RECORD, LEDGER_FILE)
     first = {name: (folder_of(work) / name).read_bytes() for name in names}
     stamp = (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns
     bag(monkeypatch, work, "--force")
@@ -236,40 +263,40 @@ def test_force_gives_the_same_bytes_again(monkeypatch, work):
 
 def test_other_runs_than_last_time_need_force(monkeypatch, work):
     bag(monkeypatch, work)
-    with pytest.raises(StaleOutput, match=r"settings\.folds(.|\n)*--force"):
+    with pytest.raises(StaleOutput, match=r"folds: (.|\n)*run_15_.* --folds '\[0,1\]' --force"):
         bag(monkeypatch, work, "--folds", "[0,1]")
     bag(monkeypatch, work, "--folds", "[0,1]", "--force")
     assert set(read_scores(folder_of(work) / "scores.csv")["folds"]) == {"0 1"}
 
 
-def test_a_lost_or_changed_output_is_made_again(monkeypatch, work):
+def test_a_lost_or_cut_output_is_made_again(monkeypatch, work):
     bag(monkeypatch, work)
     before = (folder_of(work) / "findings.csv").read_bytes()
-    (folder_of(work) / "findings.csv").write_text("spoilt")
+    (folder_of(work) / "findings.csv").write_text("cut")
     bag(monkeypatch, work)
     assert (folder_of(work) / "findings.csv").read_bytes() == before
 
 
 def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
-    with held_by_another_process(folder_of(work)), pytest.raises(WrongUse, match="another run is writing here"):
+    with held_by_another_process(folder_of(work)), pytest.raises(WrongUse, match="wait for it or stop it"):
         bag(monkeypatch, work)
 
 
-def test_runs_replaced_while_they_are_bagged_are_noticed(monkeypatch, work):
-    original = hemorrhage_bag.write_findings
+def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
+    original, refused = hemorrhage_bag.write_findings, []
 
     def replace_a_run(*arguments):
         original(*arguments)
-        make_predictions(work, "crop", toy_config(), "0", 0)
-        path = manifest_path(predictions_path(folder_of(work), "0", 0))
-        facts = json.loads(path.read_text()) | {"sha256": "0" * 64}
-        path.unlink()
-        path.write_text(json.dumps(facts))
+        for place in (run_folder(folder_of(work), "0", 0), store_folder(work, DATA_SET, "crop", "0", 0)):
+            code = "import sys; from pathlib import Path; from hounsfield.core.storage.files import locked\n"
+            code += "with locked(Path(sys.argv[1])): pass"
+            environment = {"PYTHONPATH": str(PROGRAM.parent)}
+            done = subprocess.run([sys.executable, "-c", code, place], env=environment, capture_output=True, text=True)
+            refused.append("another run is reading" in done.stderr)
 
     monkeypatch.setattr(hemorrhage_bag, "write_findings", replace_a_run)
-    with pytest.raises(StaleOutput, match="replaced while"):
-        bag(monkeypatch, work)
-    assert not (folder_of(work) / "bag_manifest.json").exists()
+    bag(monkeypatch, work)
+    assert refused == [True, True]
 
 
 def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(tmp_path):
@@ -279,7 +306,7 @@ def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(tmp_path):
         [sys.executable, PROGRAM, "--config", config, "--work", tmp_path], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: predictions of 10 of 10 runs are missing")
+    assert ended.stderr.startswith(f"error: {tmp_path}/preds/hemorrhage/crop/fold0_epoch0 is missing; make it with: ")
     assert "Traceback" not in ended.stderr
 
 
@@ -327,9 +354,9 @@ def test_the_single_model_is_bagged_but_not_scored(monkeypatch, work, capsys):
 
 
 def test_a_fold_that_does_not_exist_is_refused(monkeypatch, work):
-    with pytest.raises(WrongUse, match="--fold 5"):
+    with pytest.raises(WrongUse, match="fold 5: there are 5"):
         bag(monkeypatch, work, "--fold", "5")
-    with pytest.raises(WrongUse, match="bag it alone"):
+    with pytest.raises(WrongUse, match="take it alone"):
         bag(monkeypatch, work, "--fold", "0", "all")
 
 
@@ -354,7 +381,7 @@ def test_another_data_sets_prior_is_that_of_the_training_set_or_a_half(monkeypat
     train = train[train["split"] == "train"]
     assert read_submission(folder)["ID_lost_any"] == pytest.approx(train["any"].mean(), abs=1e-9)
     assert "2 predicted slices are not in the sample submission" in capsys.readouterr().err
-    slices_path(work, DATA_SET).unlink()
+    shutil.rmtree(data_folder(work, DATA_SET))
     bag(monkeypatch, work, "--apply-to", "own", "--force")
     assert read_submission(folder)["ID_lost_any"] == 0.5
     assert "takes 0.5" in capsys.readouterr().err
@@ -389,11 +416,7 @@ def test_prior_classifier_sequence_and_bag_are_compared_on_held_out_patients(mon
 def test_embeddings_published_without_logits_are_compared_without_a_classifier(monkeypatch, work):
     for fold in range(5):
         for epoch in range(2):
-            store = store_folder(work, DATA_SET, "crop", str(fold), epoch)
-            manifest = json.loads((store / "manifest.json").read_text())
-            del manifest["files"]["logits.npy"]
-            (store / "logits.npy").unlink()
-            write_json(store / "manifest.json", manifest)
+            make_store(work, "crop", str(fold), epoch, logits=False)
             make_predictions(work, "crop", toy_config(), str(fold), epoch)
     bag(monkeypatch, work)
     scores = read_scores(folder_of(work) / "scores.csv").set_index("system")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.command import Command, parse, stage_parser
+from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
 from programs import REPOSITORY
 
@@ -20,8 +20,8 @@ SECTION = "## Where this differs from the published systems, and how to switch"
 
 
 def parsed(config: Path, *options: str) -> Command[HemorrhageConfig]:
-    parser = stage_parser(HemorrhageConfig, "a stage", default_config=DEFAULT_CONFIG)
-    return parse(parser, HemorrhageConfig, default_config=DEFAULT_CONFIG, argv=["--config", str(config), *options])
+    stage = Stage(HemorrhageConfig, "a stage", DEFAULT_CONFIG)
+    return parse(stage_parser(stage), stage, ["--config", str(config), *options])
 
 
 def rows_of_the_first_system() -> list[list[str]]:

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import write_array
-from hounsfield.core.storage.files import write_json
+from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import write_table
-from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path
+from hounsfield.hemorrhage.paths import ROWS, ROWS_SCHEMA, array_path
 from hounsfield.hemorrhage.sequence_batches import (
-    EmbeddingStore,
     build_batch,
     index_series,
+    open_store,
     prediction_batches,
     training_batches,
 )
@@ -35,9 +36,15 @@ def make_store(folder: Path, slices: pd.DataFrame, width: int = 4) -> dict[str, 
     views = {view: generator.normal(size=(len(slices), width)).astype(np.float16) for view in ("identity", "hflip")}
     for view, array in views.items():
         write_array(array_path(folder, view), array)
-    write_table(folder / "rows.parquet", slices, ROWS_SCHEMA)
-    write_json(folder / "manifest.json", {"views": list(views), "width": width})
+    write_table(folder / ROWS, slices, ROWS_SCHEMA)
     return views
+
+
+def store_at(folder: Path) -> Upstream:
+    """What lies there, as finished embeddings."""
+    files = {path.name: {"sha256": file_digest(path)} for path in folder.iterdir()}
+    record = {"files": files, "facts": {"views": ["identity", "hflip"], "width": 4}}
+    return Upstream(folder, folder, record, "sh extract.sh")
 
 
 def test_a_batch_holds_the_mean_over_views_of_each_series_and_says_what_is_padding(tmp_path: Path) -> None:
@@ -45,7 +52,7 @@ def test_a_batch_holds_the_mean_over_views_of_each_series_and_says_what_is_paddi
     views = make_store(tmp_path, slices)
     mean = np.mean([view.astype(np.float32) for view in views.values()], axis=0)
     labels = np.random.default_rng(1).integers(0, 2, (len(slices), 6)).astype(np.float32)
-    store, index = EmbeddingStore(tmp_path, slices), index_series(slices)
+    store, index = open_store(store_at(tmp_path), slices["image_id"]), index_series(slices)
     for front in (True, False):
         batch = build_batch(store, index, np.array([2, 0]), labels, pad_front=front)
         assert batch.is_slice.sum(dim=1).tolist() == [9, 5]
@@ -85,8 +92,10 @@ def test_prediction_batches_hold_every_series_once() -> None:
 
 def test_a_store_of_other_slices_is_refused(tmp_path: Path) -> None:
     make_store(tmp_path, slices_of(LENGTHS))
-    with pytest.raises(BadInput, match=r"its rows are not those of slices\.parquet"):
-        EmbeddingStore(tmp_path, slices_of((5, 1, 9, 3, 2)))
+    with pytest.raises(
+        BadInput, match=r"its rows are not those of slices\.parquet; make it anew: sh extract\.sh --force"
+    ):
+        open_store(store_at(tmp_path), slices_of((5, 1, 9, 3, 2))["image_id"])
 
 
 def test_an_array_of_the_wrong_shape_is_named(tmp_path: Path) -> None:
@@ -94,12 +103,16 @@ def test_an_array_of_the_wrong_shape_is_named(tmp_path: Path) -> None:
     make_store(tmp_path, slices)
     write_array(array_path(tmp_path, "hflip"), np.zeros((3, 4), np.float16))
     with pytest.raises(BadInput, match=r"hflip\.npy: shape \(3, 4\), expected \(18, 4\)"):
-        EmbeddingStore(tmp_path, slices)
+        open_store(store_at(tmp_path), slices["image_id"])
 
 
-def test_a_store_that_was_not_finished_names_the_stage_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"Make them with: sh bin/run_13"):
-        EmbeddingStore(tmp_path, slices_of(LENGTHS))
+def test_an_array_that_is_not_the_one_that_was_written_is_named(tmp_path: Path) -> None:
+    slices = slices_of(LENGTHS)
+    make_store(tmp_path, slices)
+    store = store_at(tmp_path)
+    write_array(array_path(tmp_path, "hflip"), np.zeros((18, 4), np.float16))
+    with pytest.raises(BadInput, match=r"hflip\.npy is not the file that was written"):
+        open_store(store, slices["image_id"])
 
 
 def test_a_series_that_does_not_stand_together_is_refused() -> None:

@@ -123,11 +123,13 @@ def test_validation_and_test_series_share_no_batch_unless_padding_is_inert() -> 
             "split": ["train"] * 5 + ["test"] * 3,
             "series": [0, 0, 1, 2, 2, 3, 4, 4],
             "fold": [0.0, 0, 1, 0, 0, *[np.nan] * 3],
+            "patient_id": ["a", "a", "b", "c", "c", "d", "e", "e"],
         }
     )
     together = training.split_series(slices, "0", packed=True)
     apart = training.split_series(slices, "0", packed=False)
     assert together.train.starts.tolist() == [2]
+    assert together.patients.tolist() == ["b"]
     assert together.validation.tolist() == [True, True, False, True, True, False, False, False]
     assert [index.starts.tolist() for index in together.predicted] == [[0, 3, 5, 6]]
     assert [index.starts.tolist() for index in apart.predicted] == [[0, 3], [5, 6]]
@@ -143,5 +145,5 @@ def test_fp16_computes_in_float16_with_scaled_gradients_as_apex_did() -> None:
 
 def test_float16_on_a_cpu_is_refused_with_the_remedy() -> None:
     with pytest.raises(WrongUse, match=r"--sequence\.precision fp32"):
-        training.refuse_float16_on_cpu(Devices(torch.device("cpu"), rank=0, world=1, half=torch.float16))
-    training.refuse_float16_on_cpu(CPU)
+        training.check_sequence(SequenceConfig(), Devices(torch.device("cpu"), rank=0, world=1, half=torch.float16))
+    training.check_sequence(SequenceConfig(), CPU)

@@ -25,7 +25,7 @@ from hounsfield.competitions.rsna2019.preparation import WINDOWS, window_image
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.imaging.boxes import Box, crop_to_square, resize
 from hounsfield.core.imaging.windows import BRAIN, SUBDURAL, Window, apply_window
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 from hounsfield.hemorrhage.config import ClassifierConfig
 
 WIDTH = 9.0  # inches
@@ -131,7 +131,7 @@ def save_picture(figure: Figure, path: Path, greys: int = 96) -> None:
         palette += bytes(others.getpalette() or ())
     picture = Image.fromarray(index)
     picture.putpalette(palette)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         picture.save(partial, format="PNG", optimize=True)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.command import Command, parse, save_config, stage_parser
+from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
+from hounsfield.core.stages.configuration import save_config
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from programs import REPOSITORY
 
@@ -14,8 +15,8 @@ CONFIGS = sorted((REPOSITORY / "configs" / "stacking").glob("*.yaml"))
 
 
 def parsed(config: Path, *options: str) -> Command[StackingConfig]:
-    parser = stage_parser(StackingConfig, "a stage", default_config=DEFAULT_CONFIG)
-    return parse(parser, StackingConfig, default_config=DEFAULT_CONFIG, argv=["--config", str(config), *options])
+    stage = Stage(StackingConfig, "a stage", DEFAULT_CONFIG)
+    return parse(stage_parser(stage), stage, ["--config", str(config), *options])
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)

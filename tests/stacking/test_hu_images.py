@@ -21,6 +21,7 @@ from hounsfield.stacking.hu_images import BITS, BYTES_PER_PIXEL, HIGHEST, LOWEST
 IMAGES = arrays(
     np.int16, array_shapes(min_dims=2, max_dims=2, min_side=16, max_side=40), elements=st.integers(LOWEST, HIGHEST)
 )
+REMEDY = "sh bin/run_41_stacking_data.sh"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_what_is_kept_is_what_the_three_windows_show() -> None:
 @given(IMAGES)
 def test_every_pixel_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, image: np.ndarray) -> None:
     path = tmp_path_factory.getbasetemp() / "image.jls"
-    found = read_hu(path, store_image(path, encode_hu(image)))
+    found = read_hu(path, store_image(path, encode_hu(image)), remedy="")
     assert found.dtype == np.int16
     assert np.array_equal(found, image)
 
@@ -69,18 +70,18 @@ def test_the_image_lies_in_one_of_many_folders() -> None:
 
 def test_a_missing_and_a_damaged_image_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"absent\.jls is missing; make it with: sh bin/run_41_stacking_data\.sh"):
-        read_hu(tmp_path / "absent.jls", 0)
+        read_hu(tmp_path / "absent.jls", 0, remedy=REMEDY)
     path = tmp_path / "bad.jls"
     encoded = encode_hu(np.zeros((20, 30), np.int16))
     for content in (b"", encoded[:-3], encoded[:12] + b"\xff" + encoded[13:]):
         path.write_bytes(content)
         with pytest.raises(BadInput, match=r"bad\.jls is not the image that was written.*run_41_stacking_data"):
-            read_hu(path, zlib.crc32(encoded))
+            read_hu(path, zlib.crc32(encoded), remedy=REMEDY)
 
 
 @pytest.mark.parametrize("path", [shipped.HEAD_CT, shipped.LOSSY_HEAD_CT], ids=lambda path: path.stem)
 def test_a_real_head_comes_back_and_takes_less_than_the_disk_that_is_asked_for(path: Path, tmp_path: Path) -> None:
     hu = hu_of(read_slice(path.read_bytes()))
     encoded = encode_hu(hu)
-    assert np.array_equal(read_hu(tmp_path / "a.jls", store_image(tmp_path / "a.jls", encoded)), hu)
+    assert np.array_equal(read_hu(tmp_path / "a.jls", store_image(tmp_path / "a.jls", encoded), remedy=""), hu)
     assert 0.05 < len(encoded) / hu.size < BYTES_PER_PIXEL

@@ -13,17 +13,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from first_level import CONFIG, EXPERIMENT, all_tables, arguments_for, make_table, write_stacking_slices
+from first_level import (
+    CONFIG,
+    EXPERIMENT,
+    PLACES,
+    all_tables,
+    arguments_for,
+    make_table,
+    open_slices,
+    write_stacking_slices,
+)
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.submission import ids_of
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, read_manifest, read_predictions
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.stacking.config import Booster, SubmissionConfig
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features, feature_names
-from hounsfield.stacking.paths import boosters_folder, predictions_folder, second_level_path
-from hounsfield.stacking.second_level import EVERY_FOLD, SLICE_COLUMNS, STOPPINGS, open_case, split_folds
+from hounsfield.stacking.paths import PREDICTIONS, boosters_folder, predictions_folder, second_level_folder
+from hounsfield.stacking.second_level import EVERY_FOLD, SLICE_COLUMNS, STOPPINGS, arrange, split_folds
 from hounsfield.stacking.tables import read_stacking_slices
 from programs import run_program
 from synthetic_runs import write_sample
@@ -53,7 +62,11 @@ def average(work: Path, *extra: object, config=CONFIG) -> None:
 
 
 def slices_of(work: Path) -> pd.DataFrame:
-    return read_stacking_slices(work, CONFIG.data_set, EXPERIMENT, SLICE_COLUMNS)
+    return read_stacking_slices(open_slices(work), SLICE_COLUMNS)
+
+
+def read_table_of(work: Path, booster: str, stopping: str) -> pd.DataFrame:
+    return read_predictions(second_level_folder(work, EXPERIMENT, booster, stopping) / PREDICTIONS, LABELS, remedy="")
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -94,7 +107,9 @@ def test_every_labelled_and_every_test_slice_is_predicted_once_in_the_slices_ord
     second_level_work, booster, stopping
 ) -> None:
     slices = slices_of(second_level_work)
-    frame, _ = read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), LABELS, remedy="")
+    frame = read_predictions(
+        second_level_folder(second_level_work, EXPERIMENT, booster, stopping) / PREDICTIONS, LABELS, remedy=""
+    )
     assert list(frame["image_id"]) == list(slices["image_id"])
     assert list(frame["split"]) == [TEST if split == "test" else OUT_OF_FOLD for split in slices["split"]]
 
@@ -113,9 +128,9 @@ def test_importance_names_every_feature_of_every_model(second_level_work, booste
 def test_a_run_that_was_killed_goes_on_with_the_missing_models_and_ends_the_same(
     second_level_work, work, booster, monkeypatch
 ) -> None:
-    from hounsfield.stacking import second_level
+    from hounsfield.stacking import booster_runs
 
-    trained, train = [], second_level.train_booster
+    trained, train = [], booster_runs.train_booster
 
     def killed_at_the_fifth(*arguments, **named):
         if len(trained) == 4:
@@ -125,26 +140,24 @@ def test_a_run_that_was_killed_goes_on_with_the_missing_models_and_ends_the_same
 
     options = ("--booster", booster, "--stopping", "nested")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(second_level, "train_booster", killed_at_the_fifth)
+        patch.setattr(booster_runs, "train_booster", killed_at_the_fifth)
         learn(work, *options)
-    folder, table = (
-        boosters_folder(work, EXPERIMENT, booster, "nested"),
-        second_level_path(work, EXPERIMENT, booster, "nested"),
-    )
+    folder = boosters_folder(work, EXPERIMENT, booster, "nested")
+    table = second_level_folder(work, EXPERIMENT, booster, "nested") / PREDICTIONS
     assert len(list(folder.glob("*.facts.json"))) == 4
     assert not table.exists()
     (folder / "fold2_epidural.facts.json").unlink()  # killed between the model and its facts
     trained.clear()
-    monkeypatch.setattr(second_level, "train_booster", lambda *a, **k: trained.append(1) or train(*a, **k))
+    monkeypatch.setattr(booster_runs, "train_booster", lambda *a, **k: trained.append(1) or train(*a, **k))
     learn(work, *options)
     assert len(trained) == 18 - 3
     assert files_of(folder) == files_of(boosters_folder(second_level_work, EXPERIMENT, booster, "nested"))
-    whole = second_level_path(second_level_work, EXPERIMENT, booster, "nested")
+    whole = second_level_folder(second_level_work, EXPERIMENT, booster, "nested") / PREDICTIONS
     assert table.read_bytes() == whole.read_bytes()
 
 
 def test_a_finished_run_has_nothing_to_do(done, monkeypatch) -> None:
-    monkeypatch.setattr("hounsfield.stacking.second_level.train_booster", None)
+    monkeypatch.setattr("hounsfield.stacking.booster_runs.train_booster", None)
     before = outcome(done)
     learn(done)
     average(done)
@@ -155,7 +168,6 @@ def test_a_model_that_was_damaged_is_trained_again(done) -> None:
     before = outcome(done)
     folder = boosters_folder(done, EXPERIMENT, "lightgbm", "nested")
     (folder / "fold0_any.txt").write_bytes(b"tree")
-    second_level_path(done, EXPERIMENT, "lightgbm", "nested").unlink()
     learn(done, *ONE)
     assert outcome(done) == before
 
@@ -163,7 +175,7 @@ def test_a_model_that_was_damaged_is_trained_again(done) -> None:
 def test_other_settings_are_refused_until_force_is_given(done) -> None:
     settings = replace(CONFIG.second_level, neighbours=2)
     other = replace(CONFIG, second_level=settings)
-    with pytest.raises(StaleOutput, match=r"settings\.neighbours: 9 -> 2"):
+    with pytest.raises(StaleOutput, match=r"neighbours: 9 -> 2"):
         learn(done, *ONE, config=other)
     learn(done, *ONE, "--force", config=other)
     table = pd.read_csv(boosters_folder(done, EXPERIMENT, "lightgbm", "nested") / "importance.csv")
@@ -179,7 +191,8 @@ def test_settings_of_one_library_do_not_make_anothers_models_stale(done) -> None
 
 def test_one_library_alone_trains_nothing_else(work) -> None:
     learn(work, *ONE)
-    assert [path.name for path in (work / "checkpoints" / "stacking" / EXPERIMENT).iterdir()] == ["lightgbm"]
+    trained = {path.name for path in (work / "checkpoints" / "stacking" / EXPERIMENT).iterdir()}
+    assert trained - {network.name for network in CONFIG.networks} == {"lightgbm"}
 
 
 def test_a_library_that_is_not_installed_is_named_and_skipped_only_when_asked(work, monkeypatch) -> None:
@@ -187,9 +200,9 @@ def test_a_library_that_is_not_installed_is_named_and_skipped_only_when_asked(wo
     both = ("--booster", "lightgbm", "catboost", "--stopping", "nested")
     with pytest.raises(MissingInput, match=r"catboost is not installed; .*pip install catboost\nor .*--skip-missing"):
         learn(work, *both)
-    assert not (work / "checkpoints").exists()
+    assert not boosters_folder(work, EXPERIMENT, "lightgbm", "nested").exists()
     learn(work, *both, "--skip-missing")
-    assert second_level_path(work, EXPERIMENT, "lightgbm", "nested").exists()
+    assert (second_level_folder(work, EXPERIMENT, "lightgbm", "nested") / PREDICTIONS).exists()
     with pytest.raises(MissingInput, match="catboost is not installed"):
         learn(work, "--booster", "catboost", "--skip-missing")
     with pytest.raises(MissingInput, match=r"--booster NAME"):
@@ -197,7 +210,7 @@ def test_a_library_that_is_not_installed_is_named_and_skipped_only_when_asked(wo
 
 
 def test_a_missing_table_of_the_first_level_stops_the_second(work) -> None:
-    all_tables(work)[0].path.with_suffix(".json").unlink()
+    (all_tables(work)[0].output.folder / "output.json").unlink()
     with pytest.raises(MissingInput, match="small fold 0 epoch 2"):
         learn(work)
 
@@ -209,16 +222,18 @@ def without_a_class(work: Path, name: str, folds: tuple[int, ...]) -> None:
         return table.assign(**{name: table[name].where(~table["fold"].isin(folds) | table[name].isna(), 0)})
 
     write_stacking_slices(work, change)
-    for table in all_tables(work):
-        make_table(work, table)
+    for place in range(len(PLACES)):
+        make_table(work, place)
 
 
 def test_a_class_without_a_positive_takes_the_prior_of_its_training_part_and_says_so(work, monkeypatch) -> None:
     without_a_class(work, "epidural", (0, 1))
     said: list[str] = []
-    monkeypatch.setattr("hounsfield.stacking.second_level.logger.warning", lambda text, *a: said.append(text % a))
+    monkeypatch.setattr("hounsfield.stacking.booster_runs.logger.warning", lambda text, *a: said.append(text % a))
     learn(work, *ONE)
-    frame, _ = read_predictions(second_level_path(work, EXPERIMENT, "lightgbm", "nested"), LABELS, remedy="")
+    frame = read_predictions(
+        second_level_folder(work, EXPERIMENT, "lightgbm", "nested") / PREDICTIONS, LABELS, remedy=""
+    )
     slices = slices_of(work)
     share = slices.loc[slices["fold"] == 2, "epidural"].mean()
     # fold 0 stops by fold 1 and learns from fold 2; fold 1 learns from fold 0; fold 2 learns from fold 1
@@ -243,7 +258,7 @@ def test_a_missing_label_or_number_is_refused_with_the_file_named(work, column, 
     slices = slices_of(work)
     slices.loc[3, column] = np.nan
     with pytest.raises(BadInput, match=f"^slices of stage 41: {fact}"):
-        open_case(slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
+        arrange(slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
 
 
 def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> None:
@@ -254,7 +269,7 @@ def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> 
     slices.loc[first[::2], ["fold", *CLASSES]] = np.nan
     slices = slices.sort_values(["split", "series", "order"], ascending=[False, True, True], ignore_index=True)
     predictions = np.random.default_rng(0).random((len(slices), 6))
-    case = open_case(slices, predictions, CONFIG.folds, "")
+    case = arrange(slices, predictions, CONFIG.folds, "")
     table = class_features(case.predictions, 5, case.studies, 9)
     study = slices["series"].iloc[case.rows].to_numpy() == long["series"].iloc[0]
     along = predictions[slices.index[slices["series"] == long["series"].iloc[0]], 5]
@@ -265,12 +280,12 @@ def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> 
 
 def test_folds_that_are_left_out_are_neither_learnt_from_nor_predicted(work) -> None:
     learn(work, "--booster", "lightgbm", "--stopping", "scored_fold", "--fold", 0, 2)
-    path = second_level_path(work, EXPERIMENT, "lightgbm", "scored_fold")
-    frame, manifest = read_predictions(path, LABELS, remedy="")
+    path = second_level_folder(work, EXPERIMENT, "lightgbm", "scored_fold") / PREDICTIONS
+    frame = read_predictions(path, LABELS, remedy="")
     slices = slices_of(work)
     assert list(frame["image_id"]) == list(slices.loc[slices["fold"] != 1, "image_id"])
-    assert manifest["settings"]["folds"] == [0, 2]
-    with pytest.raises(WrongUse, match="fold 3: give 0 to 2"):
+    assert not list(boosters_folder(work, EXPERIMENT, "lightgbm", "scored_fold").glob("fold1_*"))
+    with pytest.raises(WrongUse, match="fold 3: there are 3; give 0 to 2"):
         learn(work, "--fold", 3)
 
 
@@ -282,7 +297,9 @@ def test_the_score_table_compares_every_step_and_calls_the_published_one_optimis
     assert list(table["gain_over"]) == ["", *["prior"] * 3, *["cnn_ensemble"] * 5]
     assert "optimistic" in table.loc["second_level_scored_fold", "models"]
     assert "nested" in table.loc["second_level", "models"]
-    assert list(table["ledger"]) == ["out-of-fold"] * 8 + ["early stopping on the scored fold"]
+    assert list(table["ledger"][:4]) == ["out-of-fold"] * 4
+    assert table["ledger"][4:8].str.startswith("second order: ").all()
+    assert table["ledger"].iloc[8].startswith("early stopping on the scored fold; second order: ")
     loss = table["weighted_log_loss"]
     assert loss["prior"] > loss["cnn_ensemble"] > loss["second_level"]
     assert (table["slices"] == slices_of(second_level_work)["fold"].notna().sum()).all()
@@ -290,21 +307,22 @@ def test_the_score_table_compares_every_step_and_calls_the_published_one_optimis
 
 def test_the_ensemble_is_nested_out_of_fold_and_as_published_on_test(second_level_work) -> None:
     folder = predictions_folder(second_level_work, EXPERIMENT)
-    frame, manifest = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
+    frame = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
     for split, stopping in ((OUT_OF_FOLD, "nested"), (TEST, "scored_fold")):
         tables = [
-            read_predictions(second_level_path(second_level_work, EXPERIMENT, booster, stopping), LABELS, remedy="")[0]
+            read_predictions(
+                second_level_folder(second_level_work, EXPERIMENT, booster, stopping) / PREDICTIONS, LABELS, remedy=""
+            )
             for booster in BOOSTERS
         ]
         mean = np.mean([table.loc[table["split"] == split, list(CLASSES)] for table in tables], axis=0)
         np.testing.assert_allclose(frame.loc[frame["split"] == split, list(CLASSES)], mean)
-    assert manifest["early_stopping"] == {OUT_OF_FOLD: "nested", TEST: "scored_fold"}
-    assert read_manifest(folder / "ensemble.parquet", remedy="")["stage"] == "stacking_ensemble"
+    assert json.loads((folder / "output.json").read_text())["facts"]["by_design"]["roles"] == ["upstream"]
 
 
 def test_the_submission_holds_the_ensembles_test_probabilities(second_level_work) -> None:
     folder = predictions_folder(second_level_work, EXPERIMENT)
-    frame, _ = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
+    frame = read_predictions(folder / "ensemble.parquet", LABELS, remedy="")
     test = frame[frame["split"] == TEST]
     with gzip.open(folder / "submission.csv.gz", "rt") as text:
         submission = pd.read_csv(text)
@@ -319,7 +337,7 @@ def test_slices_that_the_sample_asks_for_and_that_have_no_prediction_take_the_tr
     labels = slices.loc[slices["split"] == "train", list(CLASSES)].astype(float)
     images = pd.Series(["ID_lost", *slices.loc[slices["split"] == "test", "image_id"]])
     write_sample(done, list(ids_of(images)))
-    with pytest.raises(StaleOutput, match="sample submission: null -> "):
+    with pytest.raises(StaleOutput, match="sample submission: not used then"):
         average(done)
     average(done, "--force")
     with gzip.open(predictions_folder(done, EXPERIMENT) / "submission.csv.gz", "rt") as text:
@@ -330,7 +348,7 @@ def test_an_ensemble_of_other_models_is_refused(done) -> None:
     lightgbm = replace(CONFIG.second_level.lightgbm, seed=1)
     other_seed = replace(CONFIG, second_level=replace(CONFIG.second_level, lightgbm=lightgbm))
     learn(done, *ONE, "--force", config=other_seed)
-    with pytest.raises(StaleOutput, match=r"lightgbm_nested\.parquet: settings\.lightgbm\.seed: 1 -> 20"):
+    with pytest.raises(StaleOutput, match=r"lightgbm_nested (.|\n)*lightgbm\.seed: 1 -> 20"):
         average(done)
 
 
@@ -340,13 +358,13 @@ def test_as_published_the_submission_takes_its_smallest_label_and_is_clipped_to_
     for clip in (1e-6, 0.4):
         config = replace(CONFIG, submission=SubmissionConfig(clip=clip, missing="smallest"))
         average(done, "--force", config=config)
-        frame, _ = read_predictions(predictions_folder(done, EXPERIMENT) / "ensemble.parquet", LABELS, remedy="")
+        frame = read_predictions(predictions_folder(done, EXPERIMENT) / "ensemble.parquet", LABELS, remedy="")
         smallest = frame.loc[frame["split"] == TEST, list(CLASSES)].to_numpy().min()
         with gzip.open(predictions_folder(done, EXPERIMENT) / "submission.csv.gz", "rt") as text:
             labels = pd.read_csv(text)["Label"]
         np.testing.assert_allclose(labels[:6], max(smallest, clip), atol=1e-9)
         assert labels.between(clip, 1 - clip).all()
-    with pytest.raises(StaleOutput, match=r"settings\.submission\.clip: 0\.4 -> 1e-06"):
+    with pytest.raises(StaleOutput, match=r"submission\.clip: 0\.4 -> 1e-06"):
         average(done, config=replace(config, submission=SubmissionConfig(clip=1e-6, missing="smallest")))
 
 
@@ -354,8 +372,8 @@ def test_as_published_the_submission_takes_its_smallest_label_and_is_clipped_to_
 def no_fold(work: Path) -> Path:
     """What stage 44 starts from when slices without brain are in no fold."""
     write_stacking_slices(work, lambda table: table.assign(fold=table["fold"].where(table["hu_crc32"].notna())))
-    for table in all_tables(work):
-        make_table(work, table)
+    for place in range(len(PLACES)):
+        make_table(work, place)
     return work
 
 
@@ -371,7 +389,9 @@ def test_as_published_slices_without_brain_train_every_model_and_are_never_score
             assert len(facts["learnt_folds"]) == folds
             assert facts["slices_of_no_fold"] == loose.sum()
             assert facts["slices"] == slices["fold"].isin(facts["learnt_folds"]).sum() + loose.sum()
-        frame, _ = read_predictions(second_level_path(no_fold, EXPERIMENT, "xgboost", stopping), LABELS, remedy="")
+        frame = read_predictions(
+            second_level_folder(no_fold, EXPERIMENT, "xgboost", stopping) / PREDICTIONS, LABELS, remedy=""
+        )
         assert list(frame["image_id"]) == list(slices.loc[~loose, "image_id"])
     average(no_fold)
     table = read_scores(predictions_folder(no_fold, EXPERIMENT) / "scores.csv").set_index("system")
@@ -388,18 +408,18 @@ def test_slices_of_no_fold_take_the_minimum_and_are_neighbours_as_all_others(no_
     is_train, seen = slices["split"] == "train", slices["hu_crc32"].notna()
     least = first_level.ensemble[is_train & seen].min(axis=0)
     assert (first_level.ensemble[is_train & ~seen] == least).all()
-    case = open_case(slices, first_level.ensemble, CONFIG.folds, "")
+    case = arrange(slices, first_level.ensemble, CONFIG.folds, "")
     assert (case.folds == EVERY_FOLD).sum() == (is_train & ~seen).sum()
     assert len(case.folds) == len(slices)
     slices.loc[slices.index[is_train & seen][0], "fold"] = np.nan
     with pytest.raises(BadInput, match="1 training slices lack a label or the fold"):
-        open_case(slices, first_level.ensemble, CONFIG.folds, "")
+        arrange(slices, first_level.ensemble, CONFIG.folds, "")
 
 
 def test_the_published_features_are_learnt_from_when_they_are_asked_for(done) -> None:
     published = replace(CONFIG.second_level, before_first="wrapped", study_mean="last_class")
     config = replace(CONFIG, second_level=published)
-    with pytest.raises(StaleOutput, match=r'settings\.before_first: "missing" -> "wrapped"'):
+    with pytest.raises(StaleOutput, match=r'before_first: "missing" -> "wrapped"'):
         learn(done, *ONE, config=config)
     path = boosters_folder(done, EXPERIMENT, "lightgbm", "nested") / "fold0_any.txt"
     before = path.read_bytes()
@@ -410,6 +430,6 @@ def test_the_published_features_are_learnt_from_when_they_are_asked_for(done) ->
 def test_the_second_level_learns_from_what_the_first_level_says_of_the_study(second_level_work) -> None:
     slices = slices_of(second_level_work)
     first_level = read_first_level(all_tables(second_level_work), slices)
-    case = open_case(slices, first_level.ensemble, CONFIG.folds, "")
+    case = arrange(slices, first_level.ensemble, CONFIG.folds, "")
     assert np.isfinite(case.predictions).all()
     assert sorted(case.rows) == list(range(len(slices)))

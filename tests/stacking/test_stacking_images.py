@@ -14,6 +14,7 @@ from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.stacking.config import SE_RESNEXT50, NetworkConfig, PredictionConfig, TrainingConfig
 from hounsfield.stacking.hu_images import encode_hu, hu_path
 from hounsfield.stacking.images import (
+    HuFolder,
     normalise,
     open_prediction_images,
     open_training_images,
@@ -54,7 +55,7 @@ def test_the_windows_clip_hounsfield_units_and_do_not_scale_them() -> None:
 
 
 def test_a_slice_is_three_windows_of_the_networks_size_and_its_six_labels(slices: pd.DataFrame, folder: Path) -> None:
-    images = open_training_images(slices, folder, NETWORK, TrainingConfig())
+    images = open_training_images(slices, HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig())
     assert len(images) == 6
     assert images.image_ids(np.array([5, 0])) == [slices["image_id"][5], slices["image_id"][0]]
     image, labels = images[2, 5]
@@ -67,25 +68,25 @@ def test_a_slice_is_three_windows_of_the_networks_size_and_its_six_labels(slices
 def test_what_is_drawn_depends_on_epoch_and_slice_and_not_on_the_other_slices(
     slices: pd.DataFrame, folder: Path
 ) -> None:
-    images = open_training_images(slices, folder, NETWORK, TrainingConfig())
-    some = open_training_images(slices.iloc[3:], folder, NETWORK, TrainingConfig())
+    images = open_training_images(slices, HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig())
+    some = open_training_images(slices.iloc[3:], HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig())
     assert torch.equal(some[7, 0][0], images[7, 3][0])
     assert torch.equal(images[7, 3][0], images[7, 3][0])
     assert not torch.equal(images[8, 3][0], images[7, 3][0])
 
 
 def test_the_whole_slice_is_the_same_in_every_pass(slices: pd.DataFrame, folder: Path) -> None:
-    images = open_whole_images(slices, folder, NETWORK)
+    images = open_whole_images(slices, HuFolder(folder, "sh remedy"), NETWORK)
     assert torch.equal(images[UNAUGMENTED, 1][0], images[0, 1][0])
     assert images[0, 1][0].shape == (48, 48, 3)
-    training = open_training_images(slices, folder, NETWORK, TrainingConfig())
+    training = open_training_images(slices, HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig())
     assert torch.equal(training[UNAUGMENTED, 1][0], images[0, 1][0])
 
 
 def test_passes_of_prediction_differ_and_have_a_seed_of_their_own(slices: pd.DataFrame, folder: Path) -> None:
-    images = open_prediction_images(slices, folder, NETWORK, PredictionConfig(), 300)
-    again = open_prediction_images(slices, folder, NETWORK, PredictionConfig(), 300)
-    other = open_prediction_images(slices, folder, NETWORK, PredictionConfig(), 301)
+    images = open_prediction_images(slices, HuFolder(folder, "sh remedy"), NETWORK, PredictionConfig(), 300)
+    again = open_prediction_images(slices, HuFolder(folder, "sh remedy"), NETWORK, PredictionConfig(), 300)
+    other = open_prediction_images(slices, HuFolder(folder, "sh remedy"), NETWORK, PredictionConfig(), 301)
     assert torch.equal(images[0, 2][0], again[0, 2][0])
     assert not torch.equal(images[1, 2][0], images[0, 2][0])
     assert not torch.equal(other[0, 2][0], images[0, 2][0])
@@ -108,10 +109,11 @@ def test_training_and_prediction_rotate_every_second_slice(slices: pd.DataFrame,
     hu = np.full((64, 64), 100, np.int16)
     name = f"ID_full_{part}"
     flat = slices.iloc[:1].assign(image_id=name, hu_crc32=store_image(hu_path(folder, name), encode_hu(hu)))
+    source = HuFolder(folder, "sh remedy")
     if part == "training":
-        images = open_training_images(flat, folder, NETWORK, TrainingConfig(noise_probability=0.0))
+        images = open_training_images(flat, source, NETWORK, TrainingConfig(noise_probability=0.0))
     else:
-        images = open_prediction_images(flat, folder, NETWORK, PredictionConfig(noise_probability=0.0), 1)
+        images = open_prediction_images(flat, source, NETWORK, PredictionConfig(noise_probability=0.0), 1)
     rotated = sum(images[number, 0][0].min().item() < 60 for number in range(600))  # a corner is 0 HU, not 80
     assert 250 < rotated < 340  # of 300; the smallest angles show no corner
 
@@ -119,8 +121,10 @@ def test_training_and_prediction_rotate_every_second_slice(slices: pd.DataFrame,
 def test_noise_of_training_and_of_prediction_are_those_of_the_configuration(slices: pd.DataFrame, folder: Path) -> None:
     hu = np.full((64, 64), 100, np.int16)
     flat = slices.iloc[:1].assign(image_id="ID_flat", hu_crc32=store_image(hu_path(folder, "ID_flat"), encode_hu(hu)))
-    training = open_training_images(flat, folder, SE_RESNEXT50, TrainingConfig(rotation=0.0))
-    predicting = open_prediction_images(flat, folder, SE_RESNEXT50, PredictionConfig(rotation=0.0), 1)
+    training = open_training_images(flat, HuFolder(folder, "sh remedy"), SE_RESNEXT50, TrainingConfig(rotation=0.0))
+    predicting = open_prediction_images(
+        flat, HuFolder(folder, "sh remedy"), SE_RESNEXT50, PredictionConfig(rotation=0.0), 1
+    )
     for images, ratio, probability in ((training, 0.06, 0.9), (predicting, 0.05, 0.7)):
         factors = np.array([images[number, 0][0][0, 0, 2].item() / 100 for number in range(120)])
         assert 0.9 * ratio < np.abs(factors - 1).max() <= ratio + 1e-6
@@ -141,6 +145,6 @@ def test_normalised_images_stand_channels_first_and_leave_the_batch_as_it_was() 
 def test_an_image_that_changed_since_it_was_written_is_refused_by_name(tmp_path: Path, slices: pd.DataFrame) -> None:
     path = hu_path(tmp_path, slices["image_id"][0])
     store_image(path, encode_hu(np.zeros((64, 64), np.int16)))
-    images = open_whole_images(slices, tmp_path, NETWORK)
+    images = open_whole_images(slices, HuFolder(tmp_path, "sh remedy"), NETWORK)
     with pytest.raises(BadInput, match=rf"{path.name} is not the image that was written"):
         images[0, 0]

@@ -12,18 +12,16 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.name for path in (REPOSITORY / "bin").glob("run_*.sh"))
 
-# Records its arguments as one line of $CALLS. Asked for an environment it puts a copy of itself there.
+# Records its arguments, and what of CONFIG, WORK, DATA_SET and FOLDS is set, as one line of $CALLS. Asked for an
+# environment it puts a copy of itself there.
 STAND_IN = """#!/bin/sh
-case "$1" in
-    -) cat >/dev/null; exit 0 ;;                # the question whether it satisfies requirements.txt
-    -c) exec "$REAL_PYTHON" "$@" ;;
-esac
-line=
+if [ "$1" = -c ]; then exec "$REAL_PYTHON" "$@"; fi
+line=${CONFIG:+|CONFIG=$CONFIG}${WORK:+|WORK=$WORK}${DATA_SET:+|DATA_SET=$DATA_SET}${FOLDS:+|FOLDS=$FOLDS}
 for argument; do line="$line|$argument"; done
 printf '%s\\n' "${line#?}" >>"$CALLS"
 case "$1 $2 $3" in
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-    "-m pip --version") ;;
+    "-m pip "*) ;;
     "-m uv "*) sleep "${UV_SECONDS:-0}"; exit "${UV_EXIT:-0}" ;;
     *) printf '%s' "${PRINT:-}"; if [ -n "${HANG:-}" ]; then exec sleep 60; fi; exit "${EXIT:-0}" ;;
 esac
@@ -31,7 +29,7 @@ esac
 
 
 class Tree:
-    """A repository with the real bin/, small configurations and no Python program at all."""
+    """A repository with the real bin/ and no Python program at all."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a clone"
@@ -39,10 +37,7 @@ class Tree:
         self.python = folder / "stand in"
         shutil.copytree(REPOSITORY / "bin", self.root / "bin")
         self.write("requirements.txt")
-        self.write("requirements.lock", "one==1\n")
-        self.write("configs/hemorrhage/crop.yaml", "data_set: rsna2019  # the real one\nfolds: [0, 1, 2]\n")
-        self.write("configs/hemorrhage/single.yaml", "data_set: rsna2019\nfolds: [all]\n")
-        self.write("configs/hemorrhage/quickstart.yaml", "data_set: 'phantom'\nfolds:\n# five\n- 0\n- 1\n\n- 2\nx: 1\n")
+        self.write("requirements.lock", "one==1\n    --hash=sha256:0\nuv==2\n    --hash=sha256:1\n")
         self.python.write_text(STAND_IN)
         self.python.chmod(0o755)
 
@@ -90,9 +85,5 @@ class Tree:
         return self.calls_file.read_text().replace(f"{self.root}/", "").replace(str(self.root), "ROOT").splitlines()
 
     def programs(self) -> list[str]:
-        """The names of the programs that ran, with their folds."""
-        found = []
-        for call in self.calls():
-            program, _, folds = call.partition("|--fold|")
-            found.append(" ".join([Path(program.split("|")[0]).stem, *folds.partition("|--")[0].split("|")]).strip())
-        return found
+        """The names of the programs that ran."""
+        return [Path(word).stem for call in self.calls() for word in call.split("|") if word.startswith("scripts/")]

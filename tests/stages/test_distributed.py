@@ -41,7 +41,7 @@ CLASSIFIER, SEQUENCE = "hemorrhage_train_classifier", "hemorrhage_train_sequence
 FOLD = ("--fold", 1)
 NUMBERS = (1, 2, 3)  # of processes
 WEIGHTS = "checkpoints/hemorrhage/several/fold1/epoch1.safetensors"
-PREDICTIONS = "preds/hemorrhage/several/fold1_epoch1.parquet"
+PREDICTIONS = "preds/hemorrhage/several/fold1_epoch1/predictions.parquet"
 # the same sums in another order: float32, through ten steps of Adam
 LOSS_TOLERANCE, WEIGHT_TOLERANCE, PROBABILITY_TOLERANCE = 1e-5, 1e-4, 1e-5
 
@@ -124,7 +124,7 @@ def largest_difference(first: Work, second: Work, name: str) -> float:
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_several_processes_train_the_classifier_as_one_does(classifiers: dict[int, Run], processes: int) -> None:
     """The last batch has two slices: they are shared out unevenly, and of three processes one has none."""
     one, several = classifiers[1], classifiers[processes]
@@ -137,6 +137,7 @@ def test_several_processes_train_the_classifier_as_one_does(classifiers: dict[in
         assert scores[1]["weighted_log_loss"] == pytest.approx(scores[0]["weighted_log_loss"], abs=LOSS_TOLERANCE)
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_change_nothing_in_several_processes(
     classifiers: dict[int, Run], start: Work, tmp_path: Path
 ) -> None:
@@ -145,7 +146,7 @@ def test_parts_of_a_batch_change_nothing_in_several_processes(
     assert largest_difference(classifiers[1].work, parts.work, WEIGHTS) < WEIGHT_TOLERANCE
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_several_processes_train_the_sequence_network_as_one_does(sequences: dict[int, Run], processes: int) -> None:
     """The series differ in length, and the last batch has but one: all processes but one have none."""
     one, several = sequences[1], sequences[processes]
@@ -155,6 +156,7 @@ def test_several_processes_train_the_sequence_network_as_one_does(sequences: dic
     assert largest_difference(one.work, several.work, weights) < WEIGHT_TOLERANCE
 
 
+@pytest.mark.slow
 def test_padding_counts_as_published_however_a_batch_is_shared_out(extracted: Work, tmp_path: Path) -> None:
     """A batch of seven has one series longer than the others, in one process's share alone."""
     published = ("--sequence.packed", "false", "--sequence.batch_size", 7, "--embedding.epochs", "[1]")
@@ -179,15 +181,15 @@ def test_any_number_of_processes_extracts_and_predicts_to_the_same_bytes(
         run_on(work, processes, SEQUENCE, "--apply-to", "own")
         run_program("hemorrhage_bag", *work.arguments, *FOLD, "--apply-to", "own")
         found[processes] = files(work, "data/own/embeddings", "preds/hemorrhage/several/own")
-    assert {f"preds/hemorrhage/several/own/{name}" for name in ("submission.csv.gz", "fold1_epoch0.parquet")} < set(
-        found[1]
-    )
+    assert {
+        f"preds/hemorrhage/several/own/{name}" for name in ("submission.csv.gz", "fold1_epoch0/predictions.parquet")
+    } < set(found[1])
     assert sum(name.endswith(".npy") for name in found[1]) == 2 * 3
     assert differing(found[2], found[1]) == set()
     assert differing(found[3], found[1]) == set()
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_predictions_of_networks_trained_by_several_have_the_same_rows(
     sequences: dict[int, Run], processes: int
 ) -> None:
@@ -208,6 +210,7 @@ def test_predictions_of_networks_trained_by_several_have_the_same_rows(
 # ---- death of a process --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_after_the_death_of_one_of_three_the_same_command_ends_with_the_same_bytes(
     classifiers: dict[int, Run], start: Work, tmp_path: Path
 ) -> None:
@@ -238,6 +241,7 @@ def run_stages(tree: Tree, stage: str, work: Work, variables: list[dict[str, str
                 process.wait()
 
 
+@pytest.mark.slow
 def test_a_stage_survives_the_death_of_a_process_with_restarts_or_when_it_is_called_again(
     sequences: dict[int, Run], extracted: Work, tmp_path: Path
 ) -> None:
@@ -256,6 +260,7 @@ def test_a_stage_survives_the_death_of_a_process_with_restarts_or_when_it_is_cal
     assert differing(files(work, "checkpoints", "preds"), expected) == set()
 
 
+@pytest.mark.slow
 def test_two_machines_train_as_two_processes_of_one(classifiers: dict[int, Run], start: Work, tmp_path: Path) -> None:
     """Two calls of the stage, as on two machines that share a folder."""
     tree, work = Tree(tmp_path), work_at(tmp_path / "work", Path(start.arguments[1]))

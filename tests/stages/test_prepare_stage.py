@@ -135,8 +135,11 @@ def test_a_new_file_is_prepared_without_preparing_the_others_again(tmp_path: Pat
     assert rows["path"].tolist() == ["0.dcm", "1.dcm", "2.dcm", "3.dcm", "new.dcm"]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     (images / "0.dcm").unlink()
-    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    with pytest.raises(StaleOutput, match="files: another content"):
+        run_program("rsna2019_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments, "--force")
     assert table(work, "own")["path"].tolist() == ["1.dcm", "2.dcm", "3.dcm", "new.dcm"]
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
 
 
 def test_other_settings_are_refused_until_forced(tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_other_settings_are_refused_until_forced(tmp_path: Path) -> None:
     work = work_at(tmp_path / "work")
     arguments = ("--images", tmp_path / "ct", "--data_set", "own", "--jobs", 1)
     run_program("rsna2019_prepare", *work.arguments, *arguments)
-    with pytest.raises(StaleOutput, match=r"settings\.jpeg_quality: 95 -> 80"):
+    with pytest.raises(StaleOutput, match=r"jpeg_quality: 95 -> 80"):
         run_program("rsna2019_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80)
     run_program("rsna2019_prepare", *work.arguments, *arguments, "--prepare.jpeg_quality", 80, "--force")
 
@@ -279,10 +282,10 @@ def test_a_file_that_changed_and_came_back_is_not_lost(tmp_path: Path) -> None:
     expected = next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes()
     path.write_bytes(ct_file(PIXELS[::-1].copy()))
     os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns + 10**9))
-    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments, "--force")
     path.write_bytes(ct_file())
     os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
-    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    run_program("rsna2019_prepare", *work.arguments, *arguments, "--force")
     assert len(table(work, "own")) == 1
     assert next((work.folder / "data/own/images").rglob("*.jpg")).read_bytes() == expected
 
@@ -311,3 +314,11 @@ def test_a_pixel_at_the_top_of_sixteen_bits_is_a_pixel_like_any_other(tmp_path: 
     work, arguments = own(tmp_path, a=ct_file(stored, PixelRepresentation=1, BitsStored=16, RescaleIntercept=0))
     run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert table(work, "own")["hu_max"].tolist() == [32767]
+
+
+def test_a_folder_is_named_once_and_then_remembered(tmp_path: Path) -> None:
+    work, arguments = own(tmp_path, a=ct_file())
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    (tmp_path / "ct" / "b").write_bytes(ct_file(ImagePositionPatient=[0, 0, 5]))
+    run_program("rsna2019_prepare", *work.arguments, "--data_set", "own", "--jobs", 1)
+    assert sorted(table(work, "own")["path"]) == ["a", "b"]

@@ -149,7 +149,7 @@ def test_no_stage_tells_anything_of_a_header_and_no_refused_image_gets_an_answer
         for program in ("train_classifier", "extract_embeddings", "train_sequence"):
             run_program(f"hemorrhage_{program}", *work.arguments, "--fold", 0)
         run_program("hemorrhage_bag", *work.arguments, "--fold", 0)
-        run_program("hemorrhage_embedding_archive", "export", *work.arguments)
+        run_program("hemorrhage_export_embeddings", *work.arguments, "--fold", 0)
     output = capfd.readouterr()
     assert_nothing_is_told(work.folder, output.out + output.err + caplog.text)
     answered(work)

@@ -19,11 +19,13 @@ from shell_tree import Tree
 from conftest import Work, copy_work, work_at
 from dicom_files import ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import PREPARE
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake import prepare_files
 from hounsfield.core.intake.journal import Journal
+from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking import preparation
 from hounsfield.stacking.hu_images import hu_path, read_hu
@@ -97,7 +99,7 @@ def test_every_slice_that_shows_brain_is_stored_in_hounsfield_units(stored: Work
         for row in kept.iloc[::3].itertuples():
             slice_ = read_slice(archive.read(row.path))
             expected = np.clip(np.rint(slice_.stored * slice_.slope + slice_.intercept), -150, 230)
-            found = read_hu(hu_path(stored.folder / DATA / "hu", row.image_id), int(row.hu_crc32))
+            found = read_hu(hu_path(stored.folder / DATA / "hu", row.image_id), int(row.hu_crc32), remedy="")
             assert np.array_equal(found, expected)
 
 
@@ -157,14 +159,16 @@ def test_a_slice_that_was_prepared_anew_with_other_values_is_stored_anew(changin
     mean = float(slice_.stored.mean()) * slice_.slope + slice_.intercept
     rows.loc[repaired, ["intercept_repaired", "hu_mean"]] = [False, np.float32(mean)]
     before = images(changing)
-    write_table(path, rows, SLICE_SCHEMA)
-    with pytest.raises(StaleOutput, match=r"inputs\.slices"):
+    with output(path.parent, Provenance(PREPARE, {"fold_count": 2}, {}), force=True, remedy="", extends=True) as out:
+        write_table(path, rows, SLICE_SCHEMA)
+        out.finish([path.name])
+    with pytest.raises(StaleOutput, match=r"data set"):
         run_stage(changing, phantom_archive)
     run_stage(changing, phantom_archive, "--force")
     after = images(changing)
     assert [name for name in after if after[name] != before[name]] == [rows["image_id"][repaired]]
     found = table(changing).set_index("image_id")["hu_crc32"][rows["image_id"][repaired]]
-    hu = read_hu(hu_path(changing.folder / DATA / "hu", rows["image_id"][repaired]), int(found))
+    hu = read_hu(hu_path(changing.folder / DATA / "hu", rows["image_id"][repaired]), int(found), remedy="")
     assert np.array_equal(hu, np.clip(np.rint(slice_.stored * slice_.slope + slice_.intercept), -150, 230))
 
 
@@ -180,7 +184,7 @@ def test_files_that_changed_or_were_damaged_since_cost_themselves_alone(
     shutil.copy(unpacked / other["path"], unpacked / changed["path"])
     (unpacked / cut["path"]).write_bytes((unpacked / cut["path"]).read_bytes()[:-1000])
     run_stage(work, unpacked)
-    rejected = pd.read_csv(work.folder / DATA / "hu_rejected.csv").set_index("path")
+    rejected = pd.read_csv((work.folder / TABLE).with_name("hu_rejected.csv")).set_index("path")
     assert rejected["reason"].to_dict() == {changed["path"]: "not_as_prepared", cut["path"]: "pixel_data_short"}
     assert "prepare it again" in rejected["message"][changed["path"]]
     found = table(work).set_index("image_id")["hu_crc32"]
@@ -228,7 +232,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
 
 def test_other_settings_are_refused_until_forced_and_the_images_are_kept(changing: Work, phantom_archive: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (changing.folder / DATA / "hu").rglob("*.jls")}
-    with pytest.raises(StaleOutput, match=r"settings\.fold_count: 2 -> 3"):
+    with pytest.raises(StaleOutput, match=r"fold_count: 2 -> 3"):
         run_stage(changing, phantom_archive, "--data.fold_count", 3)
     run_stage(changing, phantom_archive, "--data.fold_count", 3, "--force")
     assert set(table(changing)["fold"].dropna()) <= {0, 1, 2}
@@ -238,7 +242,7 @@ def test_other_settings_are_refused_until_forced_and_the_images_are_kept(changin
 def test_two_runs_on_one_data_set_are_refused(stored: Work, phantom_archive: Path) -> None:
     with (
         held_by_another_process(stored.folder / DATA / "hu"),
-        pytest.raises(WrongUse, match="another run is writing here"),
+        pytest.raises(WrongUse, match="another run is reading or writing here"),
     ):
         run_stage(stored, phantom_archive)
 
@@ -249,7 +253,7 @@ def test_two_sources_are_refused(stored: Work, phantom_archive: Path) -> None:
 
 
 def test_without_preparation_the_remedy_is_named(tmp_path: Path, phantom_archive: Path) -> None:
-    with pytest.raises(MissingInput, match=r"slices\.parquet is missing.*run_01_prepare_data"):
+    with pytest.raises(MissingInput, match=r"phantom is missing; .*run_01_prepare_data\.sh"):
         run_stage(work_at(tmp_path, CONFIG), phantom_archive)
 
 
@@ -267,7 +271,7 @@ def test_a_file_that_kills_its_decoder_costs_itself_alone(
                 yield refuse(file) if len(calls) == 5 else work([file])
 
     run_stage(work, phantom_archive, run=die_on_the_fifth)
-    rejected = pd.read_csv(work.folder / DATA / "hu_rejected.csv")
+    rejected = pd.read_csv((work.folder / TABLE).with_name("hu_rejected.csv"))
     assert rejected["reason"].tolist() == ["decoder_died"]
     assert rejected["path"].tolist() == [calls[4].file.label]
     assert table(work).set_index("image_id").loc[[calls[4].facts[0]], "hu_crc32"].isna().all()
@@ -285,18 +289,7 @@ def test_a_file_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
     assert pd.read_parquet(work.folder / "data/own/stacking/mini_stacking/slices.parquet")["hu_crc32"].notna().all()
 
 
-def test_the_stage_names_what_makes_its_input_and_takes_the_archive(tmp_path: Path) -> None:
+def test_the_shell_stage_takes_the_archive(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
-    tree.write("configs/stacking/se_resnext.yaml", "data_set: rsna2019\nfolds: [0]\n")
-    tree.write("configs/stacking/quickstart.yaml", "data_set: phantom\nfolds: [0]\n")
-    missing = tree.run("run_41_stacking_data.sh", CONFIG="configs/stacking/quickstart.yaml")
-    assert missing.returncode == 2
-    assert missing.stderr == (
-        "data/phantom/slices.parquet is missing; make it with: DATA_SET='phantom' sh bin/run_01_prepare_data.sh\n"
-    )
-    tree.write("data/rsna2019/slices.parquet")
     assert tree.run("run_41_stacking_data.sh", "--jobs", "3", ARCHIVE="/a disk/rsna.zip").returncode == 0
-    assert tree.calls() == [
-        "scripts/stacking_data.py|--config|configs/stacking/se_resnext.yaml|--work|ROOT|--data_set|rsna2019"
-        "|--archive|/a disk/rsna.zip|--jobs|3"
-    ]
+    assert tree.calls() == ["scripts/stacking_data.py|--archive|/a disk/rsna.zip|--jobs|3"]

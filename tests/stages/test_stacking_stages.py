@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import pandas as pd
 import pytest
 from processes import run_together
 
+from bagged_submission import TABLES
 from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.predictions import read_predictions, write_predictions
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from programs import REPOSITORY, run_program
@@ -69,11 +74,11 @@ def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(
     slices = slices[slices["hu_crc32"].notna()]
     for fold in (0, 1):
         path = predicted.folder / PREDS / "byobnet" / f"fold{fold}_epoch1" / "predictions.parquet"
-        table, manifest = read_predictions(path, LABELS, remedy="")
+        table = read_predictions(path, LABELS, remedy="")
         held_out = slices[(slices["fold"] == fold) | (slices["split"] == "test")]
         assert table["image_id"].tolist() == held_out["image_id"].tolist()
         assert (table["split"] == "test").tolist() == (held_out["split"] == "test").tolist()
-        assert manifest["fold"] == fold
+        assert read_record(path.parent)["settings"]["fold"] == fold
 
 
 def test_killed_training_and_prediction_go_on_to_the_same_bytes(
@@ -124,7 +129,7 @@ def test_training_settings_that_changed_are_refused_by_both_stages(predicted: Wo
     changed = ("--training.learning_rate", "0.5", *NETWORKS)
     with pytest.raises(StaleOutput, match=r"learning_rate: 0\.001 -> 0\.5"):
         run_program("stacking_train", *predicted.arguments, *changed)
-    with pytest.raises(StaleOutput, match=r"trained otherwise \(learning_rate: 0\.001 -> 0\.5\)"):
+    with pytest.raises(StaleOutput, match=r"learning_rate: 0\.001 -> 0\.5(.|\n)*run_42_\S+ .*--force"):
         run_program("stacking_predict", *predicted.arguments, *changed)
 
 
@@ -158,10 +163,10 @@ def test_prediction_has_a_precision_of_its_own(copy: Work, predicted: Work) -> N
     found = {}
     for precision in ("fp32", "bf16"):
         run_program("stacking_predict", *copy.arguments, *one, "--prediction.precision", precision, "--force")
-        table, manifest = read_predictions(copy.folder / PREDS / path, LABELS, remedy="")
-        assert manifest["settings"]["precision"] == precision
+        table = read_predictions(copy.folder / PREDS / path, LABELS, remedy="")
+        assert read_record((copy.folder / PREDS / path).parent)["settings"]["precision"] == precision
         found[precision] = table[list(CLASSES)].to_numpy()
-    whole, _ = read_predictions(predicted.folder / PREDS / path, LABELS, remedy="")
+    whole = read_predictions(predicted.folder / PREDS / path, LABELS, remedy="")
     np.testing.assert_array_equal(found["fp32"], whole[list(CLASSES)].to_numpy())  # `auto` on a CPU
     assert 0 < np.abs(found["bf16"] - found["fp32"]).max() < 0.1
 
@@ -187,23 +192,28 @@ def test_the_last_partial_batch_is_dropped_when_asked(copy: Work, monkeypatch: p
 def test_an_unknown_network_or_fold_is_named(predicted: Work) -> None:
     with pytest.raises(WrongUse, match="--network vgg: the configuration has resnet, byobnet"):
         run_program("stacking_train", *predicted.arguments, "--network", "vgg")
-    with pytest.raises(WrongUse, match="fold 7: give 0 to 1"):
+    with pytest.raises(WrongUse, match="fold 7: there are 2; give 0 to 1"):
         run_program("stacking_predict", *predicted.arguments, "--fold", 7)
 
 
 def test_prediction_without_training_names_the_stage(copy: Work) -> None:
-    with pytest.raises(MissingInput, match=r"epoch0\.safetensors is missing; make it with: sh bin/run_42_"):
+    with pytest.raises(MissingInput, match=r"resnet/fold0 is missing; make it with: .*bin/run_42_"):
         run_program("stacking_predict", *copy.arguments)
 
 
-def system(folder: Path, rows: pd.DataFrame, seed: int, table: str) -> Path:
+def system(work: Work, name: str, stage: str, seed: int, change: Callable = lambda frame: frame) -> Path:
     """A system's finished predictions: the truth, more or less."""
+    data = open_data_set(work.folder, "phantom", str)
+    rows = read_slices(data)
     rng = np.random.default_rng(seed)
     truth = rows[list(CLASSES)].fillna(0).to_numpy(np.float64)
     frame = pd.DataFrame((0.6 * truth + 0.2 + rng.uniform(-0.15, 0.15, truth.shape)), columns=list(CLASSES))
     frame.insert(0, "image_id", rows["image_id"].to_numpy())
     frame.insert(1, "split", np.where(rows["split"] == "test", "test", "out-of-fold"))
-    write_predictions(folder / table, LABELS, frame, {"data_set": "phantom"})
+    folder = work.folder / "preds" / name
+    with output(folder, Provenance(stage, {}, {"data set": data.as_input()}), force=True, remedy="") as out:
+        write_predictions(folder / TABLES[stage], LABELS, change(frame))
+        out.finish([TABLES[stage]], learned=Ledger.nobody())
     return folder
 
 
@@ -212,9 +222,8 @@ def two_systems(tmp_path: Path, prepared: Work) -> tuple[Work, list[Path]]:
     """Two finished systems on the phantoms."""
     work = work_at(tmp_path / "work")
     copy_work(prepared, work)
-    rows = pd.read_parquet(work.folder / "data/phantom/slices.parquet")
-    names = (("hemorrhage/one", "bag.parquet"), ("stacking/two", "ensemble.parquet"))
-    return work, [system(work.folder / "preds" / name, rows, seed, table) for seed, (name, table) in enumerate(names)]
+    named = zip(("hemorrhage/one", "stacking/two"), TABLES, strict=True)
+    return work, [system(work, name, stage, seed) for seed, (name, stage) in enumerate(named)]
 
 
 def bag(work: Work, *arguments: object) -> None:
@@ -229,7 +238,7 @@ def test_a_bag_of_systems_is_their_weighted_mean_and_is_scored_beside_them(
     folder = work.folder / "preds" / "bags" / "hemorrhage_one_and_stacking_two"
     found = pd.read_csv(folder / "submission.csv.gz").set_index("ID")["Label"]
     tables = [
-        read_predictions(path, LABELS, remedy="")[0].set_index("image_id")
+        read_predictions(path, LABELS, remedy="").set_index("image_id")
         for path in (folders[0] / "bag.parquet", folders[1] / "ensemble.parquet")
     ]
     image = tables[0].index[tables[0]["split"] == "test"][0]
@@ -249,17 +258,17 @@ def test_fitted_weights_are_written_and_the_blend_is_scored_on_other_patients(
     bag(work, "--runs", *folders, "--fit-weights", "--name", "both")
     scores = pd.read_csv(work.folder / "preds/bags/both/scores.csv")
     assert scores["models"].iloc[2] == "weights fitted on other patients than those scored"
-    text = (work.folder / "preds/bags/both/weights.json").read_text()
-    assert '"fitted": true' in text
-    assert "hemorrhage/one" in text
+    assert scores["ledger"].iloc[2].startswith("weights fitted on predictions")
+    record = read_record(work.folder / "preds/bags/both")
+    assert record["settings"]["fitted"]
+    assert set(record["facts"]["weights"]) == {"hemorrhage/one", "stacking/two"}
 
 
 def test_systems_with_different_test_slices_are_refused_naming_them(two_systems: tuple[Work, list[Path]]) -> None:
     work, folders = two_systems
-    table, _ = read_predictions(folders[1] / "ensemble.parquet", LABELS, remedy="")
+    table = read_predictions(folders[1] / "ensemble.parquet", LABELS, remedy="")
     missing = table["image_id"][table["split"] == "test"].iloc[0]
-    others = table[table["image_id"] != missing]
-    write_predictions(folders[1] / "ensemble.parquet", LABELS, others, {"data_set": "phantom"})
+    system(work, "stacking/two", list(TABLES)[1], 1, lambda frame: frame[frame["image_id"] != missing])
     with pytest.raises(BadInput, match=rf"1 test rows of the other runs are missing here.*{missing}"):
         bag(work, "--runs", *folders)
 
@@ -278,5 +287,5 @@ def test_weights_that_are_no_weights_are_wrong_use(
 
 def test_a_folder_without_predictions_names_the_stages_that_make_them(two_systems: tuple[Work, list[Path]]) -> None:
     work, folders = two_systems
-    with pytest.raises(MissingInput, match=r"run_15_bagged_submission\.sh.*run_45_stacking_ensemble\.sh"):
+    with pytest.raises(MissingInput, match=r"run_15_bagged_submission\.sh(.|\n)*run_45_stacking_ensemble\.sh"):
         bag(work, "--runs", folders[0], work.folder / "preds")

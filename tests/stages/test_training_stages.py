@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def outputs(work: Work) -> dict[str, bytes]:
 
 
 def predictions(work: Work, fold: int = 0, epoch: int = 1) -> pd.DataFrame:
-    return pd.read_parquet(work.folder / f"preds/hemorrhage/mini/fold{fold}_epoch{epoch}.parquet")
+    return pd.read_parquet(work.folder / f"preds/hemorrhage/mini/fold{fold}_epoch{epoch}/predictions.parquet")
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_every_stage_leaves_what_the_next_one_reads(finished: Work) -> None:
 def test_no_training_state_is_left_behind_by_a_finished_run(finished: Work) -> None:
     assert list(finished.folder.rglob("state*.pt")) == []
     assert list(finished.folder.rglob("*.partial")) == []
-    assert list(finished.folder.rglob("*.blocks")) == []
+    assert list(finished.folder.rglob("unfinished")) == []
 
 
 def test_validation_patients_are_the_same_for_the_classifier_and_the_sequence_network(finished: Work) -> None:
@@ -139,7 +140,7 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
     run_program("hemorrhage_train_sequence", *copy.arguments, "--fold", 0)
     found, expected = outputs(copy), outputs(finished)
     assert {name for name in found if found[name] != expected[name]} == set()
-    assert "preds/hemorrhage/mini/fold0_epoch1.parquet" in found
+    assert "preds/hemorrhage/mini/fold0_epoch1/predictions.parquet" in found
 
 
 def test_the_number_of_loader_workers_does_not_matter(copy: Work, finished: Work) -> None:
@@ -160,7 +161,7 @@ def test_a_request_to_stop_saves_the_state_and_ends_with_143(copy: Work, monkeyp
     with pytest.raises(SystemExit) as ended:
         run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
     assert ended.value.code == 143
-    assert (copy.folder / "checkpoints/hemorrhage/mini/fold0/state.pt").exists()
+    assert (copy.folder / "checkpoints/hemorrhage/mini/fold0/unfinished/state.pt").exists()
 
 
 @pytest.mark.parametrize("choice", [("crop", "false"), ("crop_boxes", "jpeg")])
@@ -171,9 +172,7 @@ def test_the_crop_of_the_embeddings_is_the_checkpoints_and_not_the_configuration
     run_program("hemorrhage_train_classifier", *other_crop, "--fold", 0)
     run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)  # says nothing of crop
     first = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
-    work = copy.folder / "data/phantom/embeddings"
-    for path in sorted(work.rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
+    shutil.rmtree(copy.folder / "data/phantom/embeddings")
     run_program("hemorrhage_extract_embeddings", *other_crop, "--fold", 0)
     again = outputs(copy)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
     assert first == again != outputs(finished)["data/phantom/embeddings/mini/fold0/epoch0/identity.npy"]
@@ -190,11 +189,11 @@ def test_embeddings_are_stored_in_float32_on_request(copy: Work, finished: Work)
 
 
 def test_changed_settings_are_refused_saying_what_differs(finished: Work) -> None:
-    with pytest.raises(StaleOutput, match=r"settings\.learning_rate: 0\.001 -> 0\.5"):
+    with pytest.raises(StaleOutput, match=r"learning_rate: 0\.001 -> 0\.5"):
         run_program("hemorrhage_train_classifier", *finished.arguments, "--classifier.learning_rate", 0.5)
-    with pytest.raises(StaleOutput, match=r"settings\.views"):
+    with pytest.raises(StaleOutput, match=r"views: "):
         run_program("hemorrhage_extract_embeddings", *finished.arguments, "--embedding.views", "[identity]")
-    with pytest.raises(StaleOutput, match=r"settings\.packed: true -> false"):
+    with pytest.raises(StaleOutput, match=r"packed: true -> false"):
         run_program("hemorrhage_train_sequence", *finished.arguments, "--sequence.packed", "false")
 
 
@@ -225,18 +224,18 @@ def test_a_damaged_image_stops_training_by_name(copy: Work) -> None:
 @pytest.mark.parametrize(
     ("program", "arguments", "error", "message"),
     [
-        ("hemorrhage_train_classifier", ("--fold", 7), WrongUse, "--fold 7: give 0 to 1, or all"),
+        ("hemorrhage_train_classifier", ("--fold", 7), WrongUse, "fold 7: there are 2; give 0 to 1, or all"),
         (
             "hemorrhage_extract_embeddings",
             ("--fold", 0),
             MissingInput,
-            r"epoch0\.safetensors is missing; make it with: sh",
+            r"mini/fold0 is missing; make it with: CONFIG=\S+ FOLDS=0 WORK=\S+ sh \S*run_12_",
         ),
         (
             "hemorrhage_train_sequence",
             ("--fold", 0),
             MissingInput,
-            r"no whole embeddings there\. Make them with: sh bin/run_13",
+            r"embeddings/mini/fold0/epoch0 is missing; make it with: CONFIG=\S+ FOLDS=0 WORK=\S+ sh \S*run_13_",
         ),
         (
             "hemorrhage_train_sequence",
@@ -281,6 +280,25 @@ def test_the_single_model_trains_on_everything_and_ends_with_a_submission(copy: 
         run_program(program, *copy.arguments, "--fold", "all")
     run_program("hemorrhage_bag", *copy.arguments, "--fold", "all")
     folder = copy.folder / "preds/hemorrhage/mini"
-    assert set(pd.read_parquet(folder / "foldall_epoch0.parquet")["split"]) == {"test"}
+    assert set(pd.read_parquet(folder / "foldall_epoch0/predictions.parquet")["split"]) == {"test"}
     assert (folder / "foldall/submission.csv.gz").exists()
     assert len(pd.read_csv(folder / "foldall/scores.csv")) == 0
+
+
+def test_another_data_set_is_not_predicted_by_a_network_on_another_classifiers_embeddings(
+    finished: Work, tmp_path: Path
+) -> None:
+    """The embeddings that the network was trained on are gone: what they were made by stands in its record."""
+    work = work_at(tmp_path / "work")
+    copy_work(finished, work)
+    shutil.copytree(work.folder / "data/phantom", work.folder / "data/own", ignore=shutil.ignore_patterns("embeddings"))
+    other = ("--fold", 0, "--classifier.learning_rate", 0.01)
+    run_program("hemorrhage_train_classifier", *work.arguments, *other, "--force")
+    shutil.rmtree(work.folder / "data/phantom/embeddings")
+    run_program("hemorrhage_extract_embeddings", *work.arguments, *other, "--apply-to", "own")
+    with pytest.raises(StaleOutput, match=r"sequence_epoch0 was trained on embeddings by another classifier"):
+        run_program("hemorrhage_train_sequence", *work.arguments, *other, "--apply-to", "own")
+    with pytest.raises(StaleOutput, match=r"was made from something else(.|\n)*hidden_units: 16 -> 8"):
+        run_program(
+            "hemorrhage_train_sequence", *work.arguments, *other, "--apply-to", "own", "--sequence.hidden_units", 8
+        )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hounsfield.competitions.rsna2019.config import PrepareConfig
-from hounsfield.core.stages.command import REPOSITORY, plain
+from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.configuration import plain
 from hounsfield.core.training.precision import Precision
 
 View = Literal["identity", "hflip", "transpose"]
@@ -90,6 +91,6 @@ def extracted_epochs(config: HemorrhageConfig) -> tuple[int, ...]:
 
 
 def sequence_settings(config: HemorrhageConfig) -> dict[str, object]:
-    """What the predictions of stage 14 depend on, beside their inputs; written into their manifest."""
+    """What a sequence network depends on, beside its inputs."""
     settings = {k: v for k, v in plain(config.sequence).items() if k not in ("save_every", "keep_epochs")}
     return {**settings, "seed": config.seed}

@@ -8,52 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.results import prior_predictions
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
-from hounsfield.core.evaluation.predictions import Rows, mean_of_tables, read_manifest
+from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.evaluation.scores import System
-from hounsfield.core.stages.outputs import differences
+from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
+from hounsfield.core.stages.upstream import RemedyOf, Upstream, check_made, require
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.core.storage.files import file_digest, read_json
-from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs, sequence_settings
-from hounsfield.hemorrhage.paths import (
-    EXTRACT,
-    LOGITS,
-    TRAIN_SEQUENCE,
-    array_path,
-    predictions_folder,
-    predictions_path,
-    store_folder,
-)
+from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
+from hounsfield.hemorrhage.config import extracted_epochs
+from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, PREDICTIONS, TRAIN_CLASSIFIER, TRAIN_SEQUENCE
+from hounsfield.hemorrhage.sequence_run import SequenceRun
 
-TABLE_COLUMNS = ("image_id", "split", "series", "order", "patient_id", "fold", *CLASSES)  # of slices.parquet
+TABLE_COLUMNS = ("image_id", "split", "series", "order", "patient_id", "path", "fold", *CLASSES)
 NEIGHBOUR, CENTRE = 0.6, 1.8  # weights of the rolling mean over 3 slices (2nd place); their sum is 3
-SHOWN = 10  # lines of a listing in a message
+LOGITS_FILE = f"{LOGITS}.npy"
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run: which it is, its table of predictions, and the embeddings that it was made from."""
+class BaggedRun:
+    """One run: which it is, its predictions, and the embeddings that they were made from."""
 
     experiment: str
     fold: str
     epoch: int  # of the classifier
-    table: Path
-    store: Path
+    predictions: Upstream
+    embeddings: Upstream
 
     @property
     def name(self) -> str:
-        """Short and unique, for manifests."""
-        return f"{self.experiment}/fold{self.fold}_epoch{self.epoch}"
+        """Short and unique, for provenances and messages."""
+        return f"{self.experiment} fold {self.fold} epoch {self.epoch}"
 
 
 @dataclass(frozen=True)
@@ -65,89 +57,55 @@ class Bag:
     sequences: dict[str, np.ndarray]  # by experiment: (M, C), the run of the last classifier epoch alone
 
 
-def expected_runs(
-    work: Path, data_set: str, experiments: Mapping[str, HemorrhageConfig], folds: Sequence[str]
-) -> list[Run]:
-    """Every run that belongs into the bag, in a fixed order. What else lies in the folders does not matter."""
+def expected_runs(commands: Mapping[str, HemorrhageCommand], data: Upstream, folds: Sequence[str]) -> list[BaggedRun]:
+    """Every run that belongs into the bag, in a fixed order. What else lies in the folders does not matter.
+
+    commands: by experiment. data: the data set that is predicted. Raises MissingInput or StaleOutput naming the first
+    run that is not there, or was made from something else than there is now.
+    """
     return [
-        Run(
-            experiment,
-            fold,
-            epoch,
-            predictions_path(predictions_folder(work, experiment, config.data_set, data_set), fold, epoch),
-            store_folder(work, data_set, experiment, fold, epoch),
-        )
-        for experiment, config in experiments.items()
-        for fold in dict.fromkeys(folds)
-        for epoch in dict.fromkeys(extracted_epochs(config))
+        _open_run(experiment, SequenceRun(command, data, fold, epoch))
+        for experiment, command in commands.items()
+        for fold in folds
+        for epoch in dict.fromkeys(extracted_epochs(command.config))
     ]
 
 
-def check_runs(
-    runs: Sequence[Run], experiments: Mapping[str, HemorrhageConfig], data_set: str, slices_digest: str
-) -> dict[str, str]:
-    """Digests of all predictions and embeddings, by name, after making sure that they belong together.
+def _open_run(experiment: str, run: SequenceRun) -> BaggedRun:
+    command, remedy_of = run.command, remedies(run.command)
+    if command.data_set != command.config.data_set and run.folder.exists():
+        run.network()  # is trained, and predicts, by the same stage: the first of the two comes first
+    # asked first, since their chain is the longest: its remedy makes everything anew that must be
+    predictions = require(command.work, run.predictions, TRAIN_SEQUENCE, remedy_of)
+    check_made(predictions, predictions.record["settings"], settings_of={"sequence network": run.settings()})
+    return BaggedRun(experiment, run.fold, run.epoch, predictions, run.embeddings())
 
-    Raises MissingInput when a run is not there, and StaleOutput when one was made from other slices, embeddings or
-    settings than there are now; the message names the file, what differs and the stage to run.
-    """
-    _refuse_missing(runs)
-    digests: dict[str, str] = {}
-    stale_stores: list[str] = []
-    stale_tables: list[str] = []
+
+def refuse_seen_patients(runs: Sequence[BaggedRun], held_out: HeldOut, remedy_of: RemedyOf) -> None:
+    """Raise BadInput when something behind a run has learnt from a patient of the fold that it is scored on."""
     for run in runs:
-        store = run.store / "manifest.json"
-        expected = {"experiment": run.experiment, "data_set": data_set, "fold": run.fold, "epoch": run.epoch}
-        made_from = {**expected, "slices_sha256": slices_digest}
-        stale_stores += [f"{store}: {change}" for change in _changes(read_json(store), made_from)]
-        manifest = read_manifest(run.table, remedy=TRAIN_SEQUENCE)
-        digests[f"embeddings {run.name}"] = file_digest(store)
-        expected |= {"stage": "sequence", "settings": sequence_settings(experiments[run.experiment])}
-        expected |= {"inputs": {"slices": slices_digest, "store": digests[f"embeddings {run.name}"]}}
-        stale_tables += [f"{run.table}: {change}" for change in _changes(manifest, expected)]
-        digests[f"predictions {run.name}"] = manifest["sha256"]
-    if stale_stores:
-        raise StaleOutput(_listing("embeddings", stale_stores, f"{EXTRACT} --force, then {TRAIN_SEQUENCE} --force"))
-    if stale_tables:
-        raise StaleOutput(_listing("predictions", stale_tables, f"{TRAIN_SEQUENCE} --force"))
-    return digests
+        patients = np.unique(held_out.patients[held_out.folds == (-1 if run.fold == ALL else int(run.fold))])
+        for made in (run.predictions, run.embeddings):
+            if LEDGER_FILE not in made.record["files"]:
+                fact = f"does not say which patients it has learnt from ({LEDGER_FILE} is missing)"
+            elif seen := np.count_nonzero(made.learned().roles_of(patients)):
+                fact = (
+                    f"has learnt from {seen} of the {len(patients)} patients of fold {run.fold}, which it is to predict"
+                )
+            else:
+                continue
+            again = " && ".join(f"{remedy_of(stage)} --force" for stage in (TRAIN_CLASSIFIER, EXTRACT, TRAIN_SEQUENCE))
+            raise BadInput(f"{made.folder} {fact}; make it anew: {again}")
 
 
-def _refuse_missing(runs: Sequence[Run]) -> None:
-    for what, paths, stage in (
-        ("predictions", [run.table.with_suffix(".json") for run in runs], TRAIN_SEQUENCE),
-        ("embeddings", [run.store / "manifest.json" for run in runs], EXTRACT),
-    ):
-        missing = [f"  {path}" for path in paths if not path.exists()]
-        if missing:
-            listing = "\n".join(missing[:SHOWN])
-            raise MissingInput(
-                f"{what} of {len(missing)} of {len(paths)} runs are missing or not finished:\n{listing}\n"
-                f"Make them with: {stage}"
-            )
-
-
-def _changes(found: Any, expected: dict[str, Any]) -> list[str]:
-    """How `found` differs from `expected`, as far as that one goes; what else `found` holds does not matter."""
-    return differences(_restricted(found, expected), expected)
-
-
-def _restricted(found: Any, keys: dict[str, Any]) -> dict[str, Any]:
-    found = found if isinstance(found, dict) else {}
-    return {
-        key: _restricted(found.get(key), value) if isinstance(value, dict) else found.get(key)
-        for key, value in keys.items()
-    }
-
-
-def _listing(what: str, changes: Sequence[str], remedy: str) -> str:
-    lines = "\n".join(f"  {change}" for change in changes[:SHOWN])
-    more = f"\n  and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-    return f"{what} are mixed or stale (found -> expected now):\n{lines}{more}\nMake them anew with: {remedy}"
+def learned_by(runs: Sequence[BaggedRun]) -> Ledger:
+    """The patients that the bag has learnt from, a part for each fold whose slices its runs alone predict."""
+    parts = (run.predictions.learned().rows.assign(part=f"fold{run.fold}") for run in runs)
+    return Ledger.joined(parts)
 
 
 def bag_runs(
-    runs: Sequence[Run], last_epochs: Mapping[str, int], images: pd.Series, is_test: np.ndarray, held_out: HeldOut
+    runs: Sequence[BaggedRun], last_epochs: Mapping[str, int], images: pd.Series, is_test: np.ndarray, held_out: HeldOut
 ) -> Bag:
     """Read the runs one after another and average them.
 
@@ -159,11 +117,11 @@ def bag_runs(
         raise WrongUse("there is no run to average: the configuration names no fold or no classifier epoch")
     rows, test_rows = Rows(images.to_numpy(), is_test), np.flatnonzero(is_test)
 
-    def mean(some: Sequence[Run]) -> np.ndarray:
+    def mean(some: Sequence[BaggedRun]) -> np.ndarray:
         folds = [-1 if run.fold == ALL else int(run.fold) for run in some]
         mine = [np.union1d(test_rows, held_out.rows[held_out.folds == fold]) for fold in folds]
-        tables = zip([run.table for run in some], mine, strict=True)
-        return mean_of_tables(LABELS, tables, rows, remedy=TRAIN_SEQUENCE)
+        tables = zip([run.predictions.file(PREDICTIONS) for run in some], mine, strict=True)
+        return mean_of_tables(LABELS, tables, rows, remedy=runs[0].predictions.remedy)
 
     whole = mean(runs)
     last = {name: [r for r in runs if (r.experiment, r.epoch) == (name, epoch)] for name, epoch in last_epochs.items()}
@@ -191,35 +149,34 @@ def rolling_mean(probabilities: np.ndarray, series: np.ndarray, order: np.ndarra
     return result
 
 
-def has_classifier(store: Path) -> bool:
-    """True when a store holds the classifier's logits beside the embeddings."""
-    return array_path(store, LOGITS).name in read_json(store / "manifest.json").get("files", {})
+def has_classifier(embeddings: Upstream) -> bool:
+    """True when embeddings have the classifier's logits beside them."""
+    return LOGITS_FILE in embeddings.record["files"]
 
 
-def read_classifier(store: Path, count: int) -> np.ndarray:
-    """The classifier's probabilities, (N, C) float64, from the logits of a store of `count` = N slices.
+def read_classifier(embeddings: Upstream, count: int) -> np.ndarray:
+    """The classifier's probabilities, (N, C) float64, from the logits beside embeddings of `count` = N slices.
 
-    Raises BadInput when the logits are not those that the store's manifest describes.
+    Raises BadInput when the logits are not those that were written.
     """
-    path = array_path(store, LOGITS)
-    logits = open_array(path, remedy=EXTRACT)
-    expected = read_json(store / "manifest.json").get("files", {}).get(path.name)
-    if logits.shape != (count, len(CLASSES)) or file_digest(path) != expected or not np.isfinite(logits).all():
-        raise BadInput(f"{path} is not what its manifest describes, or not finite; make it with: {EXTRACT} --force")
+    logits = open_array(embeddings.file(LOGITS_FILE), remedy=embeddings.remedy)
+    if logits.shape != (count, len(CLASSES)) or not np.isfinite(logits).all():
+        path = embeddings.folder / LOGITS_FILE
+        raise BadInput(f"{path}: {logits.shape}, or not finite; make it anew: {embeddings.remedy} --force")
     return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
 
 
 def classifier_predictions(
-    runs: Sequence[Run], slices: pd.DataFrame, held_out: HeldOut
+    runs: Sequence[BaggedRun], slices: pd.DataFrame, held_out: HeldOut
 ) -> tuple[np.ndarray, np.ndarray]:
     """The classifier alone, and its rolling mean along each series: two arrays (M, C).
 
-    runs: one a fold. Each slice is predicted by the classifier of the fold that holds its patient out.
+    runs: one per fold. Each slice is predicted by the classifier of the fold that holds its patient out.
     """
     series, order = slices["series"].to_numpy(), slices["order"].to_numpy()
     alone, smooth = np.empty((2, len(held_out.rows), len(CLASSES)))
     for run in runs:
-        probabilities = read_classifier(run.store, len(slices))
+        probabilities = read_classifier(run.embeddings, len(slices))
         mine = held_out.folds == int(run.fold)
         rows = held_out.rows[mine]
         # whole series, since neighbours count; a patient's series are all held out together
@@ -229,7 +186,7 @@ def classifier_predictions(
     return alone, smooth
 
 
-def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> list[System]:
+def systems(runs: Sequence[BaggedRun], bag: Bag, slices: pd.DataFrame, held_out: HeldOut) -> list[System]:
     """What is compared: prior, then classifier, rolling mean and sequence of each experiment, then the bag.
 
     Embeddings published without the classifier's outputs have no classifier to compare with.
@@ -242,7 +199,7 @@ def systems(runs: Sequence[Run], bag: Bag, slices: pd.DataFrame, held_out: HeldO
         last = [run for run in own if run.epoch == epoch]
         models = f"classifier epoch {epoch} of the fold that holds the patient out"
         compared_with = 0  # the prior
-        if all(has_classifier(run.store) for run in last):
+        if all(has_classifier(run.embeddings) for run in last):
             alone, smooth = classifier_predictions(last, slices, held_out)
             compared_with = len(found)
             found.append(System("classifier", experiment, alone, models, over=0))

@@ -26,15 +26,21 @@ SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
 class HeadImages:
     """Reads prepared images and makes them network input. What is drawn depends on (seed, epoch, row) alone."""
 
-    def __init__(self, boxes: np.ndarray | None, folder: Path, *, crop: bool, size: int, seed: int) -> None:
-        """boxes: (N, 4) x0, y0, x1, y1; None: each is found in the image as it comes back from JPEG."""
+    def __init__(
+        self, boxes: np.ndarray | None, folder: Path, config: ClassifierConfig, seed: int, remedy: str
+    ) -> None:
+        """boxes: (N, 4) x0, y0, x1, y1; None: each is found in the image as it comes back from JPEG.
+
+        remedy: the command that makes an image that is missing.
+        """
         self._boxes = None if boxes is None else boxes.astype(np.int32)
-        self._folder, self._crop, self._size, self._seed = folder, crop, size, seed
+        self._folder, self._crop, self._size, self._seed = folder, config.crop, config.size, seed
+        self._remedy = remedy
         self._augmentation = flip_shift_transpose()
 
     def __call__(self, name: str, checksum: int, row: int, epoch: int) -> np.ndarray:
         """One slice as (S, S, 3) uint8: brain, subdural, soft tissue."""
-        image = read_image(image_path(self._folder, name), checksum)
+        image = read_image(image_path(self._folder, name), checksum, remedy=self._remedy)
         if self._crop:
             box = box_of_shown(image) if self._boxes is None else Box(*self._boxes[row].tolist())
             image = crop_to_square(image, box)
@@ -44,10 +50,12 @@ class HeadImages:
         return augment(self._augmentation, image, seed_of(self._seed, epoch, row))
 
 
-def open_slice_images(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int) -> SliceImages:
-    """The images of `slices` as one classifier's configuration wants them."""
+def open_slice_images(
+    slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int, *, remedy: str = "prepare it again"
+) -> SliceImages:
+    """The images of `slices` as one classifier's configuration wants them. remedy: the command that prepares them."""
     boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy() if config.crop_boxes == "prepared" else None
-    draw = HeadImages(boxes, folder, crop=config.crop, size=config.size, seed=seed)
+    draw = HeadImages(boxes, folder, config, seed, remedy)
     labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
     names, checksums = slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy()
     return SliceImages(names, checksums, labels, draw, remedy="Lower classifier.workers or classifier.batch_size")

@@ -14,19 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.networks import embed, last_layer
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import normalise
-from hounsfield.hemorrhage.paths import LOGITS, array_path
+from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_name
 
 VIEW_TRANSFORMS: dict[View, Callable[[Tensor], Tensor]] = {  # images are (B, 3, S, S)
     "identity": lambda images: images,
     "hflip": lambda images: images.flip(-1),
     "transpose": lambda images: images.transpose(-1, -2),
 }
+
+
+def read_weights(network: Upstream, epoch: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights of a finished network after one of its epochs, and the facts beside them, each by its digest."""
+    path = network.file(weights_name(epoch))
+    network.file(path.with_suffix(".json").name)
+    return load_weights(path, remedy=network.remedy)
 
 
 def classifier_config(facts: dict[str, Any]) -> ClassifierConfig:

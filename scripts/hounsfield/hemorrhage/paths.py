@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.paths import data_folder
 
-ROWS_SCHEMA = pa.schema([("image_id", pa.string())])  # rows.parquet of a store: the order of its rows
-TRAIN_CLASSIFIER = "sh bin/run_12_trainfull_imgclassifier.sh"  # what makes a file that is missing
-EXTRACT = "sh bin/run_13_trainfull_embedding_extract.sh"
-TRAIN_SEQUENCE = "sh bin/run_14_trainfull_sequential.sh"
+TRAIN_CLASSIFIER = "run_12_trainfull_imgclassifier"  # the stages
+EXTRACT = "run_13_trainfull_embedding_extract"
+TRAIN_SEQUENCE = "run_14_trainfull_sequential"
+BAG = "run_15_bagged_submission"
+EXPORT = "run_16_export_embeddings"
+IMPORT = "run_31_fastprediction_only"
+
+ROWS = "rows.parquet"  # of a store: the order of its rows
+ROWS_SCHEMA = pa.schema([("image_id", pa.string())])
 LOGITS = "logits"  # the array of a store that holds the classifier's outputs
+PROBABILITIES = "probabilities.npy"  # of a sequence network: (N, 6), the mean over its last epochs
+PREDICTIONS = "predictions.parquet"  # of a run: out-of-fold and test slices
 
 
 def classifier_folder(work: Path, experiment: str, fold: str) -> Path:
@@ -20,9 +28,15 @@ def classifier_folder(work: Path, experiment: str, fold: str) -> Path:
     return work / "checkpoints" / "hemorrhage" / experiment / f"fold{fold}"
 
 
-def classifier_weights(work: Path, experiment: str, fold: str, epoch: int) -> Path:
-    """Weights after one epoch; written by stage 12, read by stage 13."""
-    return classifier_folder(work, experiment, fold) / f"epoch{epoch}.safetensors"
+def weights_name(epoch: int) -> str:
+    """The file of a network's weights after one of its epochs."""
+    return f"epoch{epoch}.safetensors"
+
+
+def weights_files(epochs: Iterable[int]) -> list[str]:
+    """The files that a network leaves after these of its epochs: weights and the facts beside them."""
+    names = [weights_name(epoch) for epoch in epochs]
+    return [*names, *(Path(name).with_suffix(".json").name for name in names)]
 
 
 def embeddings_folder(work: Path, data_set: str, experiment: str) -> Path:
@@ -41,16 +55,16 @@ def array_path(folder: Path, name: str) -> Path:
 
 
 def sequence_folder(work: Path, experiment: str, fold: str, epoch: int) -> Path:
-    """Sequence weights and training state for one classifier checkpoint; written and read by stage 14."""
+    """The sequence network on the embeddings by one classifier checkpoint; written and read by stage 14."""
     return work / "checkpoints" / "hemorrhage" / experiment / f"fold{fold}" / f"sequence_epoch{epoch}"
 
 
 def predictions_folder(work: Path, experiment: str, trained_on: str, data_set: str) -> Path:
-    """Predictions of one experiment; of another data set than the one it was trained on, in a folder of that name."""
+    """Submission of one experiment; of another data set than the one it was trained on, in a folder of that name."""
     folder = work / "preds" / "hemorrhage" / experiment
     return folder if data_set == trained_on else folder / data_set
 
 
-def predictions_path(folder: Path, fold: str, epoch: int) -> Path:
-    """Six probabilities a slice from one run; written by stage 14, read by stage 15."""
-    return folder / f"fold{fold}_epoch{epoch}.parquet"
+def run_folder(folder: Path, fold: str, epoch: int) -> Path:
+    """Predictions of one run, below the submission's folder; written by stage 14, read by stage 15."""
+    return folder / f"fold{fold}_epoch{epoch}"

@@ -6,8 +6,7 @@ B series, T slices of the longest, E embedding width, N slices in all. Rows of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,11 @@ import torch
 from torch import Tensor
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.core.storage.files import read_json
 from hounsfield.core.storage.tables import read_table
-from hounsfield.hemorrhage.paths import EXTRACT, ROWS_SCHEMA, array_path
+from hounsfield.hemorrhage.paths import ROWS, ROWS_SCHEMA, array_path
 
 BATCHES_A_BUCKET = 64
 
@@ -68,22 +67,14 @@ def index_series(slices: pd.DataFrame) -> SeriesIndex:
 class EmbeddingStore:
     """The embeddings of all slices by one checkpoint; views are averaged as they are read."""
 
-    def __init__(self, folder: Path, slices: pd.DataFrame) -> None:
-        """Open a finished store and hold it against the table of slices. Raises MissingInput or BadInput."""
-        self.manifest: dict[str, Any] = read_manifest(folder)
-        rows = read_table(folder / "rows.parquet", ROWS_SCHEMA, remedy=EXTRACT)
-        if not np.array_equal(rows["image_id"].to_numpy(), slices["image_id"].to_numpy()):
-            raise BadInput(f"{folder}: its rows are not those of slices.parquet; extract again with --force: {EXTRACT}")
-        self._views = [open_array(array_path(folder, view), remedy=EXTRACT) for view in self.manifest["views"]]
-        expected = (len(slices), self.manifest["width"])
-        for view, array in zip(self.manifest["views"], self._views, strict=True):
-            if array.shape != expected:
-                raise BadInput(f"{array_path(folder, view)}: shape {array.shape}, expected {expected}; extract again")
+    def __init__(self, views: Sequence[np.ndarray]) -> None:
+        """views: (N, E) each."""
+        self._views = views
 
     @property
     def width(self) -> int:
         """E."""
-        return int(self.manifest["width"])
+        return int(self._views[0].shape[1])
 
     def read(self, start: int, length: int, out: np.ndarray) -> None:
         """Write the mean over views of `length` rows from `start` on into `out`, (length, E) float32."""
@@ -94,12 +85,22 @@ class EmbeddingStore:
             out /= len(self._views)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """A store's manifest. Raises MissingInput with the stage that makes it."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        raise MissingInput(f"{path} is missing: no whole embeddings there. Make them with: {EXTRACT}")
-    return read_json(path)
+def open_store(embeddings: Upstream, images: pd.Series) -> EmbeddingStore:
+    """Open finished embeddings and hold them against the table of slices. images: (N,) its image_id.
+
+    Raises MissingInput or BadInput naming the file.
+    """
+    rows = read_table(embeddings.file(ROWS), ROWS_SCHEMA, remedy=embeddings.remedy)
+    remedy = f"make it anew: {embeddings.remedy} --force"
+    if not np.array_equal(rows["image_id"].to_numpy(), images.to_numpy()):
+        raise BadInput(f"{embeddings.folder / ROWS}: its rows are not those of slices.parquet; {remedy}")
+    facts, views = embeddings.record["facts"], []
+    for view in facts["views"]:
+        path = embeddings.file(array_path(embeddings.folder, view).name)
+        views.append(open_array(path, remedy=embeddings.remedy))
+        if views[-1].shape != (len(images), facts["width"]):
+            raise BadInput(f"{path}: shape {views[-1].shape}, expected {(len(images), facts['width'])}; {remedy}")
+    return EmbeddingStore(views)
 
 
 def build_batch(

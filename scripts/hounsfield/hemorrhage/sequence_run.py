@@ -1,4 +1,4 @@
-"""One run of the sequence network, on the embeddings by one classifier checkpoint: its files, and what they rest on."""
+"""One run of the sequence network, on the embeddings by one classifier checkpoint: what it rests on."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import LABELS
-from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
-from hounsfield.core.storage.files import file_digest
+from hounsfield.core.stages.outputs import Provenance
+from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.hemorrhage.commands import HemorrhageCommand, on_training_set, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
-from hounsfield.hemorrhage.paths import predictions_folder, predictions_path, sequence_folder, store_folder
+from hounsfield.hemorrhage.paths import (
+    EXTRACT,
+    TRAIN_SEQUENCE,
+    predictions_folder,
+    run_folder,
+    sequence_folder,
+    store_folder,
+)
 
 
 @dataclass(frozen=True)
 class SequenceRun:
     """Which run it is, and with it where its files lie."""
 
-    work: Path
-    experiment: str
-    config: HemorrhageConfig
-    data_set: str  # that is predicted
+    command: HemorrhageCommand
+    data: Upstream  # the data set that is predicted
     fold: str  # validation fold, or `all`
     epoch: int  # of the classifier
 
@@ -34,40 +40,57 @@ class SequenceRun:
         return f"sequence fold {self.fold} epoch {self.epoch}"
 
     @property
-    def folder(self) -> Path:
-        """Its weights and training state."""
-        return sequence_folder(self.work, self.experiment, self.fold, self.epoch)
+    def config(self) -> HemorrhageConfig:
+        """The experiment's."""
+        return self.command.config
 
     @property
-    def store(self) -> Path:
-        """The embeddings of the data set that is predicted."""
-        return store_folder(self.work, self.data_set, self.experiment, self.fold, self.epoch)
+    def folder(self) -> Path:
+        """The network."""
+        return sequence_folder(self.command.work, self.command.experiment, self.fold, self.epoch)
 
     @property
     def predictions(self) -> Path:
-        """Its table of probabilities."""
-        folder = predictions_folder(self.work, self.experiment, self.config.data_set, self.data_set)
-        return predictions_path(folder, self.fold, self.epoch)
+        """The probabilities of the data set that is predicted."""
+        command = self.command
+        folder = predictions_folder(command.work, command.experiment, self.config.data_set, command.data_set)
+        return run_folder(folder, self.fold, self.epoch)
 
-    def weights(self, epoch: int) -> Path:
-        """Weights of the sequence network after one of its own epochs."""
-        return self.folder / f"epoch{epoch}.safetensors"
+    @property
+    def remedy(self) -> str:
+        """The command that predicts."""
+        return remedies(self.command)(TRAIN_SEQUENCE)
 
-    def facts(self) -> dict[str, Any]:
-        """Which run it is, for manifests."""
-        names = ("experiment", "data_set", "fold", "epoch")
-        return {name: getattr(self, name) for name in names}
+    def settings(self) -> dict[str, Any]:
+        """What shapes the network."""
+        return {**sequence_settings(self.config), "fold": self.fold, "epoch": self.epoch}
 
-    def manifest(self) -> dict[str, Any]:
-        """What the predictions rest on."""
-        slices = slices_path(self.work, self.data_set)
-        inputs = {"slices": file_digest(slices), "store": file_digest(self.store / "manifest.json")}
-        return {"stage": "sequence", **self.facts(), "settings": sequence_settings(self.config), "inputs": inputs}
+    def embeddings(self) -> Upstream:
+        """The embeddings of the data set that is predicted. Raises MissingInput or StaleOutput."""
+        command = self.command
+        folder = store_folder(command.work, command.data_set, command.experiment, self.fold, self.epoch)
+        return require(command.work, folder, EXTRACT, remedies(command))
 
-    def write(self, images: pd.Series, splits: np.ndarray, probabilities: np.ndarray, manifest: dict[str, Any]) -> None:
-        """Write the table. images: (N,) image_id. splits: (N,) OUT_OF_FOLD, TEST, or "" for rows to be left out."""
-        frame = prediction_table(LABELS, images.to_numpy(), splits, probabilities)
-        write_predictions(self.predictions, LABELS, frame[frame["split"] != ""], manifest)
+    def network(self) -> Upstream:
+        """The trained network. Raises MissingInput or StaleOutput."""
+        return require(self.command.work, self.folder, TRAIN_SEQUENCE, remedies(on_training_set(self.command)))
+
+    def provenance_of_network(self, embeddings: Upstream) -> Provenance:
+        """What the network depends on."""
+        inputs = {"data set": self.data.as_input(), "embeddings": embeddings.as_input()}
+        return Provenance(TRAIN_SEQUENCE, self.settings(), inputs, libraries=("torch",))
+
+    def provenance_of_predictions(self, **made_from: Upstream) -> Provenance:
+        """What the predictions depend on. made_from: by their names, with lower dashes for blanks."""
+        inputs = {name.replace("_", " "): one.as_input() for name, one in made_from.items()}
+        settings = {"fold": self.fold, "epoch": self.epoch}
+        return Provenance(TRAIN_SEQUENCE, settings, {"data set": self.data.as_input(), **inputs})
+
+
+def write_run(path: Path, images: pd.Series, splits: np.ndarray, probabilities: np.ndarray) -> None:
+    """Write a table of predictions. images: (N,) image_id. splits: (N,); rows that have none are left out."""
+    frame = prediction_table(LABELS, images.to_numpy(), splits, probabilities)
+    write_predictions(path, LABELS, frame[frame["split"] != ""])
 
 
 def splits_of(slices: pd.DataFrame, validation: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,28 +11,29 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.evaluation.predictions import TEST, is_finished
+from hounsfield.core.evaluation.predictions import TEST
 from hounsfield.core.logs import Stopwatch, logger, summary
-from hounsfield.core.stages.outputs import differences
-from hounsfield.core.storage.checkpoints import load_weights
-from hounsfield.core.storage.files import locked
+from hounsfield.core.stages.outputs import output
+from hounsfield.core.stages.upstream import Upstream, check_made, reading
+from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches
 from hounsfield.core.training.stops import StopRequest, stop_on_sigterm
 from hounsfield.hemorrhage.config import SequenceConfig
+from hounsfield.hemorrhage.inference import read_weights
 from hounsfield.hemorrhage.networks import SequenceNetwork
-from hounsfield.hemorrhage.paths import TRAIN_SEQUENCE
+from hounsfield.hemorrhage.paths import PREDICTIONS, PROBABILITIES
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
     SeriesIndex,
     build_batch,
     index_series,
+    open_store,
     prediction_batches,
 )
-from hounsfield.hemorrhage.sequence_run import SequenceRun
-
-Weights = tuple[dict[str, Tensor], dict[str, Any]]  # and the facts beside them
+from hounsfield.hemorrhage.sequence_run import SequenceRun, splits_of, write_run
+from hounsfield.hemorrhage.training import validation_slices
 
 
 def predict_series(
@@ -69,42 +69,82 @@ def _predict(
         yield batch.rows[batch.rows >= 0], logits.double().sigmoid()[batch.is_slice]
 
 
-def predict_studies(run: SequenceRun, slices: pd.DataFrame, devices: Devices, *, force: bool) -> None:
+def write_predictions(run: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:
+    """Write what the trained network predicts of its own data set: the mean over its last epochs, found in training."""
+    network = run.network()
+    provenance = run.provenance_of_predictions(sequence_network=network)
+    force = run.command.force
+    with output(run.predictions, provenance, force=force, remedy=run.remedy, processes=devices) as out:
+        if out.finished:
+            return
+        mean = open_array(network.file(PROBABILITIES), remedy=network.remedy)
+        if devices.first:
+            splits = splits_of(slices, validation_slices(slices, run.fold))
+            write_run(run.predictions / PREDICTIONS, slices["image_id"], splits, mean)
+        out.finish([PREDICTIONS], learned=network.learned())
+
+
+def predict_studies(run: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:
     """Predict another data set than the one trained on: the mean over the epochs whose weights were kept.
 
-    Raises MissingInput without these weights, and StaleOutput when they were trained with other settings.
+    Raises MissingInput without these weights, and StaleOutput when they were trained with other settings, or on the
+    embeddings of another classifier.
     """
-    store, watch, settings = EmbeddingStore(run.store, slices), Stopwatch(), run.config.sequence
-    manifest = run.manifest()
-    kept = _kept_weights(run, store.width, manifest["settings"])
-    manifest["inputs"]["weights"] = [facts["sha256"] for _, facts in kept]
-    if not force and is_finished(run.predictions, manifest):
-        logger.info("%s: nothing to do, %s is written", run.name, run.predictions)
-        return
-    index = index_series(slices)
+    watch, network, embeddings = Stopwatch(), run.network(), run.embeddings()
+    refuse_other_network(run, network, embeddings)
+    provenance = run.provenance_of_predictions(embeddings=embeddings, sequence_network=network)
+    epochs = kept_epochs(run.config.sequence)
+    provenance.settings["epochs_averaged"] = epochs
+    force = run.command.force
+    claim = output(run.predictions, provenance, force=force, remedy=run.remedy, processes=devices)
+    with reading(embeddings.folder), reading(network.folder), claim as out:
+        if out.finished:
+            logger.info("%s: nothing to do, %s is written", run.name, run.predictions / PREDICTIONS)
+            return
+        mean = _mean_over_epochs(run, open_store(embeddings, slices["image_id"]), network, epochs, slices, devices)
+        if devices.first:
+            write_run(run.predictions / PREDICTIONS, slices["image_id"], np.full(len(slices), TEST), mean)
+        out.finish([PREDICTIONS], learned=network.learned())
+    summary(run.name, len(slices), "slices", watch.seconds, {"epochs averaged": len(epochs)})
+
+
+def kept_epochs(config: SequenceConfig) -> list[int]:
+    """The last epochs, as many as are kept and averaged."""
+    return list(range(config.epochs - min(config.keep_epochs, config.epochs_to_bag), config.epochs))
+
+
+def refuse_other_network(run: SequenceRun, network: Upstream, embeddings: Upstream) -> None:
+    """Raise StaleOutput when the network was trained with other settings, or on another classifier's embeddings."""
+    check_made(network, run.settings())
+    facts = network.record["facts"]
+    for name, found in (("classifier", classifier_of(embeddings)), ("width", embeddings.record["facts"]["width"])):
+        if facts[name] != found:
+            raise StaleOutput(
+                f"{network.folder} was trained on embeddings by another classifier ({name}: {facts[name]} -> {found}). "
+                f"Train again: {network.remedy} --force"
+            )
+
+
+def classifier_of(embeddings: Upstream) -> str | None:
+    """Digest of the classifier that made embeddings; None where it is unknown (those published in 2019)."""
+    made_from = embeddings.record["inputs"].get("classifier")
+    return None if made_from is None else made_from["sha256"]
+
+
+def _mean_over_epochs(
+    run: SequenceRun,
+    store: EmbeddingStore,
+    trained: Upstream,
+    epochs: list[int],
+    slices: pd.DataFrame,
+    devices: Devices,
+) -> np.ndarray:
+    """Probabilities of all slices, (N, 6) float64."""
+    settings, index = run.config.sequence, index_series(slices)
     network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed).to(devices.device)
     total = np.zeros((len(slices), len(CLASSES)))
     with stop_on_sigterm() as stop:
-        for weights, _ in kept:
-            network.load_state_dict(weights)
+        for epoch in epochs:
+            network.load_state_dict(read_weights(trained, epoch)[0])
             total += predict_series(network, store, index, len(slices), settings, devices, stop)
-    if devices.first:
-        with locked(run.predictions.parent):
-            run.write(slices["image_id"], np.full(len(slices), TEST), total / len(kept), manifest)
-    summary(run.name, len(slices), "slices", watch.seconds, {"epochs averaged": len(kept)})
-
-
-def _kept_weights(run: SequenceRun, width: int, settings: dict[str, Any]) -> list[Weights]:
-    """The weights of the last epochs, as many as are kept and averaged. width: of the embeddings."""
-    epochs, last = run.config.sequence.epochs, min(run.config.sequence.keep_epochs, run.config.sequence.epochs_to_bag)
-    kept = [load_weights(run.weights(e), remedy=f"{TRAIN_SEQUENCE} --force") for e in range(epochs - last, epochs)]
-    for _, facts in kept:
-        changes = differences(facts["settings"], settings)
-        if facts["width"] != width:
-            changes.append(f"embedding width: {facts['width']} -> {width}")
-        if changes:
-            raise StaleOutput(
-                f"{run.folder}: trained with other settings ({', '.join(changes)}); train again: "
-                f"{TRAIN_SEQUENCE} --force"
-            )
-    return kept
+    return total / len(epochs)

@@ -16,7 +16,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.scores import score
-from hounsfield.core.stages.command import plain
+from hounsfield.core.stages.configuration import plain
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch
@@ -80,10 +80,18 @@ def split_slices(slices: pd.DataFrame, fold: str, sanity_slices: int) -> tuple[p
 # ---- the sequence network ------------------------------------------------------------------------------------------
 
 
+def validation_slices(slices: pd.DataFrame, fold: str) -> np.ndarray:
+    """The labelled slices of the validation fold, (N,) bool; none for the fold `all`."""
+    if fold == ALL:
+        return np.zeros(len(slices), bool)
+    return (slices["split"] == "train").to_numpy() & (slices["fold"] == int(fold)).to_numpy()
+
+
 class SeriesSplit(NamedTuple):
     """What one fold's sequence network is trained on, scored on, and predicts."""
 
     train: SeriesIndex
+    patients: np.ndarray  # pseudonyms of those to train on
     validation: np.ndarray  # (N,) bool, the slices of the validation fold; none for the fold `all`
     predicted: list[SeriesIndex]  # each is predicted by itself
 
@@ -94,12 +102,12 @@ def split_series(slices: pd.DataFrame, fold: str, *, packed: bool) -> SeriesSpli
     Unpacked, validation and test series are predicted apart, so that, as published, no batch holds series of both.
     """
     index, labelled = index_series(slices), (slices["split"] == "train").to_numpy()
-    validation = np.zeros(len(slices), bool) if fold == ALL else labelled & (slices["fold"] == int(fold)).to_numpy()
-    train = (labelled & ~validation)[index.starts]
+    validation = validation_slices(slices, fold)
+    train, patients = (labelled & ~validation)[index.starts], slices["patient_id"][labelled & ~validation].unique()
     if not train.any():
         raise BadInput(f"fold {fold}: no labelled series to train on")
     predicted = [~train] if packed else [validation[index.starts], ~labelled[index.starts]]
-    return SeriesSplit(index.only(train), validation, [index.only(chosen) for chosen in predicted])
+    return SeriesSplit(index.only(train), patients, validation, [index.only(chosen) for chosen in predicted])
 
 
 class SeriesBatches:
@@ -154,8 +162,10 @@ def sequence_loss(model: nn.Module, devices: Devices) -> Callable[[SequenceBatch
     return loss
 
 
-def refuse_float16_on_cpu(devices: Devices) -> None:
-    """Raise WrongUse where torch would stop with a message about primitives."""
+def check_sequence(config: SequenceConfig, devices: Devices) -> None:
+    """Raise WrongUse where settings contradict each other, or torch would stop with a message about primitives."""
+    if not 1 <= config.epochs_to_bag <= config.epochs:
+        raise WrongUse(f"sequence.epochs_to_bag must be 1 to sequence.epochs ({config.epochs})")
     if devices.half is torch.float16 and devices.device.type == "cpu":
         raise WrongUse(
             "sequence.precision fp16 needs a GPU: torch trains no LSTM in it on a CPU; add --sequence.precision fp32"

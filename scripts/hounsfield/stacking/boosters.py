@@ -11,7 +11,9 @@ import importlib
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +56,14 @@ def not_installed(boosters: Sequence[Booster]) -> dict[Booster, str]:
         except OSError as error:  # LightGBM's wheel leaves the OpenMP library to the system
             found[booster] = f"{booster} cannot be loaded ({error}); on Debian and Ubuntu: apt-get install libgomp1"
     return found
+
+
+def distribution(booster: Booster) -> str:
+    """The installed package that the library comes in: the one of requirements.txt, or the one of its own name."""
+    with suppress(metadata.PackageNotFoundError):
+        metadata.version(PACKAGES[booster])
+        return PACKAGES[booster]
+    return booster
 
 
 def booster_settings(booster: Booster, config: SecondLevelConfig) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class XGBoostConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondLevelConfig:
-    """Gradient boosting over a study's predictions, one model a class and fold (stage 44)."""
+    """Gradient boosting over a study's predictions, one model per class and fold (stage 44)."""
 
     boosters: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
     neighbours: int = 9  # slices before and after whose prediction is a feature

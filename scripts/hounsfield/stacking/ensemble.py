@@ -5,23 +5,26 @@ N slices in the order of the stacking slices, C = 6 classes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import LABELS
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
-from hounsfield.core.evaluation.predictions import Rows, manifest_path, mean_of_tables, read_manifest
-from hounsfield.core.stages.outputs import differences
-from hounsfield.core.storage.files import file_digest
-from hounsfield.stacking.config import StackingConfig
-from hounsfield.stacking.paths import predictions_path, stacking_slices_path
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
+from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.stacking.config import NetworkConfig
+from hounsfield.stacking.experiments import StackingCommand, remedies
+from hounsfield.stacking.networks import prediction_settings, training_settings
+from hounsfield.stacking.paths import PREDICT, PREDICTIONS, network_predictions_folder
 
-PREDICT = "sh bin/run_43_stacking_predict.sh"
-SHOWN = 10  # lines in a message
+SHOWN = 10  # names in a message
 
 
 class CnnTable(NamedTuple):
@@ -30,12 +33,12 @@ class CnnTable(NamedTuple):
     network: str
     fold: int
     epoch: int
-    path: Path
+    output: Upstream
 
     @property
     def name(self) -> str:
-        """Short and unique, for manifests and messages."""
-        return f"{self.network} fold {self.fold} epoch {self.epoch}"
+        """Short and unique, for records and messages."""
+        return table_name(self.network, self.fold, self.epoch)
 
 
 class FirstLevel(NamedTuple):
@@ -48,64 +51,53 @@ class FirstLevel(NamedTuple):
     ensemble: np.ndarray  # over the networks as well
 
 
-def expected_tables(work: Path, experiment: str, config: StackingConfig, folds: Sequence[int]) -> list[CnnTable]:
-    """Every table that belongs into the ensemble, in a fixed order. What else lies in the folder does not matter."""
-    return [
-        CnnTable(network.name, fold, epoch, predictions_path(work, experiment, network.name, fold, epoch))
-        for network in config.networks
-        for fold in folds
-        for epoch in dict.fromkeys(config.prediction.epochs)
+def table_name(network: str, fold: int, epoch: int) -> str:
+    """The name of one checkpoint's predictions among the inputs of what is made from them."""
+    return f"predictions {network} fold {fold} epoch {epoch}"
+
+
+def open_first_level(command: StackingCommand, data: Upstream, folds: Sequence[int]) -> list[CnnTable]:
+    """Every table that belongs into the ensemble, in a fixed order. What else lies in the folder does not matter.
+
+    Raises MissingInput naming all that are not there or not finished, and StaleOutput where one was made otherwise than
+    the configuration says, or from something else than there is now.
+    """
+    epochs = dict.fromkeys(command.config.prediction.epochs)
+    wanted = list(itertools.product(command.config.networks, folds, epochs))
+    folders = [table_folder(command, *one) for one in wanted]
+    missing = [
+        f"{table_name(network.name, fold, epoch)}: {folder}"
+        for (network, fold, epoch), folder in zip(wanted, folders, strict=True)
+        if read_record(folder) is None
     ]
-
-
-def check_inputs(work: Path, experiment: str, config: StackingConfig, folds: Sequence[int]) -> dict[str, str]:
-    """Digests of all that the second level learns from: the stacking slices, and each table by its name.
-
-    Raises MissingInput or StaleOutput naming what is at fault.
-    """
-    digest = file_digest(stacking_slices_path(work, config.data_set, experiment))
-    tables = expected_tables(work, experiment, config, folds)
-    return {"slices": digest, **check_tables(tables, experiment, config.data_set, digest)}
-
-
-def check_tables(tables: Sequence[CnnTable], experiment: str, data_set: str, slices_digest: str) -> dict[str, str]:
-    """Digests of all tables, by name, after making sure that they belong together.
-
-    Raises MissingInput naming those that are not there or not finished, and StaleOutput naming those that were made
-    for something else, from other slices than there are now, or otherwise than the same network's first one.
-    """
-    missing = [f"{table.name}: {table.path}" for table in tables if not manifest_path(table.path).exists()]
     if missing:
         raise MissingInput(
-            f"predictions of {len(missing)} of {len(tables)} checkpoints are missing or not finished:\n"
-            f"{_lines(missing)}\nMake them with: {PREDICT}"
+            f"{len(missing)} of {len(wanted)} tables of predictions are missing or not finished:\n{_lines(missing)}\n"
+            f"Make them with: {remedies(command)(PREDICT)}"
         )
-    digests: dict[str, str] = {}
-    settings: dict[str, Any] = {}
-    stale = []
-    for table in tables:
-        manifest = read_manifest(table.path, remedy=PREDICT)
-        inputs = manifest.get("inputs")
-        found = {key: manifest.get(key) for key in ("stage", "experiment", "data_set", "network", "fold", "epoch")}
-        found |= {"settings": manifest.get("settings"), "slices": inputs.get("slices") if inputs else None}
-        expected = {
-            "stage": "stacking_predict",
-            "experiment": experiment,
-            "data_set": data_set,
-            "network": table.network,
-            "fold": table.fold,
-            "epoch": table.epoch,
-            "settings": settings.setdefault(table.network, manifest.get("settings")),
-            "slices": slices_digest,
-        }
-        stale += [f"{table.path}: {change}" for change in differences(found, expected)]
-        digests[table.name] = manifest["sha256"]
-    if stale:
-        raise StaleOutput(
-            f"predictions are mixed or stale (found -> expected now):\n{_lines(stale)}\n"
-            f"Make them anew with: {PREDICT} --force"
-        )
-    return digests
+    return [open_table(command, data, *one) for one in wanted]
+
+
+def table_folder(command: StackingCommand, network: NetworkConfig, fold: int, epoch: int) -> Path:
+    """Where one checkpoint's predictions lie."""
+    return network_predictions_folder(command.work, command.experiment, network.name, fold, epoch)
+
+
+def open_table(command: StackingCommand, data: Upstream, network: NetworkConfig, fold: int, epoch: int) -> CnnTable:
+    """One checkpoint's predictions, held against what the configuration says of them and of their classifier."""
+    found = require(command.work, table_folder(command, network, fold, epoch), PREDICT, remedies(command))
+    check_made(
+        found,
+        prediction_settings(command.config, network, fold, epoch),
+        settings_of={"classifier": training_settings(command.config, network, fold)},
+        made_from={"stacking data": data},
+    )
+    return CnnTable(network.name, fold, epoch, found)
+
+
+def first_level_ledger(tables: Sequence[CnnTable]) -> Ledger:
+    """Whom the classifiers have seen: those of each fold as one part of it."""
+    return Ledger.joined([table.output.learned().rows.assign(part=fold_part(table.fold)) for table in tables])
 
 
 def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstLevel:
@@ -123,8 +115,9 @@ def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstL
     of_network: dict[str, list[tuple[Path, np.ndarray]]] = {}
     for table in tables:
         positions = np.flatnonzero(has_image & (is_test | (fold == table.fold)))
-        of_network.setdefault(table.network, []).append((table.path, positions))
-    networks = {name: mean_of_tables(LABELS, own, rows, remedy=PREDICT) for name, own in of_network.items()}
+        of_network.setdefault(table.network, []).append((table.output.file(PREDICTIONS), positions))
+    remedy = tables[0].output.remedy
+    networks = {name: mean_of_tables(LABELS, own, rows, remedy=remedy) for name, own in of_network.items()}
     ensemble = np.mean(list(networks.values()), axis=0)
     averaged = np.isin(fold, list({table.fold for table in tables})) | np.isnan(fold)  # of no fold: without brain
     kinds = {"test": is_test, "held-out": averaged & ~is_test}

@@ -37,7 +37,6 @@ HIGHEST = int(max(window.lower + window.width for window in WINDOWS))  # HU
 BITS = (HIGHEST - LOWEST).bit_length()
 SUFFIX = ".jls"
 BYTES_PER_PIXEL = 0.2  # to estimate the disk that is needed; real heads of noisy scanners took 0.17
-REMEDY = "sh bin/run_41_stacking_data.sh"
 
 
 def hu_path(folder: Path, image_id: str) -> Path:
@@ -64,17 +63,17 @@ def encode_hu(hu: np.ndarray) -> bytes:
         raise Refused("incompressible", f"a picture of {size} pixels that JPEG-LS makes larger, not smaller") from error
 
 
-def read_hu(path: Path, checksum: int) -> np.ndarray:
+def read_hu(path: Path, checksum: int, *, remedy: str) -> np.ndarray:
     """Read one slice as (rows, columns) int16 HU. Raises MissingInput or BadInput, naming the file.
 
     checksum: the CRC-32 that its file must have. Other bytes are refused, so what reaches the decoder is what the
-    encoder made.
+    encoder made. remedy: the command that stores the images.
     """
     try:
         encoded = path.read_bytes()
     except FileNotFoundError:
-        raise MissingInput(f"{path} is missing; make it with: {REMEDY}") from None
+        raise MissingInput(f"{path} is missing; make it with: {remedy}") from None
     if zlib.crc32(encoded) != checksum:
-        raise BadInput(f"{path} is not the image that was written; remove it and run: {REMEDY}")
+        raise BadInput(f"{path} is not the image that was written; remove it and run: {remedy}")
     levels, form = jpeg_ls.decode_buffer(encoded)
     return np.frombuffer(levels, np.uint16).reshape(form["height"], form["width"]).astype(np.int16) + np.int16(LOWEST)

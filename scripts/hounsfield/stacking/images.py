@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,13 @@ from hounsfield.stacking.hu_images import WINDOWS, hu_path, read_hu
 SAMPLE_COLUMNS = ("image_id", "hu_crc32", *CLASSES)
 
 
+class HuFolder(NamedTuple):
+    """Where the images in Hounsfield units lie, and the command that stores them."""
+
+    folder: Path
+    remedy: str
+
+
 class HuImages:
     """Reads slices in Hounsfield units and makes them network input.
 
@@ -32,12 +40,12 @@ class HuImages:
     UNAUGMENTED is the whole slice as it is, resized.
     """
 
-    def __init__(self, folder: Path, *, size: int, seed: int, augmentation: Sequence[Transform]) -> None:
-        self._folder, self._size, self._seed, self._augmentation = folder, size, seed, tuple(augmentation)
+    def __init__(self, source: HuFolder, *, size: int, seed: int, augmentation: Sequence[Transform]) -> None:
+        self._source, self._size, self._seed, self._augmentation = source, size, seed, tuple(augmentation)
 
     def __call__(self, name: str, checksum: int, row: int, number: int) -> np.ndarray:
         """One slice as (S, S, 3) float32 HU. number: of the epoch or pass."""
-        image = three_windows(read_hu(hu_path(self._folder, name), checksum))
+        image = three_windows(read_hu(hu_path(self._source.folder, name), checksum, remedy=self._source.remedy))
         if number != UNAUGMENTED:
             image = augment(self._augmentation, image, seed_of(self._seed, number, zlib.crc32(name.encode())))
         return resize(image, self._size)
@@ -52,24 +60,24 @@ def three_windows(hu: np.ndarray) -> np.ndarray:
 
 
 def open_training_images(
-    slices: pd.DataFrame, folder: Path, network: NetworkConfig, config: TrainingConfig
+    slices: pd.DataFrame, source: HuFolder, network: NetworkConfig, config: TrainingConfig
 ) -> SliceImages:
     """The slices that one network learns from, changed at random in every epoch."""
     augmentation = _augmentation(network, config, network.hu_noise)
-    return _open(slices, HuImages(folder, size=network.size, seed=network.seed, augmentation=augmentation))
+    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=augmentation))
 
 
-def open_whole_images(slices: pd.DataFrame, folder: Path, network: NetworkConfig) -> SliceImages:
+def open_whole_images(slices: pd.DataFrame, source: HuFolder, network: NetworkConfig) -> SliceImages:
     """The slices that one network is scored on while it is trained: each whole, in every pass."""
-    return _open(slices, HuImages(folder, size=network.size, seed=network.seed, augmentation=()))
+    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=()))
 
 
 def open_prediction_images(
-    slices: pd.DataFrame, folder: Path, network: NetworkConfig, config: PredictionConfig, seed: int
+    slices: pd.DataFrame, source: HuFolder, network: NetworkConfig, config: PredictionConfig, seed: int
 ) -> SliceImages:
     """The slices that one network predicts, changed at random in every pass. seed: by `prediction_seed`."""
     augmentation = _augmentation(network, config, network.hu_noise_predicting)
-    return _open(slices, HuImages(folder, size=network.size, seed=seed, augmentation=augmentation))
+    return _open(slices, HuImages(source, size=network.size, seed=seed, augmentation=augmentation))
 
 
 def prediction_seed(seed: int, network: str, fold: int, epoch: int) -> int:

@@ -60,6 +60,12 @@ def _predict_batches(
         yield [total / config.passes]
 
 
+def slices_to_predict(slices: pd.DataFrame, fold: int) -> pd.DataFrame:
+    """The slices that a classifier of one fold predicts: the fold's and the test slices, where they show brain."""
+    validation = (slices["split"] == "train") & (slices["fold"] == fold)
+    return slices[(validation | (slices["split"] == "test")) & slices["hu_crc32"].notna()]
+
+
 def predictions_table(slices: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
     """One row per predicted slice: image_id, whether it is a test slice, six probabilities, (N, 6) float64."""
     split = np.where(slices["split"] == "test", TEST, OUT_OF_FOLD)

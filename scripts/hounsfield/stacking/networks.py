@@ -1,4 +1,4 @@
-"""Which of an experiment's classifiers a program works on, and what shapes each of them."""
+"""Which of an experiment's classifiers a program works on, and what shapes each of them and its predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.command import check_name, plain
+from hounsfield.core.stages.command import check_name
+from hounsfield.core.stages.configuration import plain
 from hounsfield.stacking.config import NetworkConfig, StackingConfig
 
 # these change how fast a run goes, not what comes out; the starting weights count by their digest
@@ -31,10 +32,17 @@ def chosen_networks(names: Sequence[str] | None, config: StackingConfig) -> list
     return [known[name] for name in dict.fromkeys(names or known)]
 
 
-def training_settings(config: StackingConfig, network: NetworkConfig) -> dict[str, Any]:
+def training_settings(config: StackingConfig, network: NetworkConfig, fold: int) -> dict[str, Any]:
     """What a classifier's weights depend on, beside its inputs."""
     shared = {name: value for name, value in plain(config.training).items() if name not in SPEED_SETTINGS}
     own = plain(network)
     for name in ("weights", "hu_noise_predicting"):
         del own[name]
-    return {**shared, **own}
+    return {**shared, **own, "fold": fold}
+
+
+def prediction_settings(config: StackingConfig, network: NetworkConfig, fold: int, epoch: int) -> dict[str, Any]:
+    """What a checkpoint's predictions depend on, beside its weights."""
+    shared = {name: value for name, value in plain(config.prediction).items() if name != "epochs"}
+    own = {"network": network.name, "fold": fold, "epoch": epoch}
+    return {**shared, **own, "hu_noise": network.hu_noise_predicting, "seed": config.seed}

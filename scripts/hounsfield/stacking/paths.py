@@ -1,4 +1,7 @@
-"""Where the stacking system's files lie below the work folder. Writer and reader of a file share its function."""
+"""The stacking system's stages by name, and where their files lie below the work folder.
+
+Writer and reader of a file share its function.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,17 @@ from pathlib import Path
 
 from hounsfield.competitions.rsna2019.paths import data_folder
 
+DATA = "run_41_stacking_data"  # the stages
+TRAIN = "run_42_stacking_train"
+PREDICT = "run_43_stacking_predict"
+LEARN = "run_44_stacking_second_level"
+AVERAGE = "run_45_stacking_ensemble"
+PREDICTIONS = "predictions.parquet"  # of the classifiers, and of the second level
+SUBMISSION, FINDINGS, SCORES, ENSEMBLE = "submission.csv.gz", "findings.csv", "scores.csv", "ensemble.parquet"
+
 
 def hu_folder(work: Path, data_set: str) -> Path:
-    """The images in Hounsfield units; written by stage 41, read by stages 42 and 43."""
+    """The images in Hounsfield units, of all experiments; written by stage 41, read by stages 42 and 43."""
     return data_folder(work, data_set) / "hu"
 
 
@@ -17,19 +28,19 @@ def hu_parts_folder(work: Path, data_set: str) -> Path:
     return data_folder(work, data_set) / "hu_parts"
 
 
-def stacking_slices_path(work: Path, data_set: str, experiment: str) -> Path:
-    """One row a slice, with this system's folds; written by stage 41, read by stages 42 to 45."""
-    return data_folder(work, data_set) / "stacking" / experiment / "slices.parquet"
+def stacking_data_folder(work: Path, data_set: str, experiment: str) -> Path:
+    """One row per slice, with this system's folds (`slices.parquet`); written by stage 41, read by stages 42 to 46."""
+    return data_folder(work, data_set) / "stacking" / experiment
 
 
 def network_folder(work: Path, experiment: str, network: str, fold: int) -> Path:
-    """Weights of one classifier held against one fold; written by stage 42, read by stage 43."""
+    """Weights of one classifier that has not seen one fold; written by stage 42, read by stage 43."""
     return work / "checkpoints" / "stacking" / experiment / network / f"fold{fold}"
 
 
-def network_weights(work: Path, experiment: str, network: str, fold: int, epoch: int) -> Path:
-    """Weights after one epoch; written by stage 42, read by stage 43."""
-    return network_folder(work, experiment, network, fold) / f"epoch{epoch}.safetensors"
+def weights_name(epoch: int) -> str:
+    """The file with the weights after one epoch."""
+    return f"epoch{epoch}.safetensors"
 
 
 def predictions_folder(work: Path, experiment: str) -> Path:
@@ -37,9 +48,9 @@ def predictions_folder(work: Path, experiment: str) -> Path:
     return work / "preds" / "stacking" / experiment
 
 
-def predictions_path(work: Path, experiment: str, network: str, fold: int, epoch: int) -> Path:
-    """Six probabilities a slice by one checkpoint; written by stage 43, read by stages 44 and 45."""
-    return predictions_folder(work, experiment) / network / f"fold{fold}_epoch{epoch}" / "predictions.parquet"
+def network_predictions_folder(work: Path, experiment: str, network: str, fold: int, epoch: int) -> Path:
+    """Six probabilities per slice by one checkpoint; written by stage 43, read by stages 44 and 45."""
+    return predictions_folder(work, experiment) / network / f"fold{fold}_epoch{epoch}"
 
 
 def boosters_folder(work: Path, experiment: str, booster: str, stopping: str) -> Path:
@@ -47,6 +58,6 @@ def boosters_folder(work: Path, experiment: str, booster: str, stopping: str) ->
     return work / "checkpoints" / "stacking" / experiment / booster / stopping
 
 
-def second_level_path(work: Path, experiment: str, booster: str, stopping: str) -> Path:
-    """Six probabilities a slice by one library's models; written by stage 44, read by stage 45."""
-    return predictions_folder(work, experiment) / f"{booster}_{stopping}.parquet"
+def second_level_folder(work: Path, experiment: str, booster: str, stopping: str) -> Path:
+    """Six probabilities per slice by one library's models; written by stage 44, read by stage 45."""
+    return predictions_folder(work, experiment) / f"{booster}_{stopping}"

@@ -12,11 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hounsfield.competitions.rsna2019.paths import raw_archive
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import store_image
 from hounsfield.stacking.hu_images import BYTES_PER_PIXEL, SUFFIX, encode_hu, hu_of, hu_path
 
@@ -60,6 +62,12 @@ def store_file(
         "intercept_repaired": intercept_repaired,
         "hu_crc32": store_image(hu_path(folder, image_id), encode_hu(hu_of(slice_))),
     }
+
+
+def prepared_source(work: Path, data: Upstream) -> Path:
+    """The archive or the folder that a data set was prepared from; the archive's usual place where that has gone."""
+    source, usual = Path(data.record["facts"]["source"][1]), raw_archive(work, data.folder.name)
+    return source if source.exists() or not usual.exists() else usual
 
 
 def find_files(wanted: pd.DataFrame, source: Path, prepared: Path) -> FileList:

@@ -14,11 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
 from hounsfield.stacking.config import DataConfig
-from hounsfield.stacking.hu_images import REMEDY
-from hounsfield.stacking.paths import stacking_slices_path
 
 LEFT, RIGHT = ([f"{side}_{name}" for name in CLASSES] for side in ("left", "right"))
 
@@ -46,12 +47,22 @@ PREPARED_COLUMNS = (
 )  # fmt: skip
 
 
-def read_stacking_slices(
-    work: Path, data_set: str, experiment: str, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_stacking_slices(data: Upstream, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The slices of an experiment, sorted by split, series and order in the series."""
-    path = stacking_slices_path(work, data_set, experiment)
-    return read_table(path, STACKING_SCHEMA, remedy=REMEDY, columns=columns)
+    return read_table(data.file(SLICES), STACKING_SCHEMA, remedy=data.remedy, columns=columns)
+
+
+def folds_of_run(made: Upstream, slices: pd.DataFrame) -> np.ndarray:
+    """The fold of some labelled slices as the system of a finished run has it: this one's own, or the data set's.
+
+    made: predictions of either. slices: indexed by image_id, with the data set's fold. Returns (n,) int8.
+    """
+    own = made.record["inputs"].get("stacking data")
+    if own is None:
+        return slices["fold"].to_numpy(np.int8)
+    path = made.work / Path(own["record"]).with_name(SLICES)
+    folds = read_table(path, STACKING_SCHEMA, columns=("image_id", "fold")).set_index("image_id")["fold"]
+    return folds.reindex(slices.index).to_numpy(np.int8)
 
 
 def shows_brain(slices: pd.DataFrame, config: DataConfig) -> np.ndarray:
@@ -75,6 +86,21 @@ def stacking_slices(slices: pd.DataFrame, checksums: pd.Series, config: DataConf
         hu_crc32=checksums.reindex(slices["image_id"]).to_numpy(np.float64, na_value=np.nan).copy(),
         **_neighbour_labels(slices, seen),
     ).assign(hu_crc32=lambda table: table["hu_crc32"].where(seen))
+
+
+def log_slices(slices: pd.DataFrame) -> None:
+    """Say what the networks will see, and what each fold holds."""
+    has_image = slices["hu_crc32"].notna()
+    train = slices["split"] == "train"
+    logger.info(
+        "%d of %d labelled and %d of %d test slices have an image",
+        (has_image & train).sum(), train.sum(), (has_image & ~train).sum(), (~train).sum(),
+    )  # fmt: skip
+    for fold, rows in slices[train & has_image].groupby("fold"):
+        logger.info(
+            "fold %d: %d slices of %d patients, %d with any bleed",
+            fold, len(rows), rows["patient_id"].nunique(), rows["any"].sum(),
+        )  # fmt: skip
 
 
 def _folds(slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.scores import score
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
@@ -33,7 +34,7 @@ def classifier_of(config: StackingConfig, network: NetworkConfig, folder: Path, 
         normalise=partial(normalise, config=config.training),
         loss=stacking_loss,
         score=partial(score, LABELS),
-        facts={"network": training_settings(config, network), "fold": fold},
+        facts={"network": training_settings(config, network, fold)},
         schedule=partial(learning_rate_schedule, config=config.training),
         drop_last=config.training.drop_last_batch,
     )
@@ -43,6 +44,14 @@ def learning_rate_schedule(optimizer: Optimizer, config: TrainingConfig) -> LRSc
     """The learning rate falls by a factor after some of the epochs."""
     steps = list(config.learning_rate_steps)
     return torch.optim.lr_scheduler.MultiStepLR(optimizer, steps, config.learning_rate_factor)
+
+
+def classifier_ledger(data_set: str, train: pd.DataFrame) -> Ledger:
+    """The patients that a classifier has learnt from. train: the first part of `split_slices`.
+
+    Its validation fold chooses nothing: the epochs that are averaged are given.
+    """
+    return Ledger.of(data_set, train["patient_id"])
 
 
 def split_slices(slices: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +10,12 @@ from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
     Rows,
-    manifest_path,
     mean_of_tables,
     prediction_schema,
     prediction_table,
-    read_manifest,
     read_predictions,
     write_predictions,
 )
-from hounsfield.core.storage.files import file_digest
 
 REMEDY = "sh bin/run_14_trainfull_sequential.sh"
 
@@ -32,79 +27,40 @@ def table(**changed):
     )
 
 
-def test_predictions_and_their_manifest_read_back_as_they_were_written(tmp_path):
-    path = tmp_path / "fold0_epoch1.parquet"
-    write_predictions(path, SLICES, table(), {"stage": "sequence", "fold": "0"})
-    frame, manifest = read_predictions(path, SLICES, remedy=REMEDY)
+def test_predictions_read_back_as_they_were_written(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    with pytest.raises(MissingInput, match=rf"predictions\.parquet is missing.*{REMEDY}"):
+        read_predictions(path, SLICES, remedy=REMEDY)
+    write_predictions(path, SLICES, table())
+    frame = read_predictions(path, SLICES, remedy=REMEDY)
     pd.testing.assert_frame_equal(frame[list(SLICES.names)], table()[list(SLICES.names)])
     assert list(frame["image_id"]) == ["ID_a", "ID_b"]
-    assert manifest == {"stage": "sequence", "fold": "0", "sha256": file_digest(path)}
-
-
-def test_a_table_without_its_manifest_was_not_finished(tmp_path):
-    path = tmp_path / "fold0_epoch1.parquet"
-    with pytest.raises(MissingInput, match=rf"fold0_epoch1\.parquet is missing.*{REMEDY}"):
-        read_manifest(path, remedy=REMEDY)
-    write_predictions(path, SLICES, table(), {})
-    manifest_path(path).unlink()
-    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet .*not finished"):
-        read_predictions(path, SLICES, remedy=REMEDY)
-
-
-def test_a_run_killed_while_it_replaces_a_table_leaves_no_manifest(tmp_path, monkeypatch):
-    path = tmp_path / "fold0_epoch1.parquet"
-    write_predictions(path, SLICES, table(), {})
-    monkeypatch.setattr(
-        "hounsfield.core.evaluation.predictions.write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
-    with pytest.raises(KeyboardInterrupt):
-        write_predictions(path, SLICES, table(any=[0.2, 0.3]), {})
-    with pytest.raises(MissingInput, match=r"fold0_epoch1\.parquet .*not finished"):
-        read_predictions(path, SLICES, remedy=REMEDY)
-
-
-def test_a_table_that_changed_after_its_manifest_is_refused(tmp_path):
-    path, other = tmp_path / "a.parquet", tmp_path / "b.parquet"
-    write_predictions(path, SLICES, table(), {})
-    write_predictions(other, SLICES, table(any=[0.2, 0.3]), {})
-    path.write_bytes(other.read_bytes())
-    with pytest.raises(BadInput, match=r"a\.parquet .*manifest"):
-        read_predictions(path, SLICES, remedy=REMEDY)
-
-
-def test_a_manifest_that_is_none_is_refused(tmp_path):
-    path = tmp_path / "a.parquet"
-    write_predictions(path, SLICES, table(), {})
-    for content in ({}, [], {"sha256": 3}):
-        manifest_path(path).write_text(json.dumps(content))
-        with pytest.raises(BadInput, match=r"a\.json .*manifest"):
-            read_manifest(path, remedy=REMEDY)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
 def test_what_is_no_probability_is_refused_before_it_is_written(tmp_path, value):
     path = tmp_path / "a.parquet"
     with pytest.raises(BadInput, match=r"a\.parquet: 1 .*probabilities.* ID_b"):
-        write_predictions(path, SLICES, table(left=[0.5, value]), {})
+        write_predictions(path, SLICES, table(left=[0.5, value]))
     assert not path.exists()
 
 
 def test_an_image_that_occurs_twice_and_an_unknown_split_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"a\.parquet: 1 .*twice"):
-        write_predictions(tmp_path / "a.parquet", SLICES, table(image_id=["ID_a", "ID_a"]), {})
+        write_predictions(tmp_path / "a.parquet", SLICES, table(image_id=["ID_a", "ID_a"]))
     with pytest.raises(BadInput, match=r"a\.parquet: .*'train'"):
-        write_predictions(tmp_path / "a.parquet", SLICES, table(split=["train", TEST]), {})
+        write_predictions(tmp_path / "a.parquet", SLICES, table(split=["train", TEST]))
 
 
 def test_an_empty_table_is_a_table(tmp_path):
-    write_predictions(tmp_path / "a.parquet", SLICES, table().iloc[:0], {})
-    assert read_predictions(tmp_path / "a.parquet", SLICES, remedy=REMEDY)[0].empty
+    write_predictions(tmp_path / "a.parquet", SLICES, table().iloc[:0])
+    assert read_predictions(tmp_path / "a.parquet", SLICES, remedy=REMEDY).empty
 
 
 def test_the_columns_are_those_of_the_label_set(tmp_path):
     frame = prediction_table(STUDIES, np.array(["s1"]), np.array([TEST]), np.array([[0.25, 0.5]]))
-    write_predictions(tmp_path / "a.parquet", STUDIES, frame, {})
-    read, _ = read_predictions(tmp_path / "a.parquet", STUDIES, remedy=REMEDY)
+    write_predictions(tmp_path / "a.parquet", STUDIES, frame)
+    read = read_predictions(tmp_path / "a.parquet", STUDIES, remedy=REMEDY)
     assert read.to_dict("records") == [{"study_uid": "s1", "split": "test", "fracture": 0.25, "overall": 0.5}]
     assert read.columns.tolist() == prediction_schema(STUDIES).names
     with pytest.raises(BadInput, match=r"a\.parquet"):
@@ -120,7 +76,7 @@ def two_tables(folder):
     for number, (name, rows) in enumerate(FOLDS.items()):
         split = np.where(ROWS.is_test[rows], TEST, OUT_OF_FOLD)
         values = np.tile((np.array(rows) + 0.5 * number)[:, np.newaxis] / 10, len(STUDIES.names))
-        write_predictions(folder / name, STUDIES, prediction_table(STUDIES, ROWS.ids[rows], split, values), {})
+        write_predictions(folder / name, STUDIES, prediction_table(STUDIES, ROWS.ids[rows], split, values))
     return [(folder / name, np.array(rows)) for name, rows in FOLDS.items()]
 
 
@@ -146,6 +102,6 @@ def test_a_rows_mean_is_over_the_tables_that_hold_it(tmp_path):
 def test_a_table_of_other_rows_is_refused_with_the_first_of_them(tmp_path, change, fact):
     tables = two_tables(tmp_path)
     path = tables[1][0]
-    write_predictions(path, STUDIES, change(read_predictions(path, STUDIES, remedy=REMEDY)[0]), {})
+    write_predictions(path, STUDIES, change(read_predictions(path, STUDIES, remedy=REMEDY)))
     with pytest.raises(BadInput, match=rf"two\.parquet: .*{fact}.*{REMEDY} --force"):
         mean_of_tables(STUDIES, tables, ROWS, remedy=REMEDY)

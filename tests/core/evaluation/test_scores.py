@@ -8,6 +8,7 @@ import pytest
 from label_sets import DICE, SLICE_WEIGHTS, SLICES, SQUARED, STUDIES
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.out_of_fold import ByDesign
 from hounsfield.core.evaluation.scores import (
     CLEAN_HEADING,
     LEAKS_HEADING,
@@ -188,8 +189,8 @@ def seen_by(patients, how, *chosen):
 def test_a_system_whose_models_have_seen_a_scored_patient_is_refused_by_name_with_their_count(slices, how):
     labels, patients = slices
     leaky = System("sequence", "crop", guess(labels, 0.3, 2), "", over=1, seen=seen_by(patients, how, "p3", "p8"))
-    with pytest.raises(BadInput, match=rf"sequence \(crop\).* 2 of the patients.*{how}"):
-        score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0")
+    with pytest.raises(BadInput, match=rf"sequence \(crop\).* 2 of \d+ patients.*{how}: 2.*sh train"):
+        score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0", remedy="sh train")
 
 
 def test_what_leaks_by_design_is_scored_and_stands_apart(tmp_path, slices):
@@ -202,7 +203,7 @@ def test_what_leaks_by_design_is_scored_and_stands_apart(tmp_path, slices):
         "",
         over=1,
         seen=seen_by(patients, "early_stop", "p3"),
-        by_design=leak,
+        by_design=ByDesign(leak, ("early_stop",)),
     )
     write_scores(tmp_path / "scores.csv", score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0"))
     table = read_scores(tmp_path / "scores.csv")
@@ -219,5 +220,14 @@ def test_what_leaks_by_design_is_scored_and_stands_apart(tmp_path, slices):
 def test_the_ledger_changes_no_figure_of_the_table(slices):
     labels, patients = slices
     plain = score_table(SLICES, three_systems(labels), labels, patients, "0")
-    named = (replace(system, by_design="words") for system in three_systems(labels))
+    named = (replace(system, by_design=ByDesign("words", ())) for system in three_systems(labels))
     pd.testing.assert_frame_equal(plain, score_table(SLICES, named, labels, patients, "0").assign(ledger="out-of-fold"))
+
+
+def test_a_leak_by_design_excuses_no_graver_one(slices):
+    labels, patients = slices
+    design = ByDesign("second order", ("upstream",))
+    seen = seen_by(patients, "train", "p3")
+    leaky = System("stacked", "crop", guess(labels, 0.3, 2), "", over=1, seen=seen, by_design=design)
+    with pytest.raises(BadInput, match=r"stacked.* 1 of \d+ patients.*train: 1"):
+        score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0")

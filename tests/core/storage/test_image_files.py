@@ -46,12 +46,12 @@ def test_images_are_spread_over_many_folders(tmp_path: Path) -> None:
 
 
 def test_a_missing_and_a_damaged_image_are_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"absent\.jpg .*run_01_prepare_data"):
-        read_image(tmp_path / "absent.jpg")
+    with pytest.raises(MissingInput, match=r"absent\.jpg .*sh prepare\.sh"):
+        read_image(tmp_path / "absent.jpg", remedy="sh prepare.sh")
     for content in (b"", b"no jpeg"):
         (tmp_path / "bad.jpg").write_bytes(content)
-        with pytest.raises(BadInput, match=r"bad\.jpg "):
-            read_image(tmp_path / "bad.jpg")
+        with pytest.raises(BadInput, match=r"bad\.jpg .*sh prepare\.sh"):
+            read_image(tmp_path / "bad.jpg", remedy="sh prepare.sh")
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:

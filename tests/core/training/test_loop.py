@@ -186,12 +186,13 @@ def test_a_request_that_comes_after_the_last_step_ends_the_program_with_the_run_
 
     with pytest.raises(Stopped):
         train(tmp_path, after_steps=ask_at_the_end)
-    assert load_state(tmp_path / "state.pt") is None
+    state = load_state(tmp_path / "state.pt")
+    assert (state["epoch"], state["step"]) == (EPOCHS, 0)
 
 
-def test_a_finished_run_leaves_its_scalars_and_no_state(tmp_path: Path) -> None:
+def test_a_finished_run_leaves_its_scalars_and_a_state_that_goes_with_the_folder(tmp_path: Path) -> None:
     train(tmp_path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["scalars"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"scalars", "state.pt", "state.previous.pt"}
     assert list((tmp_path / "scalars").iterdir())
 
 

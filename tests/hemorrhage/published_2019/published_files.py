@@ -187,8 +187,7 @@ def take(source: Path, work: Path, *more: object) -> None:
     """Import the download into `work`, by the program."""
     config = work.parent / f"{EXPERIMENT}.yaml"
     config.write_text(f"data_set: {DATA_SET}\nembedding:\n  views: [identity]\n")
-    program = "hemorrhage_embedding_archive"
-    run_program(program, "import-published", source, "--config", config, "--work", work, *more)
+    run_program("hemorrhage_import_embeddings", source, "--config", config, "--work", work, *more)
 
 
 def store_of(work: Path, fold: str = "1", epoch: int = 0) -> Path:

@@ -22,12 +22,14 @@ from published_files import (
 )
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import slices_path
-from hounsfield.competitions.rsna2019.tables import read_slices
+from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.storage.files import file_digest, read_json
+from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.upstream import require
+from hounsfield.hemorrhage.paths import IMPORT
 from hounsfield.hemorrhage.published_2019 import stores
-from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, build_batch, index_series
+from hounsfield.hemorrhage.sequence_batches import build_batch, index_series, open_store
 from programs import run_program
 
 SPLITS = ("trn", "val", "tst")
@@ -53,6 +55,18 @@ def work(tmp_path: Path) -> Path:
     return tmp_path / "work"
 
 
+def said(*words: str) -> str:
+    return " ".join(words)
+
+
+def table_of(work: Path) -> Path:
+    return data_folder(work, DATA_SET) / SLICES
+
+
+def slices_of(work: Path) -> pd.DataFrame:
+    return read_slices(open_data_set(work, DATA_SET, said))
+
+
 def embeddings_by_image(work: Path, fold: str, epoch: int, view: str = "identity") -> pd.DataFrame:
     folder = store_of(work, fold, epoch)
     rows = pd.read_parquet(folder / "rows.parquet")["image_id"]
@@ -68,12 +82,13 @@ def write_row_orders(folder: Path, truth: Truth, fold: int = 1) -> list[Path]:
 
 def test_sequence_inputs_are_the_published_ones(download: Path, work: Path, truth: Truth) -> None:
     take(download, work, "--embedding.dtype", "float32")
-    slices = read_slices(work, DATA_SET)
+    slices = slices_of(work)
     labels = slices[list(CLASSES)].to_numpy(np.float32)
     index = index_series(slices)
     for epoch in (0, 1):
         published = truth.embeddings("identity", 1, epoch)
-        store = EmbeddingStore(store_of(work, "1", epoch), slices)
+        embeddings = require(work, store_of(work, "1", epoch), IMPORT, said)
+        store = open_store(embeddings, slices["image_id"])
         for place, start in enumerate(index.starts):
             images = truth.in_series_order(slices["series_uid"][start])
             batch = build_batch(store, index, np.array([place]), labels, pad_front=False)
@@ -85,7 +100,7 @@ def test_slices_have_the_published_folds_and_labels_and_nothing_invented(
     download: Path, work: Path, truth: Truth
 ) -> None:
     take(download, work)
-    slices = read_slices(work, DATA_SET).set_index("image_id")
+    slices = slices_of(work).set_index("image_id")
     wanted = truth.slices.set_index("image_id").loc[slices.index]
     np.testing.assert_array_equal(slices["fold"].to_numpy(float), wanted["fold"].to_numpy())
     assert (slices["split"] == np.where(wanted["fold"].isna(), "test", "train")).all()
@@ -98,24 +113,22 @@ def test_slices_have_the_published_folds_and_labels_and_nothing_invented(
     np.testing.assert_array_equal(slices["z_mm"], wanted["z"])
 
 
-def test_manifest_describes_a_store_without_logits(download: Path, work: Path, truth: Truth) -> None:
+def test_record_describes_a_store_without_logits_and_whom_its_classifier_has_seen(
+    download: Path, work: Path, truth: Truth
+) -> None:
     take(download, work)
-    folder = store_of(work)
-    manifest = read_json(folder / "manifest.json")
-    assert manifest.pop("files") == {name: file_digest(folder / name) for name in ("identity.npy", "rows.parquet")}
-    assert manifest == {
-        "experiment": EXPERIMENT,
-        "data_set": DATA_SET,
-        "fold": "1",
-        "epoch": 0,
-        "rows": len(truth.slices),
-        "width": WIDTH,
-        "dtype": "float16",
-        "views": ["identity"],
-        "weights_sha256": None,
-        "slices_sha256": file_digest(slices_path(work, DATA_SET)),
-    }
-    assert np.load(folder / "identity.npy").dtype == np.float16
+    embeddings = require(work, store_of(work), IMPORT, said)
+    record = embeddings.record
+    assert set(record["files"]) == {"identity.npy", "rows.parquet", "learned.parquet"}
+    assert record["settings"] == {"fold": "1", "epoch": 0, "dtype": "float16"}
+    form = {"rows": len(truth.slices), "width": WIDTH, "dtype": "float16", "views": ["identity"]}
+    assert record["facts"] == form | {"arguments": [str(download)]}
+    assert {"data set", array_name("identity", "trn", 1, 0)} < set(record["inputs"])
+    assert np.load(store_of(work) / "identity.npy").dtype == np.float16
+    patients = truth.slices.set_index("image_id")["patient_id"]
+    for split, role in (("trn", "upstream"), ("val", ""), ("tst", "")):
+        roles = embeddings.learned().roles_of(patients.loc[truth.images(split, 1)].to_numpy())
+        assert set(roles) == {role}
 
 
 def test_row_orders_given_as_tables_give_the_same_store_and_no_pickle_is_read(
@@ -133,15 +146,16 @@ def test_row_orders_given_as_tables_give_the_same_store_and_no_pickle_is_read(
 
 def test_tar_gz_gives_the_same_and_its_unpacked_files_go(download: Path, work: Path) -> None:
     take(download, work)
-    wanted = (store_of(work) / "identity.npy").read_bytes(), slices_path(work, DATA_SET).read_bytes()
+    wanted = (store_of(work) / "identity.npy").read_bytes(), table_of(work).read_bytes()
     archive = as_tar_gz(download)
     shutil.rmtree(download)
     other = work.parent / "other"
     take(archive, other)
-    assert ((store_of(other) / "identity.npy").read_bytes(), slices_path(other, DATA_SET).read_bytes()) == wanted
+    assert ((store_of(other) / "identity.npy").read_bytes(), table_of(other).read_bytes()) == wanted
     assert sorted(path.name for path in (other / "data" / DATA_SET).iterdir()) == [
         ".lock",
         "embeddings",
+        "output.json",
         "slices.parquet",
     ]
 
@@ -152,7 +166,7 @@ def test_views_have_their_plain_names(tmp_path: Path, work: Path, truth: Truth) 
     for view in ("identity", "hflip", "transpose"):
         found, published = embeddings_by_image(work, "1", 0, view), truth.embeddings(view, 1, 0)
         np.testing.assert_array_equal(found, published.loc[found.index])
-    assert read_json(store_of(work) / "manifest.json")["views"] == ["identity", "hflip", "transpose"]
+    assert read_record(store_of(work))["facts"]["views"] == ["identity", "hflip", "transpose"]
 
 
 def test_fold_six_is_trained_on_all_and_its_repeated_validation_slices_are_not_read(
@@ -174,19 +188,19 @@ def test_row_orders_fit_one_fold_only(download: Path, work: Path, truth: Truth) 
     with pytest.raises(BadInput, match=r"trn\.csv: \d+ images that are not trn of fold 0 in the tables"):
         take(download, work, "--row-order", *orders, "--fold", "0")
     take(download, work, "--row-order", *orders, "--fold", "1")
-    assert [path.name for path in store_of(work).parent.parent.iterdir()] == ["fold1"]
+    assert {path.name for path in store_of(work).parent.parent.iterdir()} == {"fold1", f"{EXPERIMENT}.yaml"}
 
 
 def test_second_time_does_nothing_and_other_arrays_need_force(download: Path, work: Path, truth: Truth) -> None:
     take(download, work)
     stamps = [path.stat().st_mtime_ns for path in sorted((work / "data").rglob("*.npy"))]
-    table = slices_path(work, DATA_SET).stat().st_mtime_ns
+    table = table_of(work).stat().st_mtime_ns
     take(download, work)
     assert [path.stat().st_mtime_ns for path in sorted((work / "data").rglob("*.npy"))] == stamps
-    assert slices_path(work, DATA_SET).stat().st_mtime_ns == table
+    assert table_of(work).stat().st_mtime_ns == table
     array = download / array_name("identity", "trn", 1, 0)
     np.savez(array, np.ones((len(truth.images("trn", 1)), WIDTH), np.float32))
-    with pytest.raises(StaleOutput, match=rf"{array.name}: .* Make it anew by adding --force|--force"):
+    with pytest.raises(StaleOutput, match=rf"{array.name}: another content(.|\n)*run_31_\S+ {download}\S* .*--force"):
         take(download, work)
     take(download, work, "--force")
     assert (embeddings_by_image(work, "1", 0).loc[truth.images("trn", 1)] == 1).all(axis=None)
@@ -197,12 +211,16 @@ def test_other_slices_of_that_data_set_are_not_replaced_without_force(
 ) -> None:
     take(download, work)
     fewer = make_download(tmp_path / "fewer", make_truth(patients=7))
-    before = slices_path(work, DATA_SET).read_bytes()
-    with pytest.raises(StaleOutput, match=r"slices\.parquet holds other slices; .* --data_set NAME, or replace"):
+    before = table_of(work).read_bytes()
+    with pytest.raises(StaleOutput, match=r"train\.csv\.gz: another content(.|\n)*makes stale"):
         take(fewer, work)
-    assert slices_path(work, DATA_SET).read_bytes() == before
+    assert table_of(work).read_bytes() == before
     take(fewer, work, "--force")
     assert len(embeddings_by_image(work, "1", 0)) == 35
+
+
+def kill(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_killed_import_goes_on_with_the_arrays_that_are_missing(
@@ -216,28 +234,34 @@ def test_killed_import_goes_on_with_the_arrays_that_are_missing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(stores, "_finish", killed)
+        patch.setattr(stores, "learned_by_classifier", kill)
         with pytest.raises(KeyboardInterrupt):
             take(download, work)
-    assert not (store_of(work) / "manifest.json").exists()
+    assert read_record(store_of(work)) is None
     stamp = (store_of(work) / "identity.npy").stat().st_mtime_ns
     take(download, work)
     assert (store_of(work) / "identity.npy").stat().st_mtime_ns == stamp
     assert {path: path.read_bytes() for path in wanted} == wanted
 
 
-def test_published_embeddings_go_through_the_sequence_stage_to_a_submission(tmp_path: Path) -> None:
+def test_published_embeddings_go_through_the_sequence_stage_to_a_submission(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     work = tmp_path / "work"
     (tmp_path / "published").mkdir()
     source = make_download(tmp_path / "published", make_truth(patients=15))
     config = tmp_path / "published.yaml"
-    config.write_text(
-        "data_set: stage1\nfolds: [1]\nthreads: 1\nembedding: {views: [identity], epochs: [0, 1]}\n"
+    config.write_text(  # two epochs were published
+        "data_set: stage1\nfolds: [1]\nthreads: 1\nembedding: {views: [identity], epochs: [0, 1, 2, 3]}\n"
         "sequence: {hidden_units: 8, epochs: 2, epochs_to_bag: 2}\n"
     )
     arguments = ("--config", config, "--work", work)
-    run_program("hemorrhage_embedding_archive", "import-published", source, *arguments)
-    run_program("hemorrhage_train_sequence", *arguments, "--fold", 1)
+    capsys.readouterr()
+    run_program("hemorrhage_import_embeddings", source, *arguments)
+    resolved, folds = capsys.readouterr().out.splitlines()
+    assert folds == "1"
+    arguments = ("--config", resolved, "--work", work, "--fold", folds)
+    run_program("hemorrhage_train_sequence", *arguments)
     run_program("hemorrhage_bag", *arguments)
     scores = pd.read_csv(work / "preds/hemorrhage/published/scores.csv")
     assert scores["system"].tolist() == ["prior", "sequence", "bag"]

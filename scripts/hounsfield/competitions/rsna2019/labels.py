@@ -20,13 +20,13 @@ CLASSES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "
 CLASS_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0)  # the competition's metric counts `any` twice
 PROBABILITY_CLIP = 1e-5  # 2nd place; the metric would be infinite at 0 and 1
 LABELS = LabelSet(CLASSES, "image_id", WeightedLogLoss(CLASS_WEIGHTS, CLASS_WEIGHTS, PROBABILITY_CLIP))
-BLOCK = 250_000  # rows of a table that are text at one time
+ROWS_PER_READ = 250_000  # rows of a table that are text at one time
 
 
 def read_labels(content: bytes, source: str) -> pd.DataFrame:
     """Read a label table: the competition's long one, or a wide one with a column a class.
 
-    Long: columns ID, Label; six rows a slice, ID = <image>_<class>. Rows that repeat another are dropped.
+    Long: columns ID, Label; six rows per slice, ID = <image>_<class>. Rows that repeat another are dropped.
     Wide: a column `image` (file name, its stem, or its path below the images' folder) and the six classes.
     Returns a frame indexed by image, with six int8 columns in the order of CLASSES.
     Raises BadInput naming the source, the fact and the first ten places.
@@ -47,7 +47,9 @@ def _blocks(content: bytes, source: str) -> Iterator[pd.DataFrame]:
     try:
         text = io.BytesIO(content)
         kinds = {"ID": str, "image": str}
-        for block in pd.read_csv(text, encoding="utf-8-sig", dtype=kinds, keep_default_na=False, chunksize=BLOCK):
+        for block in pd.read_csv(
+            text, encoding="utf-8-sig", dtype=kinds, keep_default_na=False, chunksize=ROWS_PER_READ
+        ):
             if block.empty or not isinstance(block.index, pd.RangeIndex):  # cells beyond the header would be an index
                 fact = "has no rows" if block.empty else "has rows with more cells than its header"
                 raise BadInput(f"{source} {fact}; write it again as CSV")

@@ -8,7 +8,10 @@ ARCHIVE_NAME = "rsna-intracranial-hemorrhage-detection.zip"
 # below any top folder; the first spelling is the one that Kaggle serves today, the second that of 2019
 TRAIN_FOLDERS = ("stage_2_train", "stage_2_train_images")
 TEST_FOLDERS = ("stage_2_test", "stage_2_test_images")
-PREPARE = "sh bin/run_01_prepare_data.sh"
+PREPARE = "run_01_prepare_data"  # the stage
+SLICES = "slices.parquet"  # of a data set: one row per slice; written by preparation, read by every later stage
+IMAGES = "images"  # of a data set: the folder of its prepared JPEGs
+PHANTOM = "phantom"  # the data set that is drawn where it is missing
 
 
 def raw_archive(work: Path, data_set: str) -> Path:
@@ -23,14 +26,9 @@ def data_folder(work: Path, data_set: str) -> Path:
     return work / "data" / data_set
 
 
-def slices_path(work: Path, data_set: str) -> Path:
-    """One row a slice; written by preparation, read by every later stage."""
-    return data_folder(work, data_set) / "slices.parquet"
-
-
 def images_folder(work: Path, data_set: str) -> Path:
     """The prepared JPEGs; written by preparation, read by classifier training and extraction."""
-    return data_folder(work, data_set) / "images"
+    return data_folder(work, data_set) / IMAGES
 
 
 def sample_submission_path(work: Path, data_set: str) -> Path:

@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
-from hounsfield.competitions.rsna2019.paths import slices_path
 from hounsfield.competitions.rsna2019.submission import bounded, fill, ids_of, sample_ids, write
-from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.logs import logger
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
 
 FINDINGS_COLUMNS = ("image_id", "path", "series", "order")  # what findings.csv says of a slice beside its probabilities
@@ -37,10 +35,12 @@ def prior_predictions(slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
     return predictions
 
 
-def training_prior(work: Path, data_set: str) -> np.ndarray:
-    """Share of positive slices in what the models were trained on; 0.5 where its table is not at hand or unlabelled."""
-    if slices_path(work, data_set).exists():
-        slices = read_slices(work, data_set, ("split", *CLASSES))
+def training_prior(slices: pd.DataFrame | None, data_set: str) -> np.ndarray:
+    """Share of positive slices in what the models were trained on; 0.5 where its table is not at hand or unlabelled.
+
+    slices: split and the six classes of `data_set`; None: the table is not at hand.
+    """
+    if slices is not None:
         labels = slices.loc[slices["split"] == "train", list(CLASSES)]
         if len(labels):
             return prior(labels.to_numpy(np.int8))
@@ -81,5 +81,5 @@ def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) 
     """
     table = slices.assign(**{name: slices[name].fillna("").map(escape_cell) for name in ("image_id", "path")})
     table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -12,10 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.labels import read_labels
-from hounsfield.competitions.rsna2019.paths import TEST_FOLDERS, TRAIN_FOLDERS, data_folder, raw_archive
+from hounsfield.competitions.rsna2019.paths import PHANTOM, TEST_FOLDERS, TRAIN_FOLDERS, data_folder, raw_archive
+from hounsfield.competitions.rsna2019.phantom.archive import write_archive
+from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
-from hounsfield.core.intake.archives import BLOCK, FileList, SourceFile, list_files
+from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile, list_files
 from hounsfield.core.intake.pseudonyms import Naming, read_key
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.outputs import read_record
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 IMAGE = rf"(?:^|/)(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})/+[^/.][^/]*\.dcm$"
@@ -32,20 +36,45 @@ class Source:
     labels: pd.DataFrame | None
     sample: bytes | None
     naming: Naming
+    options: tuple[str, ...]  # that name it on a command line
     ignored: int = 0  # files that are neither images nor tables
 
     def digests(self) -> dict[str, str]:
         """Change when a file, a label or the sample does."""
         files, labels = hashlib.sha256(), hashlib.sha256(b"")
-        for block in self.files.blocks(BLOCK):
+        for block in self.files.blocks(FILES_PER_BLOCK):
             files.update("".join(f"{file.label}\0{file.size}\0{file.stamp}\n" for file in block).encode())
         if self.labels is not None:
             labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
         sample = hashlib.sha256(self.sample or b"")
-        return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample": sample.hexdigest()}
+        return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample submission": sample.hexdigest()}
 
 
-def find_source(work: Path, data_set: str, *, archive: str | None, images: str | None, labels: str | None) -> Source:
+def default_source(work: Path, data_set: str) -> dict[str, str]:
+    """What to prepare where no option names it, by option: the archive, or what the data set was prepared from.
+
+    The phantoms' archive is drawn here. Raises MissingInput saying where the archive is expected.
+    """
+    archive = raw_archive(work, data_set)
+    if archive.exists():
+        return {"archive": str(archive)}
+    record = read_record(data_folder(work, data_set))
+    known = [] if record is None else record["facts"].get("source", [])
+    if known:
+        return {option.removeprefix("--"): value for option, value in zip(known[::2], known[1::2], strict=True)}
+    if data_set == PHANTOM:
+        drawn = write_archive(archive, PhantomRecipe(), jobs=-1, force=False)
+        logger.info("drew %d training and %d test slices: %s", drawn.train_slices, drawn.test_slices, archive)
+        return {"archive": str(archive)}
+    raise MissingInput(
+        f"{archive} is missing: put the competition's archive there (kaggle competitions download -c "
+        f"{archive.stem}), name it with --archive or ARCHIVE, or a folder of DICOM files with --images"
+    )
+
+
+def find_source(
+    work: Path, data_set: str, *, archive: str | None = None, images: str | None = None, labels: str | None = None
+) -> Source:
     """The files to prepare, as the options --archive, --images and --labels name them. Raises WrongUse."""
     if images is None:
         if labels is not None:
@@ -53,7 +82,7 @@ def find_source(work: Path, data_set: str, *, archive: str | None, images: str |
         return competition_source(Path(archive or raw_archive(work, data_set)).absolute())
     if archive is not None:
         raise WrongUse("--archive and --images name two sources; give one")
-    if data_set in ("rsna2019", "phantom"):
+    if data_set in ("rsna2019", PHANTOM):
         raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
     folder, outputs = Path(images).absolute(), data_folder(work, data_set)
     if outputs.is_relative_to(folder.resolve()):
@@ -92,7 +121,8 @@ def competition_source(archive: Path) -> Source:
             )
         labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
     sample = None if sample_file is None else _content(sample_file)
-    return Source(images, labels, sample, GIVEN_NAMES, len(listing) - len(images))
+    options = ("--archive", str(archive))
+    return Source(images, labels, sample, GIVEN_NAMES, options, len(listing) - len(images))
 
 
 def competition_ids(images: FileList) -> pa.Array:
@@ -115,7 +145,8 @@ def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
         if not labels.is_file():
             raise MissingInput(f"{labels} does not exist; --labels takes a CSV table")
         table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels, naming)
-    return Source(listing, table, None, naming)
+    options = ("--images", str(images), *(() if labels is None else ("--labels", str(labels.absolute()))))
+    return Source(listing, table, None, naming, options)
 
 
 def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: Naming) -> pd.DataFrame:

@@ -17,9 +17,9 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.paths import PREPARE
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 
-BLOCK = 60_000  # rows checked at a time
+ROWS_PER_READ = 60_000  # rows checked at a time
 
 
 class Submission(NamedTuple):
@@ -97,7 +97,7 @@ def write(path: Path, submission: Submission) -> None:
 
     The same rows give the same bytes: neither time nor file name is stored in the compressed file.
     """
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         with (
             partial.open("wb") as raw,
             gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
@@ -121,7 +121,7 @@ def check(path: Path, ids: pd.Series, clip: float = PROBABILITY_CLIP) -> None:
         raise BadInput(f"{path}: the IDs to submit are not distinct; {again.iloc[0]} stands twice")
     seen = 0
     with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
-        blocks = pd.read_csv(text, dtype=str, chunksize=BLOCK, keep_default_na=False)
+        blocks = pd.read_csv(text, dtype=str, chunksize=ROWS_PER_READ, keep_default_na=False)
         for block in blocks:
             if list(block.columns) != ["ID", "Label"]:
                 raise BadInput(f"{path}: columns {list(block.columns)[:4]} instead of ID, Label")

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import PREPARE, slices_path
+from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.core.evaluation.folds import fold_by_first_row
 from hounsfield.core.imaging.geometry import position_along_normal, slice_normal
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table, to_arrow
 
 POSITION = ("x_mm", "y_mm", "z_mm")  # ImagePositionPatient
@@ -75,9 +76,14 @@ ORDERING_COLUMNS = (
 COPIED = set(FILE_SCHEMA.names) - {"flags"}  # go from the files to the table of slices as they are
 
 
-def read_slices(work: Path, data_set: str, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+def open_data_set(work: Path, data_set: str, remedy_of: RemedyOf) -> Upstream:
+    """A prepared data set. Raises MissingInput or StaleOutput with the command that makes it."""
+    return require(work, data_folder(work, data_set), PREPARE, remedy_of)
+
+
+def read_slices(data: Upstream, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     """The slices of a data set, sorted by split, series and order in the series."""
-    return read_table(slices_path(work, data_set), SLICE_SCHEMA, remedy=PREPARE, columns=columns)
+    return read_table(data.file(SLICES), SLICE_SCHEMA, remedy=data.remedy, columns=columns)
 
 
 def files_to_order(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:

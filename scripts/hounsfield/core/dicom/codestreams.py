@@ -1,4 +1,4 @@
-"""What a compressed picture says of itself: size and bits, read from its own header before any decoder runs.
+"""Which codec reads which transfer syntax, and what a compressed picture says of itself before any decoder runs.
 
 A decoder allocates what this header claims, and one of them ends the process on a wild claim; so it is read here
 first, in a few bytes, and compared with the DICOM header.
@@ -12,6 +12,26 @@ from dataclasses import dataclass
 from struct import Struct
 
 from hounsfield.core.errors import Refused
+
+# The codec of each transfer syntax that is read. What is not here is refused by name.
+CODECS: dict[str, str] = {
+    "1.2.840.10008.1.2": "native",
+    "1.2.840.10008.1.2.1": "native",
+    "1.2.840.10008.1.2.1.99": "native",
+    "1.2.840.10008.1.2.2": "native",
+    "1.2.840.10008.1.2.5": "rle",
+    "1.2.840.10008.1.2.4.50": "jpeg",
+    "1.2.840.10008.1.2.4.51": "jpeg",
+    "1.2.840.10008.1.2.4.57": "jpeg",
+    "1.2.840.10008.1.2.4.70": "jpeg",
+    "1.2.840.10008.1.2.4.80": "jpeg_ls",
+    "1.2.840.10008.1.2.4.81": "jpeg_ls",
+    "1.2.840.10008.1.2.4.90": "jpeg_2000",
+    "1.2.840.10008.1.2.4.91": "jpeg_2000",
+    "1.2.840.10008.1.2.4.201": "jpeg_2000",  # 201 to 203: High-Throughput JPEG 2000, which openjpeg reads too
+    "1.2.840.10008.1.2.4.202": "jpeg_2000",
+    "1.2.840.10008.1.2.4.203": "jpeg_2000",
+}
 
 JPEG_START = b"\xff\xd8"
 JPEG_LS_FRAME = 0xF7

@@ -176,7 +176,7 @@ def _precision_flags(claim: Claim, form: PixelFormat) -> list[str]:
     return ["precision_mismatch"] if claim.precision != form.bits_stored else []
 
 
-# By the codec names of header.CODECS.
+# By the codec names of codestreams.CODECS.
 DECODERS: dict[str, Callable[[bytes, PixelFormat], tuple[np.ndarray, list[str]]]] = {
     "jpeg_ls": _decode_jpeg_ls,
     "jpeg_2000": _decode_jpeg_2000,

@@ -7,9 +7,10 @@ from struct import Struct
 import numpy as np
 from pydicom.uid import ExplicitVRBigEndian
 
+from hounsfield.core.dicom.codestreams import CODECS
 from hounsfield.core.dicom.decoders import DECODERS
 from hounsfield.core.dicom.format import PixelFormat, as_stored
-from hounsfield.core.dicom.header import CODECS, UNDEFINED_LENGTH, Header, PixelElement
+from hounsfield.core.dicom.header import UNDEFINED_LENGTH, Header, PixelElement
 from hounsfield.core.errors import Refused
 
 _ITEM = Struct("<HHL")  # group, element, length

@@ -1,21 +1,20 @@
-"""Tables of predictions: a probability for each name of a row, and a manifest that says which model and inputs made it.
+"""Tables of predictions: a probability for each name of a row. Each lies in an output folder.
 
-A table is finished when its manifest, `<name>.json`, lies beside it. N rows of the data set, n of a table; C names.
+N rows of the data set, n of a table; C names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.storage.files import file_digest, json_values, read_json, write_json
 from hounsfield.core.storage.tables import read_table, write_table
 
 OUT_OF_FOLD = "out-of-fold"  # a training row whose patient no model behind its prediction has learnt from
@@ -46,56 +45,24 @@ def prediction_table(
     return frame
 
 
-def manifest_path(path: Path) -> Path:
-    """The manifest beside a table of predictions; written last."""
-    return path.with_suffix(".json")
-
-
-def write_predictions(path: Path, label_set: LabelSet, frame: pd.DataFrame, manifest: dict[str, Any]) -> None:
-    """Write a table of predictions and then its manifest, to which the table's digest is added as `sha256`.
+def write_predictions(path: Path, label_set: LabelSet, frame: pd.DataFrame) -> None:
+    """Write a table of predictions.
 
     frame: the columns of `prediction_schema`, rows in the order of the data set's table.
     Raises BadInput when a probability is NaN or outside [0, 1], or a row occurs twice.
     """
     _refuse_nonsense(path, label_set, frame)
-    manifest_path(path).unlink(missing_ok=True)  # killed between the two files: an unfinished table, not a wrong one
     write_table(path, frame, prediction_schema(label_set))
-    write_json(manifest_path(path), {**manifest, "sha256": file_digest(path)})
 
 
-def is_finished(path: Path, manifest: dict[str, Any]) -> bool:
-    """True when the table at `path` is there, whole, and rests on what `manifest` says."""
-    beside = manifest_path(path)
-    if not beside.exists() or not path.exists():
-        return False
-    written: bool = read_json(beside) == {**json_values(manifest), "sha256": file_digest(path)}
-    return written
+def read_predictions(path: Path, label_set: LabelSet, *, remedy: str) -> pd.DataFrame:
+    """Read a table of predictions.
 
-
-def read_manifest(path: Path, *, remedy: str) -> dict[str, Any]:
-    """The manifest of the table at `path`. Raises MissingInput, with the remedy, when it was never finished."""
-    beside = manifest_path(path)
-    if not beside.exists():
-        fact = "was not finished (its manifest is missing)" if path.exists() else "is missing"
-        raise MissingInput(f"{path} {fact}; make it with: {remedy}")
-    manifest = read_json(beside)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), str):
-        raise BadInput(f"{beside} is no manifest of predictions; make it again with: {remedy}")
-    return manifest
-
-
-def read_predictions(path: Path, label_set: LabelSet, *, remedy: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a table of predictions and its manifest.
-
-    Raises MissingInput when one of them is not there, BadInput when the table is not the one that the manifest
-    describes or holds something else than probabilities.
+    Raises MissingInput when it is not there, BadInput when it holds something else than probabilities.
     """
-    manifest = read_manifest(path, remedy=remedy)
     frame = read_table(path, prediction_schema(label_set), remedy=remedy)
-    if file_digest(path) != manifest["sha256"]:
-        raise BadInput(f"{path} is not the file that its manifest describes; make it again with: {remedy} --force")
     _refuse_nonsense(path, label_set, frame)
-    return frame, manifest
+    return frame
 
 
 def mean_of_tables(
@@ -108,7 +75,7 @@ def mean_of_tables(
     """
     total, count = np.zeros((len(rows.ids), len(label_set.names))), np.zeros((len(rows.ids), 1))
     for path, positions in tables:
-        frame, _ = read_predictions(path, label_set, remedy=remedy)
+        frame = read_predictions(path, label_set, remedy=remedy)
         _refuse_other_rows(path, label_set, frame, positions, rows, remedy)
         total[positions] += frame[list(label_set.names)].to_numpy(np.float64)
         count[positions] += 1

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign, check_seen
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.storage.files import write_bytes
 
@@ -43,7 +43,7 @@ class System:
     # (N,) of str, or one for all: how the models behind a row have seen its patient ("train", "early_stop", "upstream";
     # "": not at all)
     seen: np.ndarray = field(default_factory=lambda: np.array(""))
-    by_design: str = ""  # what leaks, in words, where a published recipe scores patients that its models have seen
+    by_design: ByDesign = UNSEEN  # where a published recipe scores patients that its models have seen
 
 
 def score_columns(label_set: LabelSet, metric: str = METRIC) -> list[str]:
@@ -73,22 +73,25 @@ def score_table(
     folds: str,
     *,
     metric: str = METRIC,
+    remedy: str = "",
 ) -> pd.DataFrame:
-    """One row a system, with the columns of `score_columns`.
+    """One row per system, with the columns of `score_columns`.
 
     labels: (N, C) of 0 and 1. patients: (N,) identifiers. All systems are scored on the same draws of patients, so the
     interval of a gain is that of the paired difference. `systems` may be a generator: only the losses are kept.
+    remedy: the commands that make the predictions anew.
     Raises BadInput when a system's models have seen a patient that is scored, unless that is by design.
     """
     rows: list[dict[str, object]] = []
     losses: list[np.ndarray] = []  # (N,) each
     compared: list[int | None] = []
     for system in systems:
-        _refuse_seen(system, patients)
+        seen = np.broadcast_to(system.seen, patients.shape)
+        check_seen(f"{system.name} ({system.experiment})", patients, seen, system.by_design, remedy)
         losses.append(label_set.loss(system.probabilities, labels))
         compared.append(system.over)
         about = {"system": system.name, "experiment": system.experiment, "models": system.models}
-        about["ledger"] = system.by_design or OUT_OF_FOLD
+        about["ledger"] = system.by_design.words or OUT_OF_FOLD
         rows.append(about | _by_name(label_set, system, labels))
     columns = score_columns(label_set, metric)
     if not rows:
@@ -104,17 +107,6 @@ def score_table(
             row |= {"gain_over": rows[over]["system"], "gain": losses[over].mean() - loss.mean()}
             row |= {"gain_low": low, "gain_high": high}
     return pd.DataFrame(rows, columns=columns)
-
-
-def _refuse_seen(system: System, patients: np.ndarray) -> None:
-    seen = np.broadcast_to(system.seen, patients.shape)
-    if system.by_design or not (seen != "").any():
-        return
-    count, kinds = len(np.unique(patients[seen != ""])), sorted(set(seen.tolist()) - {""})
-    raise BadInput(
-        f"{system.name} ({system.experiment}): its models have seen {count} of the patients that are scored "
-        f"({', '.join(kinds)}); make its predictions again with models that hold out the folds that there are now"
-    )
 
 
 def _by_name(label_set: LabelSet, system: System, labels: np.ndarray) -> dict[str, object]:

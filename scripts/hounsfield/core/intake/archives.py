@@ -28,7 +28,7 @@ LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # PKWARE APPNOTE 6.3, 4.3.7
 MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
 MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
 MAX_SIZE = 2**63 - 1  # what a column holds
-BLOCK = 65_536  # files that are Python objects at one time
+FILES_PER_BLOCK = 65_536  # files that are Python objects at one time
 
 Found = tuple[str, int, int, int, int, int]  # the fields of SourceFile without `container`
 
@@ -109,7 +109,7 @@ class FileList(Sequence[SourceFile]):
         return next(iter(self.take(np.array([range(len(self))[place]]))))
 
     def __iter__(self) -> Iterator[SourceFile]:
-        for block in self.blocks(BLOCK):
+        for block in self.blocks(FILES_PER_BLOCK):
             yield from block
 
     def blocks(self, size: int) -> Iterator[list[SourceFile]]:
@@ -152,12 +152,12 @@ def list_files(source: Path) -> FileList:
     Raises MissingInput when there is no such source, BadInput when the archive's directory cannot be trusted.
     """
     if not source.exists():
-        raise MissingInput(f"{source} does not exist; name the archive with --archive or a folder with --images")
+        raise MissingInput(f"{source} does not exist; name an archive (.zip) or a folder that is there")
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
     found = _walk(source) if source.is_dir() else _zip_members(source)
     names, numbers = [pa.array([], pa.large_binary())], [np.zeros((5, 0), np.int64)]
-    while block := list(islice(found, BLOCK)):
+    while block := list(islice(found, FILES_PER_BLOCK)):
         texts, *rest = zip(*block, strict=True)
         names.append(pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.large_binary()))
         numbers.append(np.array(rest, np.int64))

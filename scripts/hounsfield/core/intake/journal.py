@@ -11,9 +11,10 @@ between, what is left of those is older than the merged entry, and does not coun
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE
+from hounsfield.core.storage.files import value_digest
 from hounsfield.core.storage.image_files import images_exist
 from hounsfield.core.storage.tables import read_arrow, write_arrow, write_table
 
@@ -66,14 +68,22 @@ class Journal:
     """The entries of one data set."""
 
     def __init__(
-        self, folder: Path, schema: pa.Schema, images: Path, suffix: str, retryable: Collection[str] = ()
+        self,
+        folder: Path,
+        schema: pa.Schema,
+        images: Path,
+        suffix: str,
+        *,
+        settings: Mapping[str, Any] = MappingProxyType({}),
+        retryable: Collection[str] = (),
     ) -> None:
         """Open the journal in `folder`, which the caller has locked.
 
         schema: of the rows; it has `path`, `stamp` and `image_id`. images, suffix: the folder of the prepared images
-        and the end of their names; a row counts while its image is there. retryable: reasons beside RETRYABLE for which
-        a file is prepared again.
+        and the end of their names; a row counts while its image is there. settings: what files are prepared with; what
+        was recorded under others does not count. retryable: reasons beside RETRYABLE to prepare a file again.
         """
+        self._salt = int(value_digest(dict(settings))[:15], 16)  # makes a file's stamp one of file and settings
         self._folder, self._images, self._suffix = folder, images, suffix
         self._schemas = {ROWS: schema, REJECTED: REJECT_SCHEMA}
         self._retryable = pa.array(sorted({*RETRYABLE, *retryable}))
@@ -90,7 +100,9 @@ class Journal:
         for kind, rows in ((ROWS, prepared.rows), (REJECTED, prepared.rejected)):
             if rows:
                 schema = self._schemas[kind]
-                write_table(self._path(self._next, kind), pd.DataFrame(rows, columns=schema.names), schema)
+                table = pd.DataFrame(rows, columns=schema.names)
+                table["stamp"] ^= self._salt
+                write_table(self._path(self._next, kind), table, schema)
         self._next += 1
         if self._next % ENTRIES_PER_BLOCK == 0:
             self._merge(self._next // ENTRIES_PER_BLOCK - 1)
@@ -102,7 +114,7 @@ class Journal:
         """
         entries = self._entries()
         recorded = self._columns(entries, "path", "stamp")
-        current = _known(recorded["path"], recorded["stamp"].to_numpy(), files.labels, files.stamps)
+        current = _known(recorded["path"], recorded["stamp"].to_numpy(), files.labels, self._stamps(files))
         rows, rejected = self._pick(entries, current & _last_of_each(recorded["path"]))
         return rows.sort_by("path"), rejected.sort_by("path")
 
@@ -111,7 +123,30 @@ class Journal:
         recorded = self._columns(self._entries(), "path", "stamp", "image_id", "reason")
         counts = self._has_image(recorded["image_id"]) & ~pc.is_in(recorded["reason"], self._retryable).to_numpy()
         recorded = recorded.filter(pa.array(counts & _last_of_each(recorded["path"])))
-        return files.take(~_known(files.labels, files.stamps, recorded["path"], recorded["stamp"].to_numpy()))
+        return files.take(~_known(files.labels, self._stamps(files), recorded["path"], recorded["stamp"].to_numpy()))
+
+    def outdated(self, files: FileList) -> list[str]:
+        """Paths with a recorded result whose file has gone from `files`, changed, or was prepared otherwise."""
+        recorded = self._columns(self._entries(), "path", "stamp")
+        recorded = recorded.filter(pa.array(_last_of_each(recorded["path"])))
+        known = _known(recorded["path"], recorded["stamp"].to_numpy(), files.labels, self._stamps(files))
+        paths: list[str] = recorded["path"].filter(pa.array(~known)).to_pylist()
+        return paths
+
+    def forget_outdated(self, files: FileList) -> None:
+        """Keep the results of `files` alone. What a kill in between leaves is outdated still."""
+        if not self.outdated(files):
+            return
+        entries, kept = self._entries(), self.join(files)
+        for kind, table in zip((ROWS, REJECTED), kept, strict=True):
+            if len(table):
+                write_arrow(self._path(self._next, kind), table)
+        for entry in entries:
+            entry.path.unlink()
+        self._next += 1
+
+    def _stamps(self, files: FileList) -> np.ndarray:
+        return np.asarray(files.stamps) ^ self._salt
 
     def _entries(self) -> list[Entry]:
         found = ((path, ENTRY.fullmatch(path.name)) for path in self._folder.glob("*.parquet"))

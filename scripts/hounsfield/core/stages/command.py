@@ -1,37 +1,54 @@
 """How a stage program starts and ends: its command line, its configuration, its exit code.
 
-Every program takes `--config`, `--work` and `--force`, and every field of its configuration as an option. The stem of
-the configuration's file names the experiment, and with it the output folders.
+Every program takes `--config`, `--work` and `--force`, and every field of its configuration as an option. The variables
+CONFIG, WORK, DATA_SET and FOLDS say the same as the options `--config`, `--work`, `--data_set` (or `--apply-to`) and
+`--fold`, which win. The stem of the configuration's file names the experiment, and with it the output folders.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from hounsfield.core.errors import HounsfieldError, WrongUse
 from hounsfield.core.logs import logger
-from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.stages.configuration import dataclasses_in
+from hounsfield.core.stages.help import stage_help
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # what may become the name of a folder
+SINGLE = "all"  # the fold of the single model, which trains on every patient
 
-SECONDS_OF_THE_FIRST = 10  # in which it says what is wrong, and ends
+SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
 
 ConfigT = TypeVar("ConfigT")
+# prepares: DATA_SET names what is made; trains: it must be the configuration's; applies: what the models predict
+Role = Literal["prepares", "trains", "applies"]
+
+
+@dataclass(frozen=True)
+class Stage(Generic[ConfigT]):
+    """What a program is: its configuration, the parts of it that it uses, and what it does with a data set."""
+
+    config_class: type[ConfigT]
+    description: str
+    default_config: Path
+    role: Role = "trains"
+    parts: tuple[str, ...] = ()  # of the configuration, shown by --help
+    single: bool = False  # may the fold be `all`?
 
 
 @dataclass(frozen=True)
@@ -42,57 +59,141 @@ class Command(Generic[ConfigT]):
     experiment: str  # the configuration file's stem
     work: Path  # the folder that holds data/, checkpoints/ and preds/
     force: bool  # make outputs anew that were made from other inputs
+    data_set: str  # what is prepared, trained on or predicted
+    folds: tuple[str, ...]  # validation folds; `all` trains on every patient
     arguments: Namespace  # what this program alone takes
+    variables: dict[str, str]  # settings that differ from the defaults, as variables
+    overrides: tuple[str, ...]  # options that change fields of the configuration
+
+    def remedy(self, script: str, *options: str, same_config: bool = True) -> str:
+        """The command that runs a stage of bin/ with what this one was given, to be pasted where this one was started.
+
+        same_config: False for a stage of another system, which knows the data set and not this configuration.
+        """
+        shared = ("WORK", "DATA_SET") if not same_config else tuple(self.variables)
+        variables = dict(self.variables)
+        if not same_config:
+            variables["DATA_SET"] = self.data_set
+        overrides = self.overrides if same_config else ()
+        return command_line(
+            script, {name: variables[name] for name in variables if name in shared}, *options, *overrides
+        )
 
 
-def stage_parser(config_class: type[Any], description: str, *, default_config: Path) -> ArgumentParser:
+def command_line(script: str, variables: Mapping[str, str], *options: str) -> str:
+    """The command that runs a stage of bin/, to be pasted where this program was started."""
+    words = [f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    return " ".join([*words, "sh", *map(shlex.quote, [shown(REPOSITORY / "bin" / script), *options])])
+
+
+def remedy_of_run(stage: str, folder: Path) -> str:
+    """The command that runs a stage for the finished run in `folder`, <work>/preds/<system>/<experiment>."""
+    work, config = folder.parents[2], REPOSITORY / "configs" / folder.parent.name / f"{folder.name}.yaml"
+    where = {} if work == REPOSITORY else {"WORK": shown(work)}
+    return command_line(f"{stage}.sh", {"CONFIG": shown(config), **where})
+
+
+def stage_parser(stage: Stage[Any]) -> ArgumentParser:
     """A parser with the options that all stage programs share; the program adds its own."""
-    parser = ArgumentParser(description=description, exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--config", action="config", help=f"experiment YAML (default: {default_config})")
+    parser = ArgumentParser(description=stage.description, exit_on_error=False, allow_abbrev=False, add_help=False)
+    config_help = f"the experiment's YAML (default: {shown(stage.default_config)})"
+    parser.add_argument("--config", action="config", help=config_help)
     parser.add_argument(
-        "--work",
-        type=str,
-        default=str(REPOSITORY),
-        help="folder that holds data, checkpoints and preds",
+        "--work", type=str, default=str(REPOSITORY), help="folder that holds data, checkpoints and preds"
     )
-    parser.add_argument("--force", action="store_true", help="replace outputs that were made from other inputs")
+    parser.add_argument("--force", action="store_true", help="replace outputs that were made from something else")
+    if stage.role != "prepares":
+        single = f", or '{SINGLE}' to train on every patient" if stage.single else ""
+        parser.add_argument("--fold", nargs="+", default=None, help=f"validation folds{single} (default: folds)")
+    if stage.role == "applies":
+        parser.add_argument("--apply-to", type=str, default=None, help="another prepared data set, only predicted")
     # the items of a tuple of dataclasses are looked up by their import path; only the declared type passes
-    paths = [f"{part.__module__}.{part.__qualname__}" for part in _dataclasses_in(config_class)]
+    paths = [f"{part.__module__}.{part.__qualname__}" for part in dataclasses_in(stage.config_class)]
     set_parsing_settings(import_path_allowlist=paths)
-    parser.add_class_arguments(config_class)
+    parser.add_class_arguments(stage.config_class)
     return parser
 
 
-def parse(
-    parser: ArgumentParser,
-    config_class: type[ConfigT],
-    *,
-    default_config: Path,
-    argv: Sequence[str] | None = None,
-) -> Command[ConfigT]:
+def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | None = None) -> Command[ConfigT]:
     """Parse `argv` (the process's own by default) against the configuration file and its dataclass.
 
-    Raises WrongUse naming file and key when a key is unknown or a value has the wrong type.
+    Raises WrongUse naming file and key when a key is unknown, a value has the wrong type, or settings contradict each
+    other. `--help` prints the stage's own options, `--help-all` every field of the configuration.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
-    if not any(word == "--config" or word.startswith("--config=") for word in argv):
-        argv = ["--config", str(default_config), *argv]
-    argv = [_found(word) if before == "--config" else word for before, word in zip(["", *argv], argv, strict=False)]
+    given = list(sys.argv[1:] if argv is None else argv)
+    full = _with_variables(given, stage)
+    if "--help-all" in given:
+        print(parser.format_help())
+        sys.exit(0)
+    wants_help = "--help" in given or "-h" in given
+    words = [word for word in full if word not in ("--help", "-h")]
     try:
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse_args(words)
         config = parser.instantiate(arguments)
     except (ArgumentError, ValueError, TypeError) as error:
-        raise WrongUse(f"{_config_of(argv)} or the command line: {error}") from error
-    experiment = Path(str(arguments.config[-1])).stem
-    check_name(experiment, "the configuration's file name")
-    fields = {name: config[name] for name in config_class.__dataclass_fields__}  # type: ignore[attr-defined]
+        raise WrongUse(f"{_option(words, '--config')} or the command line: {error}") from error
+    fields = {name: config[name] for name in stage.config_class.__dataclass_fields__}  # type: ignore[attr-defined]
+    if wants_help:
+        print(stage_help(parser, fields, stage.parts))
+        sys.exit(0)
+    return _command(stage, arguments, stage.config_class(**fields), given, words)
+
+
+def _command(
+    stage: Stage[ConfigT], arguments: Namespace, config: ConfigT, given: list[str], words: list[str]
+) -> Command[ConfigT]:
+    path = Path(str(arguments.config[-1]))
+    experiment = check_name(path.stem, "the configuration's file name")
+    trained_on = check_name(str(config.data_set), "data_set")  # type: ignore[attr-defined]
+    data_set = _data_set(stage, arguments, trained_on, path)
+    folds = arguments.get("fold") or [str(fold) for fold in config.folds]  # type: ignore[attr-defined]
+    variables = {}
+    if path.resolve() != stage.default_config.resolve():
+        variables["CONFIG"] = shown(path)
+    if Path(arguments.work).resolve() != REPOSITORY:
+        variables["WORK"] = shown(Path(arguments.work))
+    if stage.role == "prepares" or data_set != trained_on:
+        variables["DATA_SET"] = data_set
+    if arguments.get("fold"):
+        variables["FOLDS"] = " ".join(folds)
     return Command(
-        config=config_class(**fields),
+        config=config,
         experiment=experiment,
         work=Path(arguments.work).resolve(),
         force=arguments.force,
+        data_set=data_set,
+        folds=tuple(dict.fromkeys(map(str, folds))),
         arguments=arguments,
+        variables=variables,
+        overrides=_overrides(given, stage.config_class),
     )
+
+
+def _data_set(stage: Stage[Any], arguments: Namespace, trained_on: str, config: Path) -> str:
+    """The data set to work on. Raises WrongUse when DATA_SET and the configuration that is trained are at odds."""
+    if stage.role == "applies":
+        return check_name(str(arguments.get("apply_to") or trained_on), "--apply-to")
+    asked = os.environ.get("DATA_SET") or trained_on
+    if stage.role == "trains" and asked != trained_on:
+        raise WrongUse(
+            f"DATA_SET={asked} is at odds with {shown(config)}, which trains on {trained_on}: leave out DATA_SET, or "
+            f"copy the configuration and set `data_set: {asked}` there"
+        )
+    return trained_on
+
+
+def chosen_folds(command: Command[Any], count: int, *, single: bool = False) -> list[str]:
+    """The folds of the command line, the configuration's when it has none. Raises WrongUse when there is no such fold.
+
+    count: folds of the data set. single: whether `all` is one, which trains on every patient.
+    """
+    for fold in command.folds:
+        if not (single and fold == SINGLE) and not (fold.isdecimal() and int(fold) < count):
+            last = f"0 to {count - 1}" + (f", or {SINGLE}" if single else "")
+            raise WrongUse(f"fold {fold}: there are {count}; give {last} with --fold, FOLDS or `folds` of the YAML")
+    if SINGLE in command.folds and len(command.folds) > 1:
+        raise WrongUse(f"folds {' '.join(command.folds)}: the single model trains on every fold; take it alone")
+    return list(command.folds)
 
 
 def check_name(name: str, what: str) -> str:
@@ -102,25 +203,24 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain values, for a recipe or a manifest."""
-    return asdict(config)
-
-
-def save_config(path: Path, config: Any) -> None:
-    """Write the resolved configuration as YAML that can be used with `--config` again."""
-    values = _lists(asdict(config))
-    write_bytes(path, yaml.safe_dump(values, sort_keys=False).encode())
+def shown(path: Path) -> str:
+    """A path as a person standing here would type it."""
+    full = Path(os.path.normpath(Path.cwd() / path))
+    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(full)
 
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a stage program and end the process: exit code 0 done, 2 wrong use or missing input, 1 anything else."""
     try:
-        with _in_turn():
+        with _rank_0_reports():
             main()
+            sys.stdout.flush()
     except HounsfieldError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         place = error.filename or "the system (is the disk full, is /dev/shm there and writable?)"
         print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
@@ -132,42 +232,58 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 @contextmanager
-def _in_turn() -> Iterator[None]:
-    """Of several processes that fail alike only the first speaks: torchrun ends the others while they wait here."""
+def _rank_0_reports() -> Iterator[None]:
+    """Of several processes that fail alike only rank 0 reports it: torchrun ends the others while they wait here."""
     try:
         yield
     except Exception:
         if os.environ.get("RANK", "0") != "0":
-            time.sleep(SECONDS_OF_THE_FIRST)
+            time.sleep(SECONDS_OF_RANK_0)
         raise
+
+
+def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:
+    """The options, and before them what the environment's variables say; paths of configurations as they are found."""
+    options = {word.partition("=")[0] for word in argv if word.startswith("--")}
+    before = ["--config", os.environ.get("CONFIG") or str(stage.default_config)] if "--config" not in options else []
+    wanted = {"WORK": "--work", "FOLDS": "--fold", "DATA_SET": "--apply-to"}
+    if stage.role == "prepares":
+        wanted = {"WORK": "--work", "DATA_SET": "--data_set"}
+    elif stage.role == "trains":
+        del wanted["DATA_SET"]
+    after = []
+    for variable, option in wanted.items():
+        if os.environ.get(variable) and option not in options:
+            after += [option, *(os.environ[variable].split() if variable == "FOLDS" else [os.environ[variable]])]
+    argv = [*before, *argv, *after]
+    return [_found(word) if last == "--config" else word for last, word in zip(["", *argv], argv, strict=False)]
 
 
 def _found(config: str) -> str:
     """A configuration that is not there as seen from here may be there as seen from the repository."""
-    return str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
+    found = str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
+    if not Path(found).is_file():
+        raise WrongUse(f"{config} is missing; the experiments are the files configs/*/*.yaml of {REPOSITORY}")
+    return found
 
 
-def _config_of(argv: Sequence[str]) -> str:
-    for position, word in enumerate(argv):
-        if word == "--config" and position + 1 < len(argv):
-            return argv[position + 1]
-        if word.startswith("--config="):
-            return word.removeprefix("--config=")
-    return "the configuration"
+def _option(argv: Sequence[str], option: str) -> str:
+    """The value of an option of which the last one counts."""
+    values = [after for word, after in zip(argv, [*argv[1:], ""], strict=True) if word == option]
+    values += [word.partition("=")[2] for word in argv if word.startswith(f"{option}=")]
+    return values[-1] if values else "the configuration"
 
 
-def _dataclasses_in(kind: Any) -> Iterator[type[Any]]:
-    """The dataclasses that a type is made of, at any depth."""
-    if is_dataclass(kind) and isinstance(kind, type):
-        yield kind
-    for part in get_type_hints(kind).values() if is_dataclass(kind) else get_args(kind):
-        yield from _dataclasses_in(part)
-
-
-def _lists(value: Any) -> Any:
-    """Tuples as lists, all the way down: YAML's safe subset has no tuples."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_lists(item) for item in value]
-    return value
+def _overrides(argv: Sequence[str], config_class: type[Any]) -> tuple[str, ...]:
+    """The options that change fields of the configuration, which a remedy must repeat."""
+    fields, kept, taking = set(config_class.__dataclass_fields__), [], False
+    for word in argv:
+        if word.startswith("-") and not re.fullmatch(r"-[\d.]+\S*", word):
+            name, equals, _ = word.removeprefix("--").partition("=")
+            taking = name.split(".")[0] in fields
+            if taking:
+                kept.append(word)
+            taking = taking and not equals
+        elif taking:
+            kept.append(word)
+    return tuple(kept)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array to `path`, whole or not at all."""
-    with written_whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import logger
-from hounsfield.core.storage.files import file_digest, read_json, write_bytes, write_json, written_whole
+from hounsfield.core.storage.files import atomic_write, file_digest, read_json, write_bytes, write_json
 
 DIGEST_BYTES = 32  # SHA-256, in front of the training state
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write weights to `path` (.safetensors), then `facts` with their digest to the .json beside it."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         # serialised in memory first: the library's own writing does not report a full disk as such
         partial.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}))
     write_json(path.with_suffix(".json"), {**facts, "sha256": file_digest(path)})
@@ -54,7 +54,7 @@ def read_foreign_weights(path: Path) -> dict[str, Tensor]:
     A leading `module.` (DataParallel's) is taken off the names. Raises MissingInput or BadInput, naming the file.
     """
     if not path.exists():
-        raise MissingInput(f"{path} is missing: put the weights there, or name another file with --classifier.weights")
+        raise MissingInput(f"{path} is missing: put the weights there, or name another file")
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path)
@@ -117,12 +117,6 @@ def load_state(path: Path) -> dict[str, Any] | None:
             return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         logger.warning("%s is damaged (its digest does not match); falling back to the state before it", candidate)
     return None
-
-
-def clear_state(path: Path) -> None:
-    """Remove the training state of a finished run."""
-    path.unlink(missing_ok=True)
-    _previous(path).unlink(missing_ok=True)
 
 
 def _previous(path: Path) -> Path:

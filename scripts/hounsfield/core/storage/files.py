@@ -8,17 +8,19 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.logs import logger
 
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success flush it to disk and rename it, on failure remove it.
 
     The temporary name is fixed, so that what a killed run left behind is overwritten by the next one.
@@ -52,7 +54,7 @@ def unwritable_named(path: Path) -> Iterator[None]:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 
@@ -91,15 +93,37 @@ def value_digest(value: Any) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold `folder` for this process: a second run that would write there is refused.
 
+    shared: hold it against writing only; others may read it, too.
     The lock belongs to the process alone, not to its children, so one that was killed leaves nothing to clear away.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _open_lock(folder / ".lock", shared=shared)
+    except OSError as error:
+        if not shared or error.errno not in UNWRITABLE:
+            raise
+        yield  # nobody can write here
+        return
+    with file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise WrongUse(f"{folder}: another run is writing here; wait for it or stop it") from None
+            fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                doing = "writing" if shared else "reading or writing"
+                raise WrongUse(f"{folder}: another run is {doing} here; wait for it or stop it") from None
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("%s: its file system has no locks; make sure that no other run writes there", folder)
         yield
+
+
+def _open_lock(path: Path, *, shared: bool) -> IO[str]:
+    if shared:
+        with suppress(FileNotFoundError):
+            return path.open("r")
+        path.touch()
+        return path.open("r")
+    return path.open("w")

@@ -64,7 +64,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 def store_image(path: Path, encoded: bytes) -> int:
     """Write a prepared image, and return its CRC-32.
 
-    It is not flushed to disk, as a million of them would be one by one: whatever vouches for it is written after it.
+    It is not flushed to disk, as a million of them would be one by one: its record is written after it.
     """
     partial = path.with_suffix(".partial")
     with unwritable_named(path):
@@ -74,19 +74,19 @@ def store_image(path: Path, encoded: bytes) -> int:
     return zlib.crc32(encoded)
 
 
-def read_image(path: Path, checksum: int | None = None) -> np.ndarray:
+def read_image(path: Path, checksum: int | None = None, *, remedy: str = "prepare the data set again") -> np.ndarray:
     """Read a prepared image as (rows, columns, 3) uint8. Raises MissingInput or BadInput, naming the file.
 
-    checksum: the CRC-32 that its file must have; other bytes are refused.
+    checksum: the CRC-32 that its file must have; other bytes are refused. remedy: the command that makes it.
     """
     try:
         encoded = path.read_bytes()
     except FileNotFoundError:
-        raise MissingInput(f"{path} is missing; make it with: sh bin/run_01_prepare_data.sh") from None
+        raise MissingInput(f"{path} is missing; make it with: {remedy}") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}); see to its disk, and start again") from error
     intact = bool(encoded) and (checksum is None or zlib.crc32(encoded) == checksum)
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if intact else None
     if image is None:
-        raise BadInput(f"{path} is not the image that was written; remove it and run: sh bin/run_01_prepare_data.sh")
+        raise BadInput(f"{path} is not the image that was written; remove it and make it again: {remedy}")
     return image

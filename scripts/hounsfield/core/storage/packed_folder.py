@@ -24,7 +24,7 @@ from typing import IO, Any, cast
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import progress
-from hounsfield.core.storage.files import value_digest, written_whole
+from hounsfield.core.storage.files import atomic_write, value_digest
 
 CHECKSUMS = "CHECKSUMS.json"
 BYTES_PER_READ = 2**20  # no extended header is larger
@@ -65,7 +65,7 @@ def pack(target: Path, files: Mapping[str, Path], contents: Contents) -> None:
     Raises BadInput naming the file that is not the one listed.
     """
     head = Listed("", len(contents.as_bytes()))
-    with written_whole(target) as partial, tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as archive:
+    with atomic_write(target) as partial, tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(_header(CHECKSUMS, head), io.BytesIO(contents.as_bytes()))
         for name, listed in progress(contents.files.items(), unit="file", label="pack"):
             with files[name].open("rb") as file:
@@ -93,6 +93,12 @@ def _header(name: str, listed: Listed) -> tarfile.TarInfo:
     header = tarfile.TarInfo(name)
     header.size = listed.bytes
     return header
+
+
+def is_packed(archive: Path) -> bool:
+    """True when an archive begins as those do that `pack` writes."""
+    with archive.open("rb") as file:
+        return file.read(len(CHECKSUMS) + 1) == f"{CHECKSUMS}\0".encode()
 
 
 def read_contents(archive: Path) -> Contents:

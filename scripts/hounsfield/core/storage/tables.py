@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
@@ -26,7 +26,7 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
 def write_arrow(path: Path, table: pa.Table) -> None:
     """Write a table that has its schema already, as `write_table` does; how it was put together is not seen."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         pq.write_table(table.combine_chunks(), partial, compression="zstd")
 
 

@@ -1,8 +1,8 @@
 """Predictions that several processes share out: large arrays written block by block, and small ones kept in memory.
 
-While a large array is being made its blocks lie in `<name>.blocks/`, one file each, written whole; so any number of
-processes can share the work, and a killed run goes on with the blocks that are missing. The finished array is one
-`.npy` file.
+While a large array is being made its blocks lie in `unfinished/<name>/` beside it, one file each, written whole; so any
+number of processes can share the work, and a killed run goes on with the blocks that are missing. The finished array is
+one `.npy` file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from hounsfield.core.logs import progress
+from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.arrays import open_array, write_array
-from hounsfield.core.storage.files import written_whole
+from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches
 from hounsfield.core.training.stops import Stopped, StopRequest
@@ -68,8 +69,12 @@ def share_rows(
     return devices.total(found.to(devices.device)).cpu().numpy()
 
 
+def _blocks(path: Path) -> Path:
+    return path.parent / UNFINISHED / path.stem
+
+
 def _block_path(path: Path, start: int) -> Path:
-    return path.with_suffix(".blocks") / f"{start:09d}.npy"
+    return _blocks(path) / f"{start:09d}.npy"
 
 
 def write_block(path: Path, start: int, rows: np.ndarray) -> None:
@@ -85,13 +90,13 @@ def has_block(path: Path, start: int) -> bool:
 def join_blocks(path: Path, starts: range, rows: int) -> None:
     """Join the blocks into the finished array of `rows` rows and remove them. Does nothing when it is finished."""
     if path.exists():
-        shutil.rmtree(path.with_suffix(".blocks"), ignore_errors=True)
+        shutil.rmtree(_blocks(path), ignore_errors=True)
         return
     first = open_array(_block_path(path, starts.start))
     header = np.lib.format.header_data_from_array_1_0(first) | {"shape": (rows, *first.shape[1:])}
     # written, and not through a memory map: on a full disk that ends the process (SIGBUS) without a word
-    with written_whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in starts:
             file.write(np.ascontiguousarray(open_array(_block_path(path, start))).data)
-    shutil.rmtree(path.with_suffix(".blocks"))
+    shutil.rmtree(_blocks(path))

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from hounsfield.core.storage.checkpoints import save_weights, weights_exist
+from hounsfield.core.stages.outputs import UNFINISHED
+from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.devices import Devices
@@ -67,9 +68,10 @@ class Classifier:
         """Weights after one epoch."""
         return self.folder / f"epoch{epoch}.safetensors"
 
-    def is_trained(self) -> bool:
-        """True when the weights of every epoch are written."""
-        return all(weights_exist(self.weights(epoch)) for epoch in range(self.settings.epochs))
+    def files(self) -> list[str]:
+        """The names of what is left: weights and facts of every epoch."""
+        weights = [self.weights(epoch) for epoch in range(self.settings.epochs)]
+        return [path.with_suffix(suffix).name for path in weights for suffix in (".safetensors", ".json")]
 
 
 def train_classifier(task: Classifier, train: SliceImages, validation: SliceImages, devices: Devices) -> None:
@@ -83,7 +85,7 @@ def train_classifier(task: Classifier, train: SliceImages, validation: SliceImag
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = None if task.schedule is None else task.schedule(optimizer)
     with training(
-        task.folder,
+        task.folder / UNFINISHED,
         network,
         optimizer,
         schedule,

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -18,8 +17,6 @@ from torch import Tensor, nn
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
-from hounsfield.core.stages.outputs import Recipe, claim
-from hounsfield.core.storage.files import locked
 from hounsfield.core.training.precision import Precision
 
 # while the first process joins and digests many gigabytes of embeddings, the others wait
@@ -134,16 +131,3 @@ def _half(precision: Precision, cuda: bool) -> torch.dtype | None:
         # Volta emulates bf16 slowly; from Ampere on it is native
         return torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-
-@contextmanager
-def claimed(devices: Devices, folder: Path, recipe: Recipe, *, force: bool) -> Iterator[None]:
-    """Hold an output folder for all processes of this run: the first one locks and claims it, the others wait."""
-    if not devices.first:
-        devices.barrier()
-        yield
-        return
-    with locked(folder):
-        claim(folder, recipe, force=force)
-        devices.barrier()
-        yield

@@ -72,8 +72,9 @@ def training(
     name: str,
     scalars: Path,
 ) -> Iterator[TrainingRun]:
-    """Go on with the run whose state lies in `folder`, or begin it; the state is removed when the context ends well.
+    """Go on with the run whose state lies in `folder`, or begin it.
 
+    folder: of what is needed only until the output is done, with which the state goes.
     schedule: stepped at the end of each epoch; None: the learning rate is constant. save_every: steps between saved
     states. name: of the run, in messages. scalars: folder for TensorBoard, which stays.
     Raises StaleOutput when the state was computed in another precision. SIGTERM raises Stopped in all processes, at the
@@ -85,8 +86,6 @@ def training(
     fresh = not state.restore()
     with stop_on_sigterm() as stop, closing(Scalars(scalars, enabled=devices.first)) as writer:
         yield TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
-        if devices.first:
-            state.clear()
 
 
 class TrainingRun:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
-from hounsfield.core.storage.checkpoints import clear_state, load_state, save_state
+from hounsfield.core.storage.checkpoints import load_state, save_state
 
 
 @dataclass
@@ -97,7 +97,3 @@ class TrainingState:
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
                 self.schedule.step()
         self.epoch, self.step, self.loss = self.epoch + 1, 0, 0.0
-
-    def clear(self) -> None:
-        """Remove the state of a finished run."""
-        clear_state(self.path)

@@ -55,6 +55,7 @@ class PublishedArray:
 
     path: Path
     order: Path  # the loader or table that names its images
+    trained: bool  # the classifier has learnt from these rows
     rows: np.ndarray  # (rows of the array,) int64, row in slices.parquet
 
 
@@ -150,7 +151,7 @@ def _plan_store(
             known = part if tables is None else Part("identity", split, fold, 0)
             if known not in placed:
                 placed[known] = _place(part, order, slices)
-            arrays.append(PublishedArray(layout.arrays[part], order, placed[known]))
+            arrays.append(PublishedArray(layout.arrays[part], order, split == TRAIN, placed[known]))
         _refuse_gaps(f"fold {fold}, epoch {epoch}, {view}", arrays, slices["image_id"])
     return store
 

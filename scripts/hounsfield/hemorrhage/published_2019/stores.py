@@ -10,72 +10,97 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from hounsfield.competitions.rsna2019.paths import sample_submission_path, slices_path
+from hounsfield.competitions.rsna2019.config import PrepareConfig
+from hounsfield.competitions.rsna2019.paths import SLICES, sample_submission_path
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
-from hounsfield.core.errors import BadInput, StaleOutput
+from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import logger, progress
-from hounsfield.core.stages.outputs import Recipe, claim
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import Upstream, replacing, require
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.core.storage.files import file_digest, locked, write_json, written_whole
-from hounsfield.core.storage.tables import to_arrow, write_table
+from hounsfield.core.storage.files import atomic_write, file_digest
+from hounsfield.core.storage.tables import write_table
+from hounsfield.hemorrhage.archive_checks import Subject
 from hounsfield.hemorrhage.config import View
-from hounsfield.hemorrhage.embedding_archive import Subject
-from hounsfield.hemorrhage.paths import ROWS_SCHEMA, array_path, store_folder
+from hounsfield.hemorrhage.paths import IMPORT, ROWS, ROWS_SCHEMA, array_path, store_folder
 from hounsfield.hemorrhage.published_2019.layout import PublishedArray, PublishedStore
+from hounsfield.hemorrhage.published_2019.tables import TABLE_NAMES, PublishedTables
 
 MAX_WIDTH = 65_536
 ROWS_A_READ = 4096
 
 
-def write_published_slices(subject: Subject, slices: pd.DataFrame, *, force: bool) -> None:
-    """Write slices.parquet, unless the same rows are there. Raises StaleOutput when others are, unless `force`."""
-    path, table = slices_path(subject.work, subject.data_set), to_arrow(slices, SLICE_SCHEMA)
-    if path.exists():
-        if pq.read_table(path).replace_schema_metadata(None).equals(table):
-            return
-        if not force:
-            raise StaleOutput(
-                f"{path} holds other slices; import into a data set of its own with --data_set NAME, or replace them "
-                "by adding --force"
-            )
-        (path.parent / "prepared.json").unlink(missing_ok=True)  # the table is no longer the one that preparation wrote
-        sample_submission_path(subject.work, subject.data_set).unlink(missing_ok=True)
-    write_table(path, slices, SLICE_SCHEMA)
+def write_published_slices(
+    subject: Subject,
+    tables: PublishedTables,
+    slices: pd.DataFrame,
+    config: PrepareConfig,
+    source: Path,
+    *,
+    force: bool,
+    remedy: str,
+) -> Upstream:
+    """Write the data set, unless it is there. Raises StaleOutput when another one is, unless `force`."""
+    settings = {name: getattr(config, name) for name in ("order", "fold_count")}
+    inputs = {name: Input(file_digest(path)) for name, path in zip(TABLE_NAMES, tables, strict=True)}
+    folder = subject.folder
+    with (
+        replacing(subject.work, folder, what=f"the data set {subject.data_set}"),
+        output(folder, Provenance(IMPORT, settings, inputs), force=force, remedy=remedy) as out,
+    ):
+        if not out.finished:
+            sample_submission_path(subject.work, subject.data_set).unlink(missing_ok=True)
+            write_table(folder / SLICES, slices, SLICE_SCHEMA)
+            out.finish([SLICES], facts={"arguments": [str(source.absolute())]})
+    return require(subject.work, folder, IMPORT, lambda *_: remedy)
 
 
 def write_published_store(
-    subject: Subject, store: PublishedStore, images: pd.Series, dtype: str, *, force: bool
+    subject: Subject,
+    data: Upstream,
+    store: PublishedStore,
+    slices: pd.DataFrame,
+    dtype: str,
+    *,
+    force: bool,
+    remedy: str,
 ) -> None:
-    """Write one store, or what a killed run left out of it. images: (N,) the column image_id of slices.parquet.
+    """Write one store, or what a killed run left out of it.
 
     Raises StaleOutput when the store there was made from other files, BadInput naming the array that is wrong.
     """
     folder = store_folder(subject.work, subject.data_set, subject.experiment, store.fold, store.epoch)
-    slices_sha256 = file_digest(slices_path(subject.work, subject.data_set))
-    with locked(folder):
-        arrays = [array for view in store.views.values() for array in view]
-        inputs = {"slices_sha256": slices_sha256}
-        inputs |= {array.path.name: file_digest(array.path) for array in arrays}
-        inputs |= {f"rows of {array.path.name}": file_digest(array.order) for array in arrays}
-        claim(folder, Recipe("import-published", {"dtype": dtype}, inputs), force=force)
-        name = f"fold {store.fold} epoch {store.epoch}"
-        if (folder / "manifest.json").exists():
-            logger.info("import-published: nothing to do for %s", name)
+    arrays = [array for view in store.views.values() for array in view]
+    inputs = {array.path.name: Input(file_digest(array.path)) for array in arrays}
+    inputs |= {f"rows of {array.path.name}": Input(file_digest(array.order)) for array in arrays}
+    settings = {"dtype": dtype, "fold": store.fold, "epoch": store.epoch}
+    provenance = Provenance(IMPORT, settings, {"data set": data.as_input(), **inputs})
+    name = f"fold {store.fold} epoch {store.epoch}"
+    with output(folder, provenance, force=force, remedy=remedy) as out:
+        if out.finished:
+            logger.info("import: nothing to do for %s", name)
             return
-        widths = {_write_view(folder, view, own, len(images), dtype, name) for view, own in store.views.items()}
+        widths = {_write_view(folder, view, own, len(slices), dtype, name) for view, own in store.views.items()}
         if len(widths) > 1:
             raise BadInput(f"{name}: the views have different widths {sorted(widths)}")
-        identity = {"experiment": subject.experiment, "data_set": subject.data_set}
-        origin = {"slices_sha256": slices_sha256, "weights_sha256": None, "fold": store.fold, "epoch": store.epoch}
-        form = {"width": widths.pop(), "dtype": dtype, "views": list(store.views)}
-        _finish(folder, images, {**identity, **origin, **form})
-    logger.info("import-published: %s, %d slices, views %s", name, len(images), ", ".join(store.views))
+        write_table(folder / ROWS, slices, ROWS_SCHEMA)
+        facts = {"rows": len(slices), "width": widths.pop(), "dtype": dtype, "views": list(store.views)}
+        facts["arguments"] = data.record["facts"]["arguments"]
+        files = [ROWS, *(array_path(folder, view).name for view in store.views)]
+        out.finish(files, learned=learned_by_classifier(subject, store, slices), facts=facts)
+    logger.info("import: %s, %d slices, views %s", name, len(slices), ", ".join(store.views))
+
+
+def learned_by_classifier(subject: Subject, store: PublishedStore, slices: pd.DataFrame) -> Ledger:
+    """The patients of the published training rows: the classifier behind the embeddings has learnt from them."""
+    rows = np.concatenate([array.rows for view in store.views.values() for array in view if array.trained])
+    return Ledger.of(subject.data_set, slices["patient_id"].to_numpy()[np.unique(rows)], role="upstream")
 
 
 def read_published_array(path: Path, rows: int, dtype: str) -> Iterator[tuple[int, np.ndarray]]:
@@ -115,7 +140,7 @@ def _write_view(folder: Path, view: View, arrays: Sequence[PublishedArray], coun
     """Write one view's array, (N, E), block by block. Returns E."""
     path = array_path(folder, view)
     if not path.exists():
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             placed: np.memmap | None = None
             for array in progress(arrays, unit="file", label=f"{name} {view}"):
                 for start, block in read_published_array(array.path, len(array.rows), dtype):
@@ -127,11 +152,3 @@ def _write_view(folder: Path, view: View, arrays: Sequence[PublishedArray], coun
             if placed is not None:
                 placed.flush()
     return int(open_array(path).shape[1])
-
-
-def _finish(folder: Path, images: pd.Series, facts: dict[str, Any]) -> None:
-    """Write the order of rows, and then the manifest, which makes the store complete."""
-    write_table(folder / "rows.parquet", images.to_frame("image_id"), ROWS_SCHEMA)
-    files = [folder / "rows.parquet", *(array_path(folder, view) for view in facts["views"])]
-    digests = {path.name: file_digest(path) for path in files}
-    write_json(folder / "manifest.json", {**facts, "rows": len(images), "files": digests})
