@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from faults.outputs import contents, differing
-from faults.processes import PATIENCE, Ended, Running
+from faults.processes import PATIENCE, Ended, Running, descendants, kill
 from faults.table import Checks
 from hounsfield.core.errors import BadInput
 from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.outputs import RECORD, UNFINISHED
 from hounsfield.core.storage.files import write_bytes
 
 EXPERIMENT, DATA_SET, FOLD = "faults", "phantom", "0"
@@ -37,17 +42,17 @@ sequence: {{hidden_units: 32, epochs: {sequence_epochs}, epochs_to_bag: 2, keep_
 class Sizes:
     """How much the phantoms and their training hold."""
 
-    train_patients: int = 30
+    train_patients: int = 24
     test_patients: int = 4
     slices: int = 10  # a patient
     pixels: int = 128
     epochs: int = 3
-    steps: int = 20  # an epoch of the classifier
+    steps: int = 12  # an epoch of the classifier
     sequence_epochs: int = 10
 
 
 FULL = Sizes()
-SMALL = Sizes(train_patients=10, test_patients=2, slices=8, epochs=1, steps=2, sequence_epochs=2)
+SMALL = Sizes(train_patients=10, test_patients=2, slices=8, epochs=2, steps=2, sequence_epochs=2)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ CHECKPOINTS = f"checkpoints/hemorrhage/{EXPERIMENT}/fold{FOLD}"
 SEQUENCE = f"{CHECKPOINTS}/sequence_epoch0"
 EMBEDDINGS = f"data/{DATA_SET}/embeddings/{EXPERIMENT}/fold{FOLD}/epoch0"
 PREDICTIONS = f"preds/hemorrhage/{EXPERIMENT}"
+RUN = f"{PREDICTIONS}/fold{FOLD}_epoch0"  # of the sequence network
+STATES = {"12": f"{CHECKPOINTS}/{UNFINISHED}/state.pt", "14": f"{SEQUENCE}/{UNFINISHED}/state.pt"}
 WORKERS = "--classifier.workers"
 STAGES = {
     "01": Stage("rsna2019_prepare.py", ("--jobs", "2"), f"data/{DATA_SET}", ("--jobs", "1")),
@@ -75,48 +82,72 @@ STAGES = {
 
 
 class Case:
-    """The phantoms in `folder`, and the undisturbed run of every stage, made when it is first asked for."""
+    """The phantoms in `folder`, and the undisturbed run of every stage, made when it is first asked for.
+
+    Faults can be done side by side; each names its own work folders.
+    """
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self.folder, self.sizes = folder, sizes
-        self.archive = folder / "phantom.zip"
+        self.archive = folder / "raw" / "phantom.zip"
         self.config = folder / f"{EXPERIMENT}.yaml"
         self._seconds: dict[str, float] = {}  # of a stage's undisturbed work, from its first output on
-        self._expected: dict[str, dict[str, str]] = {}
-        self._runs = 0
+        self._expected: dict[Path, dict[str, str]] = {}
+        self._locks: dict[Path, Lock] = {}
+        self._numbers, self._closed = itertools.count(1), False
+
+    def number(self) -> int:
+        """A number that was not given before."""
+        return next(self._numbers)
+
+    def close(self) -> None:
+        """End all runs, and start no more."""
+        self._closed = True
+        for pid in descendants(os.getpid()):
+            kill(pid)
+
+    def once(self, name: str, make: Callable[[Path], None]) -> Path:
+        """A work folder that `make` makes when it is first asked for, and that nobody changes."""
+        work = self.folder / "once" / name
+        with self._locks.setdefault(work, Lock()):
+            if work not in self._expected:
+                make(work)
+                self._expected[work] = contents(work)
+        return work
 
     def before(self, stage: str) -> Path:
         """The work folder as the stage finds it; what comes before is run now if it was not yet."""
         names = list(STAGES)
         place = names.index(stage)
-        if place == 0:
-            self._draw()
-            return self.folder / "undisturbed" / "00"
-        earlier = names[place - 1]
-        self.expected(earlier)
-        return self.folder / "undisturbed" / earlier
+        return self.undisturbed(names[place - 1]) if place else self.once("00", self._draw)
+
+    def undisturbed(self, stage: str) -> Path:
+        """The work folder after the stage's undisturbed run."""
+        return self.once(stage, partial(self._run_undisturbed, stage))
 
     def expected(self, stage: str) -> dict[str, str]:
         """The digests of all files after the stage's undisturbed run."""
-        if stage not in self._expected:
-            work = self.folder / "undisturbed" / stage
-            shutil.copytree(self.before(stage), work)
-            self._seconds[stage] = self._timed(stage, work)
-            self._expected[stage] = contents(work)
-        return self._expected[stage]
+        return self.digests(self.undisturbed(stage))
+
+    def digests(self, once: Path) -> dict[str, str]:
+        """The digests of all files of a folder that `once` has made."""
+        return self._expected[once]
 
     def seconds(self, stage: str) -> float:
         """How long the stage's undisturbed run was at work, from its first output on."""
-        self.expected(stage)
+        self.undisturbed(stage)
         return self._seconds[stage]
 
     def fresh(self, stage: str, name: str) -> Path:
-        """A work folder of its own as the stage finds it."""
-        work = self.folder / "work" / f"{stage}_{name}"
+        """A work folder of its own as the stage finds it. name: no other fault's."""
+        return self.copied(self.before(stage), stage, name)
+
+    def copied(self, source: Path, stage: str, name: str) -> Path:
+        """A work folder of its own like another. name: no other fault's."""
+        work = self.folder / "work" / f"{stage}_{name.replace(' ', '_')}"
         if work.exists():
             shutil.rmtree(work)
-        shutil.copytree(self.before(stage), work)
-        return work
+        return Path(shutil.copytree(source, work))
 
     def command(self, stage: str, work: Path, *extra: str, launch: Sequence[str] = ()) -> list[str]:
         """The command line of a stage in a work folder. launch: what stands between interpreter and program."""
@@ -129,8 +160,9 @@ class Case:
         self, stage: str, work: Path, *extra: str, launch: Sequence[str] = (), before: Sequence[str] = ()
     ) -> Running:
         """Start a stage in a work folder. before: what stands in front of the interpreter."""
-        self._runs += 1
-        log = self.folder / "said" / f"{self._runs:03d}_{work.name}.txt"
+        if self._closed:
+            raise BadInput("ended before all faults were done")
+        log = self.folder / "said" / f"{self.number():04d}_{work.name}.txt"
         return Running([*before, *self.command(stage, work, *extra, launch=launch)], log)
 
     def run(self, stage: str, work: Path, *extra: str, launch: Sequence[str] = (), before: Sequence[str] = ()) -> Ended:
@@ -158,26 +190,26 @@ class Case:
             self.check_same(checks, stage, work)
         return ended
 
-    def _draw(self) -> None:
-        if self.archive.exists():
-            return
+    def _draw(self, work: Path) -> None:
         sizes = self.sizes
         values = {"epochs": sizes.epochs, "steps": sizes.steps, "sequence_epochs": sizes.sequence_epochs}
         write_bytes(self.config, CONFIG.format(**values).encode())
-        (self.folder / "undisturbed" / "00").mkdir(parents=True)
+        self.archive.parent.mkdir(parents=True)
         drawing = [sys.executable, str(REPOSITORY / "scripts" / "rsna2019_phantom.py"), "--output", str(self.archive)]
         counts = ("--train-patients", sizes.train_patients, "--test-patients", sizes.test_patients)
         shape = ("--slices", sizes.slices, sizes.slices, "--size", sizes.pixels, "--seed", 7)
         with Running([*drawing, *map(str, (*counts, *shape))], self.folder / "said" / "phantom.txt") as running:
             must_end_well("the phantoms", running.wait())
+        work.mkdir(parents=True)
 
-    def _timed(self, stage: str, work: Path) -> float:
-        """Run a stage undisturbed; the seconds from its first output on."""
+    def _run_undisturbed(self, stage: str, work: Path) -> None:
+        """Run a stage undisturbed, and note the seconds from its first output on."""
+        shutil.copytree(self.before(stage), work)
         with self.start(stage, work) as running:
             self.at_work(stage, work, running)
             begin = time.perf_counter()
             must_end_well(f"the undisturbed run of {stage}", running.wait())
-        return time.perf_counter() - begin
+        self._seconds[stage] = time.perf_counter() - begin
 
 
 def told(ended: Ended) -> str:
@@ -196,7 +228,7 @@ def _outputs(folder: Path) -> set[tuple[str, int]]:
     """Name and time of the files that a run has made so far, finished or not; beside what it makes at its start."""
     found = set()
     for path in folder.rglob("*"):
-        if "recipe" not in path.name and path.name != ".lock" and "tensorboard" not in path.parts:
+        if RECORD not in path.name and path.name != ".lock" and "tensorboard" not in path.parts:
             with suppress(FileNotFoundError):  # renamed meanwhile
                 facts = path.stat()
                 if stat.S_ISREG(facts.st_mode):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, Case, told
+from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, STATES, Case, told
 from faults.outputs import contents, differing
-from faults.table import Checks, Outcome
+from faults.table import Checks, Fault, Outcome
+from hounsfield.core.stages.outputs import RECORD, read_record
 from hounsfield.core.storage.checkpoints import load_state
 
 MOUNT, UMOUNT = "/usr/bin/mount", "/usr/bin/umount"
@@ -35,20 +36,25 @@ class Place:
     named: str  # how the error must name the file
 
 
-def disk_outcomes(case: Case) -> Iterator[Outcome]:
+def disk_faults(case: Case) -> Iterator[Fault]:
     """Fill the disk below each kind of output, then make room."""
-    for place in places(case):
-        yield full_disk(case, place)
+    for stage, what in (
+        ("12", "training state"),
+        ("01", "images"),
+        ("13", "blocks of embeddings"),
+        ("13", "embeddings, joined"),
+    ):
+        yield partial(full_disk, case, stage, what)
 
 
 def places(case: Case) -> list[Place]:
     """Room for the first of two states; for half of the images; for half of the blocks; for all blocks but no more."""
-    undisturbed = case.folder / "undisturbed"
-    case.expected("13")
-    images = sorted(path.stat().st_size for path in (undisturbed / "01").rglob("*.jpg"))
-    weights = (undisturbed / "12" / CHECKPOINTS / "epoch0.safetensors").stat().st_size
-    arrays = [np.load(path, mmap_mode="r") for path in sorted((undisturbed / "13" / EMBEDDINGS).glob("*.npy"))]
-    blocks = sum(-(-len(array) // BLOCK) * pages(array[:BLOCK].nbytes + HEADER) for array in arrays)
+    embeddings = case.undisturbed("13") / EMBEDDINGS
+    images = sorted(path.stat().st_size for path in case.undisturbed("01").rglob("*.jpg"))
+    weights = (case.undisturbed("12") / CHECKPOINTS / "epoch0.safetensors").stat().st_size
+    arrays = [np.load(path, mmap_mode="r") for path in sorted(embeddings.glob("*.npy"))]
+    record = pages((embeddings / RECORD).stat().st_size)
+    blocks = sum(-(-len(array) // BLOCK) * pages(array[:BLOCK].nbytes + HEADER) for array in arrays) + record
     block, joined = (max(array[:rows].nbytes for array in arrays) + HEADER for rows in (BLOCK, None))
     return [
         Place(stage="12", what="training state", folder=CHECKPOINTS, room=int(4.8 * weights), file_limit=2 * weights,
@@ -57,7 +63,7 @@ def places(case: Case) -> list[Place]:
               file_limit=images[len(images) // 2], named=".jpg: cannot be written"),
         Place(stage="13", what="blocks of embeddings", folder=EMBEDDINGS, room=blocks // 2, file_limit=block // 2,
               named=".npy: cannot be written"),
-        Place(stage="13", what="embeddings, joined", folder=EMBEDDINGS, room=blocks + pages(1) + pages(joined // 2),
+        Place(stage="13", what="embeddings, joined", folder=EMBEDDINGS, room=blocks + pages(joined // 2),
               file_limit=(block + joined) // 2, named=".npy: cannot be written"),
     ]  # fmt: skip
 
@@ -67,9 +73,10 @@ def pages(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
-def full_disk(case: Case, place: Place) -> Outcome:
+def full_disk(case: Case, stage: str, what: str) -> Outcome:
     """Run a stage into a disk that is too small, then make room and run it again."""
-    checks, work = Checks(), case.fresh(place.stage, "full_disk")
+    place = next(place for place in places(case) if (place.stage, place.what) == (stage, what))
+    checks, work = Checks(), case.fresh(stage, f"full_disk {what}")
     folder = work / place.folder
     folder.mkdir(parents=True, exist_ok=True)
     with small_disk(folder, place.room) as mounted:
@@ -77,11 +84,12 @@ def full_disk(case: Case, place: Place) -> Outcome:
         clear = ended.status == 1 and place.named in ended.error and any(word in ended.error for word in WORDS)
         checks.check(clear, shortened(ended.error, work), told(ended))
         checks.check("Make room" in ended.error, "the remedy named", "no remedy named")
-        expected = case.expected(place.stage)
-        broken = [name for name, digest in contents(work).items() if name in expected and expected[name] != digest]
+        expected, found = case.expected(place.stage), contents(work)
+        broken = [name for name in found if expected.get(name, found[name]) != found[name] and not begun(work / name)]
         checks.check(not broken, "what is finished is whole", f"broken: {broken[:3]}")
         if place.stage == "12":
-            checks.check(in_training_state(folder), "the state before is whole", "no whole state is left")
+            kept = load_state(work / STATES["12"]) is not None
+            checks.check(kept, "the state before is whole", "no whole state is left")
         if mounted:
             make_room(folder)
         case.check_resumes(checks, place.stage, work)
@@ -89,9 +97,9 @@ def full_disk(case: Case, place: Place) -> Outcome:
     return checks.outcome("4. disk full", f"{place.stage}, {place.what}: {how}", EXPECTED)
 
 
-def in_training_state(folder: Path) -> bool:
-    """True when a whole training state lies there."""
-    return load_state(folder / "state.pt") is not None
+def begun(path: Path) -> bool:
+    """True for the record of an output that a run has begun and not finished."""
+    return path.name == RECORD and read_record(path.parent) is None
 
 
 def shortened(message: str, work: Path) -> str:
@@ -99,20 +107,36 @@ def shortened(message: str, work: Path) -> str:
     return message.replace(f"{work}/", "")
 
 
-def read_only_outcomes(case: Case) -> Iterator[Outcome]:
+def read_only_faults(case: Case) -> Iterator[Fault]:
     """Let each stage read from where nobody may write."""
-    for stage, place in (("01", "raw"), ("12", f"data/{DATA_SET}"), ("14", f"data/{DATA_SET}")):
-        checks, work = Checks(), case.fresh(stage, "read_only")
-        extra: tuple[str, ...] = ()
-        if stage == "01":
-            (work / "raw").mkdir()
-            os.link(case.archive, work / "raw" / case.archive.name)
-            extra = ("--archive", str(work / "raw" / case.archive.name))
-        with read_only(work / place) as how:
-            ended = case.run(stage, work, *extra)
-        if checks.check(ended.status == 0, "exit 0", told(ended)):
-            case.check_same(checks, stage, work)
-        yield checks.outcome("read-only input", f"{stage} with {place}/ read-only ({how})", "same bytes")
+    yield partial(read_only_archive, case)
+    for stage in ("12", "14"):
+        yield partial(read_only_input, case, stage)
+    yield partial(read_only_output, case)
+
+
+def read_only_archive(case: Case) -> Outcome:
+    """Prepare from a folder that is read-only."""
+    checks, work = Checks(), case.fresh("01", "read_only")
+    with read_only(case.archive.parent) as how:
+        ended = case.run("01", work)
+    if checks.check(ended.status == 0, "exit 0", told(ended)):
+        case.check_same(checks, "01", work)
+    return checks.outcome("read-only input", f"01 with the archive's folder read-only ({how})", "same bytes")
+
+
+def read_only_input(case: Case, stage: str) -> Outcome:
+    """Train on a data set that is read-only."""
+    checks, work = Checks(), case.fresh(stage, "read_only")
+    with read_only(work / "data" / DATA_SET) as how:
+        ended = case.run(stage, work)
+    if checks.check(ended.status == 0, "exit 0", told(ended)):
+        case.check_same(checks, stage, work)
+    return checks.outcome("read-only input", f"{stage} with data/{DATA_SET}/ read-only ({how})", "same bytes")
+
+
+def read_only_output(case: Case) -> Outcome:
+    """Extract to where nobody may write."""
     checks, work = Checks(), case.fresh("13", "read_only")
     with read_only(work / "data" / DATA_SET) as how:
         before = contents(work)
@@ -123,7 +147,7 @@ def read_only_outcomes(case: Case) -> Iterator[Outcome]:
             checks.check(not differing(contents(work), before), "nothing touched", "something was written")
     case.check_resumes(checks, "13", work)
     done = f"13, which writes below data/{DATA_SET}/, with that read-only ({how})"
-    yield checks.outcome("read-only output", done, "a clear error naming the file; writable again: same bytes")
+    return checks.outcome("read-only output", done, "a clear error naming the file; writable again: same bytes")
 
 
 @contextmanager

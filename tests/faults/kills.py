@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, SEQUENCE, STAGES, Case
+from faults.case import STAGES, Case
+from faults.moments import killed_midway, place
 from faults.outputs import contents, differing
-from faults.table import Checks, Outcome
-from hounsfield.core.storage.checkpoints import load_state
+from faults.table import Checks, Fault, Outcome
 
 EXPECTED = "the same command, started again after each kill, ends with the undisturbed run's bytes; no orphans"
 TRIES_A_KILL = 6  # so many runs may end by themselves for each that is hit
 
 
-def kill_outcomes(case: Case, kills: int, seed: int, stages: tuple[str, ...]) -> Iterator[Outcome]:
+def kill_faults(case: Case, kills: int, seed: int, stages: tuple[str, ...]) -> Iterator[Fault]:
     """Kill each stage `kills` times, then once more and go on with another number of loader processes."""
     for stage in stages:
-        yield killed(case, stage, kills, seed)
+        yield partial(killed, case, stage, kills, seed)
         if STAGES[stage].other_workers:
-            yield killed_and_gone_on_otherwise(case, stage, seed)
+            yield partial(killed_and_gone_on_otherwise, case, stage)
 
 
 def killed(case: Case, stage: str, kills: int, seed: int) -> Outcome:
@@ -50,10 +51,9 @@ def killed(case: Case, stage: str, kills: int, seed: int) -> Outcome:
     return checks.outcome("1. SIGKILL", f"{stage} killed {kills} times, seed {seed}", EXPECTED)
 
 
-def killed_and_gone_on_otherwise(case: Case, stage: str, seed: int) -> Outcome:
+def killed_and_gone_on_otherwise(case: Case, stage: str) -> Outcome:
     """Kill one stage, and go on with another number of loader or pool processes."""
-    checks, work, options = Checks(), case.fresh(stage, "otherwise"), STAGES[stage].other_workers
-    kill_at(case, stage, work, case.seconds(stage) / 3)
+    checks, work, options = Checks(), killed_midway(case, stage, "otherwise"), STAGES[stage].other_workers
     checks.note(f"landed at {place(stage, work)}")
     case.check_resumes(checks, stage, work, *options)
     done = f"{stage} killed, and gone on with {' '.join(options)}"
@@ -71,14 +71,3 @@ def kill_at(case: Case, stage: str, work: Path, moment: float) -> tuple[bool, in
         if not case.at_work(stage, work, running) or running.ends_within(moment):
             return False, 0
         return True, len(running.kill())
-
-
-def place(stage: str, work: Path) -> str:
-    """Where a killed run had come to, as its files tell."""
-    if stage == "01":
-        images = len(list((work / "data" / DATA_SET / "images").rglob("*.jpg")))
-        return f"image {images} part {len(list((work / 'data' / DATA_SET / 'parts').glob('*.rows.parquet')))}"
-    if stage == "13":
-        return f"block {len(list((work / EMBEDDINGS).rglob('*.blocks/*.npy')))}"
-    state = load_state(work / (CHECKPOINTS if stage == "12" else SEQUENCE) / "state.pt")
-    return "start" if state is None else f"epoch {state['epoch']} step {state['step']}"

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-PATIENCE = 120.0  # seconds; a run that takes longer hangs
-POLL = 0.002  # seconds
+PATIENCE = 600.0  # seconds; a run that takes longer hangs, on a busy computer, too
+POLL = 0.003  # seconds
 
 
 class Ended(NamedTuple):
@@ -93,6 +93,24 @@ class Running:
     def pause(self) -> None:
         """Let it sleep where it is (SIGSTOP); a kill ends it all the same."""
         self._process.send_signal(signal.SIGSTOP)
+        self.until(self.paused)
+
+    def paused(self) -> bool:
+        """True while it sleeps, by `pause` or of itself."""
+        facts = _facts(self.pid)
+        return facts is not None and facts[0] == "T"
+
+    def go_on(self) -> None:
+        """Wake it."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def until_paused(self, condition: Callable[[], object]) -> bool:
+        """Wait until it sleeps of itself where the condition holds; elsewhere wake it. False when it ends before."""
+        while self.until(self.paused):
+            if condition():
+                return True
+            self.go_on()
+        return False
 
     def kill(self) -> list[int]:
         """Kill it with everything that came of it, at once. Returns the processes that were still there afterwards."""

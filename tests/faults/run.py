@@ -7,44 +7,43 @@ Out: preds/faults/faults.md and faults.json; exit code 1 when something does not
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
 from faults.case import FULL, SMALL, STAGES, Case
-from faults.changes import change_outcomes, lock_outcomes, prediction_outcomes
-from faults.disks import disk_outcomes, read_only_outcomes
-from faults.kills import kill_outcomes
+from faults.changes import change_faults, prediction_faults
+from faults.disks import disk_faults, read_only_faults
+from faults.ends import end_faults
+from faults.kills import kill_faults
+from faults.locks import lock_faults
 from faults.outputs import NOT_COMPARED
-from faults.stops import damage_outcomes, stop_outcomes
-from faults.surroundings import surroundings_outcomes
-from faults.table import Outcome, as_markdown, one_line
-from faults.workers import rank_outcomes, worker_outcomes
+from faults.stops import damage_faults, stop_faults
+from faults.surroundings import surroundings_faults
+from faults.table import Fault, Outcome, as_markdown, one_line
+from faults.workers import rank_faults, worker_faults
 from hounsfield.core.errors import BadInput
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging
+from hounsfield.core.logs import Stopwatch, set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
 PARTS = (
-    "kills", "stops", "states", "disks", "workers", "ranks", "changes", "predictions", "locks", "read-only",
+    "kills", "stops", "ends", "states", "disks", "workers", "ranks", "changes", "predictions", "locks", "read-only",
     "surroundings",
 )  # fmt: skip
-Part = Callable[[Case], Iterator[Outcome]]
+Part = Callable[[Case], Iterator[Fault]]
 
 
 def main() -> None:
     """Do the faults, print each outcome, write the table."""
     set_up_logging()
     arguments, watch = parse_arguments(), Stopwatch()
-    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="hounsfield-faults-") as folder:
         case = Case(arguments.keep or Path(folder), SMALL if arguments.small else FULL)
-        for name, part in parts(arguments).items():
-            logger.info("faults: %s", name)
-            for outcome in part(case):
-                print(one_line(outcome), flush=True)
-                outcomes.append(outcome)
+        outcomes = side_by_side(case, [fault for part in parts(arguments) for fault in part(case)], arguments.jobs)
     missed = [outcome for outcome in outcomes if not outcome.held]
     output = arguments.work / "preds" / "faults"
     table = as_markdown(outcomes, remarks(arguments, outcomes, watch.seconds))
@@ -55,23 +54,38 @@ def main() -> None:
         raise BadInput(f"{len(missed)} of {len(outcomes)} faults did not end as they must; see {output / 'faults.md'}")
 
 
-def parts(arguments: argparse.Namespace) -> dict[str, Part]:
-    """What was asked for, by name."""
+def side_by_side(case: Case, faults: Sequence[Fault], jobs: int) -> list[Outcome]:
+    """Do the faults, so many at a time, and print each outcome as it comes. Returns them in the order of `faults`."""
+    with ThreadPoolExecutor(jobs) as pool:
+        done = [pool.submit(fault) for fault in faults]
+        try:
+            for outcome in as_completed(done):
+                print(one_line(outcome.result()), flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            case.close()
+            raise
+    return [outcome.result() for outcome in done]
+
+
+def parts(arguments: argparse.Namespace) -> list[Part]:
+    """What was asked for."""
     stages = tuple(stage for stage in STAGES if stage in arguments.stages)
     found: dict[str, Part] = {
-        "kills": lambda case: kill_outcomes(case, arguments.kills, arguments.seed, stages),
-        "stops": stop_outcomes,
-        "states": damage_outcomes,
-        "disks": disk_outcomes,
-        "workers": worker_outcomes,
-        "ranks": rank_outcomes,
-        "changes": change_outcomes,
-        "predictions": prediction_outcomes,
-        "locks": lock_outcomes,
-        "read-only": read_only_outcomes,
-        "surroundings": surroundings_outcomes,
+        "kills": lambda case: kill_faults(case, arguments.kills, arguments.seed, stages),
+        "stops": stop_faults,
+        "ends": end_faults,
+        "states": damage_faults,
+        "disks": disk_faults,
+        "workers": worker_faults,
+        "ranks": rank_faults,
+        "changes": change_faults,
+        "predictions": prediction_faults,
+        "locks": lock_faults,
+        "read-only": read_only_faults,
+        "surroundings": surroundings_faults,
     }
-    return {name: found[name] for name in PARTS if name in arguments.only}
+    return [found[name] for name in PARTS if name in arguments.only]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -83,6 +97,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the table")
     killed = ("01", "12", "13", "14")
     parser.add_argument("--stages", nargs="+", choices=killed, default=killed, help="the stages of the part `kills`")
+    cores = min(4, len(os.sched_getaffinity(0)))
+    parser.add_argument("--jobs", type=int, default=cores, help="faults side by side (default: one per core, to 4)")
     parser.add_argument("--small", action="store_true", help="the smallest phantoms: quick, and kills hardly hit")
     parser.add_argument("--keep", type=Path, default=None, help="work in this folder, and leave it for inspection")
     return parser.parse_args(arguments)

@@ -1,8 +1,4 @@
-"""What goes wrong around a program, injected into an unchanged program: a stale file handle, a clock that steps.
-
-The interpreter imports `sitecustomize` at its start, in the program and in every process that it starts. So a folder
-with such a module, put first on the import path, reaches all of them.
-"""
+"""What goes wrong around a program, injected into an unchanged program: a stale file handle, a clock that steps."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from faults.case import DATA_SET, STAGES, Case, told
 from faults.disks import shortened
-from faults.kills import kill_at, place
-from faults.table import Checks, Outcome
-from hounsfield.core.storage.files import write_bytes
+from faults.moments import injected, killed_midway, place
+from faults.table import Checks, Fault, Outcome
 
 # one read of a file whose name ends so fails as on a network file system whose server was restarted
 STALE_HANDLE = """
@@ -45,21 +41,14 @@ time.time = stepping
 YEAR = 365 * 86400
 
 
-def surroundings_outcomes(case: Case) -> Iterator[Outcome]:
+def surroundings_faults(case: Case) -> Iterator[Fault]:
     """Stale handles for each reader, then the clock."""
-    yield stale_source(case)
+    yield partial(stale_source, case)
     for stage in ("12", "13"):
-        yield stale_image(case, stage)
+        yield partial(stale_image, case, stage)
     for what, offset in (("ten years ahead", 10 * YEAR), ("1970", None)):
-        yield times_changed(case, what, offset)
-    yield clock_steps(case)
-
-
-def injected(case: Case, name: str, code: str) -> tuple[str, ...]:
-    """What to put before a command so that its processes run `code` first."""
-    folder = case.folder / "injected" / name
-    write_bytes(folder / "sitecustomize.py", code.encode())
-    return ("/usr/bin/env", f"PYTHONPATH={folder}")
+        yield partial(times_changed, case, what, offset)
+    yield partial(clock_steps, case)
 
 
 def stale_source(case: Case) -> Outcome:
@@ -101,9 +90,8 @@ def times_changed(case: Case, what: str, offset: int | None) -> Outcome:
     """Set the times of every file, inputs and half-made outputs, and go on."""
     checks = Checks()
     for stage in STAGES:
-        work = case.fresh(stage, "times")
-        kill_at(case, stage, work, case.seconds(stage) / 2)
-        checks.note(f"{stage} killed at {place(stage, work)}" if stage != "15" else "15 killed")
+        work = killed_midway(case, stage, f"times {what}")
+        checks.note(f"{stage} killed at {place(stage, work)}")
         moment = 0 if offset is None else time.time() + offset
         for path in work.rglob("*"):
             os.utime(path, (moment, moment))

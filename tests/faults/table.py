@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -15,6 +15,9 @@ class Outcome:
     expected: str
     seen: str
     held: bool
+
+
+Fault = Callable[[], Outcome]  # does it, and tells what came of it
 
 
 class Checks:

@@ -47,7 +47,7 @@ def test_fault_stage_fails_when_one_fault_does_not_hold(tmp_path: Path, monkeypa
     lost = Checks()
     lost.check(False, "same bytes", "2 of 9 files differ")
     outcome = lost.outcome("1. SIGKILL", "12 killed", "same bytes")
-    monkeypatch.setattr(program, "kill_outcomes", lambda *_: iter([outcome]))
+    monkeypatch.setattr(program, "kill_faults", lambda *_: iter([lambda: outcome]))
     monkeypatch.setattr(sys, "argv", [PROGRAM, "--only", "kills", "--work", str(tmp_path)])
     with pytest.raises(BadInput, match="1 of 1 faults did not end as they must"):
         program.main()
@@ -175,7 +175,7 @@ def test_a_request_to_stop_is_heeded_in_validation_and_the_run_goes_on_to_the_sa
         patch.setattr(sys.modules[module], predict, ask_and_predict)
         with pytest.raises(Stopped):
             run_program(program, *work.arguments, "--fold", 0, "--force")
-    assert (place / "state.pt").exists()
+    assert (place / "unfinished" / "state.pt").exists()
     assert not list(place.glob("epoch0.safetensors"))
     run_program(program, *work.arguments, "--fold", 0)
     assert last.read_bytes() == expected

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from faults.case import CHECKPOINTS, STAGES, Case, must_end_well, told
 from faults.disks import shortened
-from faults.kills import place
+from faults.moments import epoch_and_step, killed_midway, place
 from faults.outputs import contents, differing
 from faults.processes import Running, command_line, descendants, kill, survivors
-from faults.stops import epoch_and_step
-from faults.table import Checks, Outcome
+from faults.table import Checks, Fault, Outcome
 from hounsfield.core.storage.checkpoints import load_weights
 
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -22,11 +21,11 @@ TWICE = (*TWO, "--max-restarts", "1")
 AS_LAUNCHED = ("/usr/bin/env", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1")
 
 
-def worker_outcomes(case: Case) -> Iterator[Outcome]:
+def worker_faults(case: Case) -> Iterator[Fault]:
     """Kill one of the processes that work for a run."""
     for stage in ("12", "13"):
-        yield loader_killed(case, stage)
-    yield pool_worker_killed(case)
+        yield partial(loader_killed, case, stage)
+    yield partial(pool_worker_killed, case)
 
 
 def loader_killed(case: Case, stage: str) -> Outcome:
@@ -38,7 +37,7 @@ def loader_killed(case: Case, stage: str) -> Outcome:
         loaders = [pid for pid in descendants(running.pid) if command_line(pid) == command_line(running.pid)]
         for pid in loaders[:1]:
             kill(pid)
-        os.kill(running.pid, signal.SIGCONT)
+        running.go_on()
         ended = running.wait()
     checks.check(bool(loaders), f"killed at {place(stage, work)}", "no loader was found")
     clear = ended.status == 1 and "ID_" in ended.error and "workers" in ended.error and "Traceback" not in ended.said
@@ -53,11 +52,13 @@ def pool_worker_killed(case: Case) -> Outcome:
     checks, work = Checks(), case.fresh("01", "pool")
     with case.start("01", work) as running:
         case.at_work("01", work, running)
+        running.pause()  # so that its pool is still there when it is found
         pool = [pid for pid in descendants(running.pid) if "loky" in command_line(pid)]
         pool = [pid for pid in pool if "resource_tracker" not in command_line(pid)]
         at = place("01", work)
         for pid in pool[:1]:
             kill(pid)
+        running.go_on()
         ended = running.wait()
     checks.check(bool(pool), f"killed at {at}", "no process of the pool was found")
     if checks.check(ended.status == 0, "the run goes on: exit 0", told(ended)):
@@ -65,21 +66,28 @@ def pool_worker_killed(case: Case) -> Outcome:
     return checks.outcome("7. pool worker killed", "01, SIGKILL to a process of its pool", "goes on; same bytes")
 
 
-def rank_outcomes(case: Case) -> Iterator[Outcome]:
+def rank_faults(case: Case) -> Iterator[Fault]:
     """Two processes under torchrun."""
-    undisturbed = case.fresh("12", "two_ranks")
-    must_end_well("the undisturbed run of two processes", case.run("12", undisturbed, launch=TWO, before=AS_LAUNCHED))
-    expected = contents(undisturbed)
-    yield rank_killed(case, expected, TWO, "the same command again")
-    yield rank_killed(case, expected, TWICE, "--max-restarts 1")
-    yield ranks_asked_to_stop(case, expected)
-    yield other_rank_count(case)
-    yield one_error_line(case)
+    yield partial(rank_killed, case, TWO, "the same command again")
+    yield partial(rank_killed, case, TWICE, "--max-restarts 1")
+    yield partial(ranks_asked_to_stop, case)
+    yield partial(other_rank_count, case)
+    yield partial(one_error_line, case)
 
 
-def rank_killed(case: Case, expected: dict[str, str], launch: tuple[str, ...], how: str) -> Outcome:
+def undisturbed_ranks(case: Case) -> dict[str, str]:
+    """The digests of all files after the undisturbed run of two processes."""
+
+    def train(work: Path) -> None:
+        shutil.copytree(case.before("12"), work)
+        must_end_well("the undisturbed run of two processes", case.run("12", work, launch=TWO, before=AS_LAUNCHED))
+
+    return case.digests(case.once("12_two_ranks", train))
+
+
+def rank_killed(case: Case, launch: tuple[str, ...], how: str) -> Outcome:
     """SIGKILL the second rank."""
-    checks, work = Checks(), case.fresh("12", "rank")
+    checks, work, expected = Checks(), case.fresh("12", f"rank {how}"), undisturbed_ranks(case)
     with case.start("12", work, launch=launch, before=AS_LAUNCHED) as running:
         hit = running.until(lambda: epoch_and_step(work, "12") > (0, 4))
         family, at = descendants(running.pid), place("12", work)
@@ -98,9 +106,9 @@ def rank_killed(case: Case, expected: dict[str, str], launch: tuple[str, ...], h
     return checks.outcome("8. rank killed", f"12 on 2 ranks, {how}", "all restart; the undisturbed 2-rank run's bytes")
 
 
-def ranks_asked_to_stop(case: Case, expected: dict[str, str]) -> Outcome:
+def ranks_asked_to_stop(case: Case) -> Outcome:
     """SIGTERM to torchrun, which passes it on to all."""
-    checks, work = Checks(), case.fresh("12", "ranks_stopped")
+    checks, work, expected = Checks(), case.fresh("12", "ranks_stopped"), undisturbed_ranks(case)
     with case.start("12", work, launch=TWO, before=AS_LAUNCHED) as running:
         running.until(lambda: epoch_and_step(work, "12") > (0, 4))
         family = descendants(running.pid)
@@ -119,10 +127,7 @@ def ranks_asked_to_stop(case: Case, expected: dict[str, str]) -> Outcome:
 
 def other_rank_count(case: Case) -> Outcome:
     """Go on with two processes where one began."""
-    checks, work = Checks(), case.fresh("12", "rank_count")
-    with case.start("12", work) as running:
-        running.until(lambda: epoch_and_step(work, "12") > (1, 0))
-        running.kill()
+    checks, work = Checks(), killed_midway(case, "12", "rank_count")
     at = place("12", work)
     ended = case.run("12", work, launch=TWO, before=AS_LAUNCHED)
     told_so = "going on with 2 processes instead of 1: the same slices in the same order" in ended.said
@@ -158,8 +163,7 @@ def check_equal(checks: Checks, work: Path, expected: dict[str, str]) -> None:
 
 def largest_difference(case: Case, work: Path) -> float:
     """The largest difference of a weight from the undisturbed run of one process."""
-    case.expected("12")
     name = f"{CHECKPOINTS}/epoch{case.sizes.epochs - 1}.safetensors"
     own, _ = load_weights(work / name)
-    other, _ = load_weights(case.folder / "undisturbed" / "12" / name)
+    other, _ = load_weights(case.undisturbed("12") / name)
     return max(float((own[key].double() - other[key].double()).abs().max()) for key in own)
