@@ -6,6 +6,7 @@ Each rule is a function of a folder laid out like scripts/, so that violations w
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -97,6 +98,77 @@ def system_imports_another_system(scripts: Path) -> list[str]:
     return forbidden_imports(scripts, lambda own, other: own not in parts and other not in (*parts, own))
 
 
+# The programs that know several systems.
+KNOW_SEVERAL = {"predict_study.py", "bagged_submission.py"}
+# Finished files are all that these read.
+READERS = ("report", "viewer")
+# Names of systems and competitions, of stages, and of their options, none of which core may know.
+WORDS_OF_SYSTEMS = re.compile(
+    r"hemorrhage|stacking|pneumothorax|\bspine\b|rsna2019|rsna2022|siim2019|run_\d\d|--classifier|--archive|--images",
+    re.IGNORECASE,
+)
+# Words that a reader had to read twice, and what stands instead of them.
+WORDS = {
+    r"written_whole": "atomic_write",
+    r"neutralised": "escape_cell",
+    r"refuse_deadly": "refusal_of_killed_file",
+    r"\bvouch": "a file with a recorded result",
+    r"hold out nothing": "trains on every patient",
+    r"only the first speaks": "only rank 0 reports it",
+    r"comes next is not begun": "the next fold is not started",
+    r"to overwhelm": "looks like a zip bomb; refused",
+    r"\bPASSING\b": "RETRYABLE",
+    r"\bSEE\b": "VIEW_TRANSFORMS",
+    r"\bPLACING\b": "ORDERING_COLUMNS",
+    r"class (Recipe|Case|Run)\b": "Provenance, SecondLevelData, SequenceRun or BoosterRun",
+    r"^BLOCK\b": "the unit in the name: ROWS_PER_READ",
+    r"\b(row|slice|image|model|probabilitie|file|one|process|line)s? an? "
+    r"(second|slice|image|study|class|fold|node|core|gpu|run|patient|file|line|row)\b": "per",
+}
+LONGEST_FILE, LONGEST_PROGRAM = 300, 130  # lines
+
+
+def program_knows_several_systems(scripts: Path) -> list[str]:
+    found = []
+    for module, tree in modules(scripts):
+        systems = {layer(name) for _, name in imports(module, tree)} - {"", "core", "competitions", *READERS}
+        if len(module.parts) == 1 and module.name not in KNOW_SEVERAL and len(systems) > 1:
+            found.append(f"{module}: knows {', '.join(sorted(systems))}")
+    return found
+
+
+def reader_imports_more_than_core(scripts: Path) -> list[str]:
+    return forbidden_imports(scripts, lambda own, other: own in READERS and other not in ("core", own))
+
+
+def core_knows_a_word_of_a_system(scripts: Path) -> list[str]:
+    return [
+        f"{path.relative_to(scripts)}:{number}: {line.strip()}"
+        for path in sorted((scripts / LIBRARY / "core").rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if WORDS_OF_SYSTEMS.search(line)
+    ]
+
+
+def words_to_replace(scripts: Path) -> list[str]:
+    return [
+        f"{path.relative_to(scripts)}:{number}: {instead!r} instead of: {line.strip()}"
+        for path in sorted(scripts.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for word, instead in WORDS.items()
+        if re.search(word, line)
+    ]
+
+
+def files_too_long(scripts: Path) -> list[str]:
+    found = []
+    for path in sorted(scripts.rglob("*.py")):
+        lines = len(path.read_text().splitlines())
+        if lines > (LONGEST_PROGRAM if path.parent == scripts else LONGEST_FILE):
+            found.append(f"{path.relative_to(scripts)}: {lines} lines")
+    return found
+
+
 def library_imports_a_program(scripts: Path) -> list[str]:
     programs = {path.stem for path in scripts.glob("*.py")}
     return [
@@ -149,6 +221,26 @@ def test_no_system_imports_another_system() -> None:
     assert system_imports_another_system(SCRIPTS) == []
 
 
+def test_report_and_viewer_import_core_alone() -> None:
+    assert reader_imports_more_than_core(SCRIPTS) == []
+
+
+def test_only_two_programs_know_several_systems() -> None:
+    assert program_knows_several_systems(SCRIPTS) == []
+
+
+def test_core_knows_no_word_of_a_system() -> None:
+    assert core_knows_a_word_of_a_system(SCRIPTS) == []
+
+
+def test_words_are_those_of_the_field() -> None:
+    assert words_to_replace(SCRIPTS) == []
+
+
+def test_a_file_is_one_room_and_a_program_one_page() -> None:
+    assert files_too_long(SCRIPTS) == []
+
+
 def test_no_library_module_imports_a_program() -> None:
     assert library_imports_a_program(SCRIPTS) == []
 
@@ -175,6 +267,14 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (core_imports_something_else, "core/deep/a.py", "from ...stacking import folds"),
     (competitions_import_a_system, "competitions/rsna2019/a.py", "from hounsfield.hemorrhage.paths import x"),
     (system_imports_another_system, "spine/a.py", "import hounsfield.hemorrhage.paths as p"),
+    (reader_imports_more_than_core, "viewer/a.py", "from hounsfield.competitions.rsna2019 import paths"),
+    (program_knows_several_systems, "../b.py", "from hounsfield.spine import a\nfrom hounsfield.stacking import c"),
+    (core_knows_a_word_of_a_system, "core/a.py", "REMEDY = 'sh bin/run_12_train.sh'"),
+    (core_knows_a_word_of_a_system, "core/a.py", "# as the hemorrhage system wants it"),
+    (words_to_replace, "spine/a.py", "BLOCK = 64"),
+    (words_to_replace, "spine/a.py", '"""Six rows a slice."""'),
+    (files_too_long, "spine/a.py", "x = 1\n" * 301),
+    (files_too_long, "../b.py", "x = 1\n" * 131),
     (library_imports_a_program, "spine/a.py", "from program import main"),
     (library_reads_arguments_or_environment, "core/a.py", "import sys\nprint(sys.argv[1])"),
     (library_reads_arguments_or_environment, "core/a.py", "from os import environ as e\ne.get('HOME')"),
@@ -211,6 +311,10 @@ HARMLESS: list[tuple[Rule, str, str]] = [
     ),
     (competitions_import_a_system, "competitions/a.py", "from hounsfield.core import x\nfrom .b import y"),
     (system_imports_another_system, "spine/a.py", "from hounsfield.competitions.a import x\nimport hounsfield.spine.b"),
+    (program_knows_several_systems, "../predict_study.py", "import hounsfield.spine.a\nimport hounsfield.stacking.b"),
+    (core_knows_a_word_of_a_system, "core/a.py", '"""Source: RSNA 2019, 2nd place."""'),
+    (words_to_replace, "spine/a.py", '"""Probabilities of a slice; a row per slice; BLOCKS = 3."""'),
+    (files_too_long, "spine/a.py", "x = 1\n" * 300),
     (library_reads_arguments_or_environment, "../program.py", "import sys\nsys.argv"),
     (library_reads_arguments_or_environment, "core/a.py", "from argparse import ArgumentParser as P\ndef f(p: P): ..."),
     (unsafe_calls, "core/a.py", "import torch\nmodel.eval()\ntorch.load(f, weights_only=True)\nyaml.safe_load(f)"),
