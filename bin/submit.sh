@@ -12,7 +12,10 @@ if [ -n "$HELP" ]; then exit; fi
 competition=rsna-intracranial-hemorrhage-detection
 experiment=$(basename "${CONFIG:-configs/hemorrhage/crop.yaml}" .yaml)
 submission="${WORK:-$ROOT}/preds/hemorrhage/$experiment/submission.csv.gz"
-if [ ! -e "$submission" ]; then fail "$submission is missing; make it with: ${CONFIG:+CONFIG='$CONFIG' }${WORK:+WORK='$WORK' }sh $ROOT/bin/run_15_bagged_submission.sh"; fi
+if [ ! -e "$submission" ]; then
+    settings=${CONFIG:+"CONFIG='$CONFIG' "}${WORK:+"WORK='$WORK' "}
+    fail "$submission is missing; make it with: ${settings}sh $ROOT/bin/run_15_bagged_submission.sh"
+fi
 if ! command -v kaggle >/dev/null; then
     fail "Kaggle's client is missing. Install it outside this project's environment, for instance: pipx install kaggle"
 fi

@@ -89,10 +89,8 @@ def blend(out: Output, runs: list[finished_runs.SystemRun], data: Upstream, opti
     watch = Stopwatch()
     slices = read_slices(data, ("split", "fold", "patient_id", *FINDINGS_COLUMNS, *LABELS.names))
     indexed = slices.set_index("image_id", drop=False)
-    test, held_out = (
-        finished_runs.common_rows(runs, indexed, TEST),
-        finished_runs.common_rows(runs, indexed, OUT_OF_FOLD),
-    )
+    test = finished_runs.common_rows(runs, indexed, TEST)
+    held_out = finished_runs.common_rows(runs, indexed, OUT_OF_FOLD)
     labels = held_out[list(LABELS.names)].to_numpy(np.int8)
     known = [finished_runs.probabilities(one, LABELS, held_out) for one in runs]
     weights = np.full(len(runs), 1 / len(runs))
@@ -109,13 +107,12 @@ def blend(out: Output, runs: list[finished_runs.SystemRun], data: Upstream, opti
         if len(labels)
         else []
     )
-    table = score_table(LABELS, compared, labels, patients, "of each system")
+    again = " && ".join(dict.fromkeys(f"{one.output.remedy} --force" for one in runs))
+    table = score_table(LABELS, compared, labels, patients, "of each system", remedy=again)
     write_scores(out.folder / "scores.csv", table)
     mean = blended([finished_runs.probabilities(one, LABELS, test) for one in runs], weights)
-    sample, prior = (
-        sample_submission_path(out.folder.parents[2], data.folder.name),
-        training_prior(slices, data.folder.name),
-    )
+    sample = sample_submission_path(out.folder.parents[2], data.folder.name)
+    prior = training_prior(slices, data.folder.name)
     write_submission(out.folder / "submission.csv.gz", sample, test["image_id"], mean, prior)
     write_findings(out.folder / "findings.csv", test[list(FINDINGS_COLUMNS)], mean)
     fitted_on = [Ledger.of(data.folder.name, held_out["patient_id"])] if options.fit_weights else []

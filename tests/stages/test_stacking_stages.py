@@ -17,11 +17,12 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.predictions import read_predictions, write_predictions
-from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from programs import REPOSITORY, run_program
+from synthetic_runs import seen_by
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
 PREDS = Path("preds") / "stacking" / "mini_stacking"
@@ -201,8 +202,8 @@ def test_prediction_without_training_names_the_stage(copy: Work) -> None:
         run_program("stacking_predict", *copy.arguments)
 
 
-def system(work: Work, name: str, stage: str, seed: int, change: Callable = lambda frame: frame) -> Path:
-    """A system's finished predictions: the truth, more or less."""
+def system(work: Work, name: str, stage: str, seed: int, change: Callable = lambda it: it, folds: str = "01") -> Path:
+    """A system's finished predictions: the truth, more or less. folds: those that models of 0 and 1 did not see."""
     data = open_data_set(work.folder, "phantom", str)
     rows = read_slices(data)
     rng = np.random.default_rng(seed)
@@ -211,9 +212,10 @@ def system(work: Work, name: str, stage: str, seed: int, change: Callable = lamb
     frame.insert(0, "image_id", rows["image_id"].to_numpy())
     frame.insert(1, "split", np.where(rows["split"] == "test", "test", "out-of-fold"))
     folder = work.folder / "preds" / name
+    learned = Ledger.joined(Ledger.of("phantom", seen_by(rows, k), part=fold_part(i)) for i, k in enumerate(folds))
     with output(folder, Provenance(stage, {}, {"data set": data.as_input()}), force=True, remedy="") as out:
         write_predictions(folder / TABLES[stage], LABELS, change(frame))
-        out.finish([TABLES[stage]], learned=Ledger.nobody())
+        out.finish([TABLES[stage]], learned=learned)
     return folder
 
 
@@ -270,6 +272,13 @@ def test_systems_with_different_test_slices_are_refused_naming_them(two_systems:
     missing = table["image_id"][table["split"] == "test"].iloc[0]
     system(work, "stacking/two", list(TABLES)[1], 1, lambda frame: frame[frame["image_id"] != missing])
     with pytest.raises(BadInput, match=rf"1 test rows of the other runs are missing here.*{missing}"):
+        bag(work, "--runs", *folders)
+
+
+def test_a_system_that_has_seen_the_scored_patients_is_refused(two_systems: tuple[Work, list[Path]]) -> None:
+    work, folders = two_systems
+    system(work, "stacking/two", list(TABLES)[1], 1, folds="10")
+    with pytest.raises(BadInput, match=r"\(two\): 12 of 12 patients .*: CONFIG=.*two\.yaml .*run_45_.* --force"):
         bag(work, "--runs", *folders)
 
 
