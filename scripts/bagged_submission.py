@@ -27,7 +27,7 @@ from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import REPOSITORY, check_name, command_line, remedy_of_run, run, shown
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
-from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.files import file_digest
 from hounsfield.hemorrhage.paths import BAG
 from hounsfield.stacking.paths import AVERAGE
@@ -58,7 +58,8 @@ def main() -> None:
         inputs["sample submission"] = Input(file_digest(sample))
     settings = {"weights": options.weights, "fitted": options.fit_weights, "runs": [one.name for one in runs]}
     remedy = command_line(f"{STAGE}.sh", {"WORK": shown(work)}, *sys.argv[1:]).removesuffix(" --force")
-    with output(folder, Provenance(STAGE, settings, inputs), force=options.force, remedy=remedy) as out:
+    claim = output(folder, Provenance(STAGE, settings, inputs), force=options.force, remedy=remedy)
+    with reading(data.folder), claim as out:
         if out.finished:
             logger.info("bag of systems: nothing to do, %d runs are blended", len(runs))
         else:
