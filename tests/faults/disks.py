@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, STATES, Case, told
+from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, STAGES, STATES, Case, told
 from faults.outputs import contents, differing
 from faults.table import Checks, Fault, Outcome
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -80,26 +80,23 @@ def full_disk(case: Case, stage: str, what: str) -> Outcome:
     folder = work / place.folder
     folder.mkdir(parents=True, exist_ok=True)
     with small_disk(folder, place.room) as mounted:
-        ended = case.run(place.stage, work, before=() if mounted else limit(place.file_limit))
+        ended = case.run(stage, work, before=() if mounted else limit(place.file_limit))
         clear = ended.status == 1 and place.named in ended.error and any(word in ended.error for word in WORDS)
         checks.check(clear, shortened(ended.error, work), told(ended))
         checks.check("Make room" in ended.error, "the remedy named", "no remedy named")
-        expected, found = case.expected(place.stage), contents(work)
-        broken = [name for name in found if expected.get(name, found[name]) != found[name] and not begun(work / name)]
+        record = f"{STAGES[stage].folder}/{RECORD}"
+        checks.check(read_record(work / STAGES[stage].folder) is None, "not called done", "called done")
+        expected, now = case.expected(stage), contents(work)
+        broken = [name for name in now if name != record and expected.get(name, now[name]) != now[name]]
         checks.check(not broken, "what is finished is whole", f"broken: {broken[:3]}")
-        if place.stage == "12":
+        if stage == "12":
             kept = load_state(work / STATES["12"]) is not None
             checks.check(kept, "the state before is whole", "no whole state is left")
         if mounted:
             make_room(folder)
-        case.check_resumes(checks, place.stage, work)
+        case.check_resumes(checks, stage, work)
     how = f"file system of {place.room / 1e6:.2f} MB" if mounted else f"files limited to {place.file_limit} bytes"
-    return checks.outcome("4. disk full", f"{place.stage}, {place.what}: {how}", EXPECTED)
-
-
-def begun(path: Path) -> bool:
-    """True for the record of an output that a run has begun and not finished."""
-    return path.name == RECORD and read_record(path.parent) is None
+    return checks.outcome("4. disk full", f"{stage}, {what}: {how}", EXPECTED)
 
 
 def shortened(message: str, work: Path) -> str:

@@ -1,4 +1,4 @@
-"""SIGKILL around the write that makes an output done: the record, and the removal of what only its making needed."""
+"""SIGKILL between the record that makes an output done and the removal of what only its making needed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 PATIENCE = 600.0  # seconds; a run that takes longer hangs, on a busy computer, too
-POLL = 0.003  # seconds
+POLL = 0.01  # seconds
 
 
 class Ended(NamedTuple):

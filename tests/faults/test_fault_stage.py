@@ -66,7 +66,7 @@ def test_files_that_hold_the_time_or_the_order_of_work_are_not_compared() -> Non
     assert not compared(Path("checkpoints/hemorrhage/x/fold0/tensorboard/events.out"))
     assert not compared(Path("data/phantom/parts/0000000.rows.parquet"))
     assert compared(Path("data/phantom/slices.parquet"))
-    assert compared(Path("data/phantom/parts/recipe.json"))
+    assert compared(Path("data/phantom/output.json"))
 
 
 def test_missing_extra_and_other_files_are_told_apart() -> None:
