@@ -103,8 +103,10 @@ KNOW_SEVERAL = {"predict_study.py", "bagged_submission.py"}
 # Finished files are all that these read.
 READERS = ("report", "viewer")
 # Names of systems and competitions, of stages, and of their options, none of which core may know.
+# (In capitals, SPINE is DICOM's name of a body part.)
 WORDS_OF_SYSTEMS = re.compile(
-    r"hemorrhage|stacking|pneumothorax|\bspine\b|rsna2019|rsna2022|siim2019|run_\d\d|--classifier|--archive|--images",
+    r"hemorrhage|stacking|pneumothorax|(?-i:\b[Ss]pine\b)|rsna2019|rsna2022|siim2019|run_\d\d|--classifier|--archive"
+    r"|--images",
     re.IGNORECASE,
 )
 # Words that a reader had to read twice, and what stands instead of them.

@@ -105,5 +105,6 @@ def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str
         "intercept_repaired": slice_.intercept_repaired,
         "window_center": slice_.window_center,
         "window_width": slice_.window_width,
+        "body_part": slice_.body_part,
         "flags": " ".join(slice_.flags),
     }

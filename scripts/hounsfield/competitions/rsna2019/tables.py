@@ -47,6 +47,7 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("intercept_repaired", pa.bool_()),
     ("window_center", pa.float64()),
     ("window_width", pa.float64()),
+    ("body_part", pa.string()),  # a term of DICOM's, "" where the header has none of them
     *((name, pa.int32()) for name in ("x0", "y0", "x1", "y1")),  # crop box, half-open
     *((name, pa.float32()) for name in ("hu_min", "hu_max", "hu_mean", "brain_min", "brain_max", "brain_mean")),
     ("brain_diff", pa.float32()),  # brain_max - brain_min, HU in the brain window

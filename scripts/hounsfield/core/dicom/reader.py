@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hounsfield.core.dicom.body_parts import HEAD, body_part_term
 from hounsfield.core.dicom.format import read_pixel_format
 from hounsfield.core.dicom.header import Header, read_header
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
@@ -20,10 +21,7 @@ from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, i
 from hounsfield.core.errors import Refused
 from hounsfield.core.imaging.geometry import slice_normal
 
-__all__ = ["FLAGS", "HEAD_LABELS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
-
-# BodyPartExamined of the head, as real files spell it.
-HEAD_LABELS = frozenset({"HEAD", "BRAIN", "SKULL", "HEADNECK", "HEAD_NECK", "HEAD NECK"})
+__all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
 
 _LENGTH_LIMIT = 1e6  # mm; no position and no distance between pixels is a kilometre
 _ENHANCED_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})  # and legacy converted
@@ -55,6 +53,7 @@ class DicomSlice:
     window_center: float | None  # the first of several; mirrored where the picture was inverted
     window_width: float | None
     transfer_syntax: str
+    body_part: str  # a term of DICOM's (body_parts.TERMS), "" where the header has none of them
     flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
 
 
@@ -72,12 +71,12 @@ def read_slice(
     *,
     modalities: frozenset[str] = frozenset({"CT"}),
     repair_intercept: bool = True,
-    body_parts: frozenset[str] = HEAD_LABELS,
+    body_parts: frozenset[str] = HEAD,
 ) -> DicomSlice:
     """Read the bytes of one file.
 
     modalities: the Modality values to accept. repair_intercept: repair the wrong intercept of some CT series (False for
-    a strict reproduction of the published 2nd place). body_parts: labels that raise no flag on a CT; empty: none does.
+    a strict reproduction of the published 2nd place). body_parts: terms that raise no flag on a CT; empty: none does.
     The picture may be a read-only view of `data`. Raises Refused with a code of REFUSALS.
     """
     header = read_header(data)
@@ -117,6 +116,7 @@ def read_slice(
         window_center=center,
         window_width=width,
         transfer_syntax=header.transfer_syntax,
+        body_part=body_part_term(header.text("body_part")),
         flags=flags,
     )
 
@@ -150,8 +150,9 @@ def _identifier_flags(header: Header) -> tuple[str, ...]:
 
 def _label_flags(header: Header, body_parts: frozenset[str]) -> tuple[str, ...]:
     flags = () if header.text("photometric") else ("photometric_missing",)
-    label = header.text("body_part").upper()
-    return (*flags, "body_part_unexpected") if body_parts and label and label not in body_parts else flags
+    label = header.text("body_part")
+    unexpected = body_parts and label and body_part_term(label) not in body_parts
+    return (*flags, "body_part_unexpected") if unexpected else flags
 
 
 def _place(header: Header) -> _Place:
