@@ -1,0 +1,51 @@
+"""Where a data set of this competition's kind lies below the work folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hounsfield.core.storage.image_files import image_path
+
+ARCHIVE_NAME = "siim-acr-pneumothorax-segmentation.zip"
+PREPARE = "run_61_pneumothorax_prepare"  # the stage
+FILMS = "films.parquet"  # of a data set: one row per film; written by preparation, read by every later stage
+SAMPLE = "sample_submission.csv"  # of a data set, where its source has one
+PHANTOM = "phantom_films"  # the data set that is drawn where it is missing
+SUFFIX = ".png"
+
+
+def raw_archive(work: Path, data_set: str) -> Path:
+    """The competition's archive as it was downloaded, or the folder it was unpacked to; read, and never changed."""
+    folder = work / "data" / "raw" / data_set
+    archive = folder / ARCHIVE_NAME
+    return archive if archive.exists() or not folder.is_dir() else folder
+
+
+def data_folder(work: Path, data_set: str) -> Path:
+    """All that was prepared from one data set."""
+    return work / "data" / data_set
+
+
+def films_folder(work: Path, data_set: str) -> Path:
+    """The prepared films: 8-bit grey PNGs."""
+    return data_folder(work, data_set) / "films"
+
+
+def masks_folder(work: Path, data_set: str) -> Path:
+    """The masks of the films that show a pneumothorax: PNGs of 0 and 255."""
+    return data_folder(work, data_set) / "masks"
+
+
+def film_path(work: Path, data_set: str, film_id: str) -> Path:
+    """The prepared film; written by preparation, read by training and by maps."""
+    return image_path(films_folder(work, data_set), film_id, SUFFIX)
+
+
+def mask_path(work: Path, data_set: str, film_id: str) -> Path:
+    """The mask of a positive film; written by preparation, read by training, thresholds and the gallery."""
+    return image_path(masks_folder(work, data_set), film_id, SUFFIX)
+
+
+def sample_submission_path(work: Path, data_set: str) -> Path:
+    """The sample submission that came with the archive; written by preparation, read by the submission's stage."""
+    return data_folder(work, data_set) / SAMPLE

@@ -1,0 +1,148 @@
+"""One experiment's configuration. Each part belongs to one stage; the numbers are the published ones.
+
+SIIM-ACR 2019, 1st place. Areas are shares of the image, so that they mean the same at every size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hounsfield.competitions.siim2019.config import PrepareConfig
+from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.training.precision import Precision
+
+DEFAULT_CONFIG = REPOSITORY / "configs" / "pneumothorax" / "albunet_valid.yaml"
+PUBLISHED_PIXELS = 1024 * 1024  # of the image that the published areas count pixels of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triplet:
+    """A film shows a pneumothorax where enough of it is above `top`; then all above `bottom` is the mask."""
+
+    top: float  # probability
+    area: float  # smallest share of the image above `top`
+    bottom: float  # probability
+
+
+# the eight between which an epoch's score chooses
+PUBLISHED_TRIPLETS = tuple(
+    Triplet(top=top, area=pixels / PUBLISHED_PIXELS, bottom=bottom)
+    for top, pixels in ((0.75, 1000), (0.75, 2000), (0.6, 2000), (0.6, 3000))
+    for bottom in (0.3, 0.4)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The network: 3 channels in, one logit per pixel out."""
+
+    name: str = "albunet"  # albunet, unet, scse_unet; or smp/<architecture>/<encoder>, of segmentation_models_pytorch
+    encoder: str = "resnet34.tv_in1k"  # a timm name; not for smp, whose name holds it
+    decoder_channels: tuple[int, ...] | None = None  # deep first; None: the published ones, or those of smp
+    weights: str | None = None  # a file that the encoder starts from
+    download: bool = False  # may timm's hub be asked for the encoder's weights?
+    normalise: bool = False  # by the mean and deviation of ImageNet; False: grey levels 0..1 as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """How much each loss counts in their sum."""
+
+    bce: float = 3.0
+    dice: float = 1.0
+    focal: float = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartConfig:
+    """One of the parts that a network is trained in, one after the other."""
+
+    # the weights it starts from: `initial` (those of the network section), `part0` (the best of an earlier part of this
+    # experiment and fold), or `<experiment>/part<p>` (of another experiment, the same fold)
+    start: str
+    size: int = 1024  # pixels; films are resized to it
+    batch_size: int = 2  # over all processes
+    accumulate: int = 1  # parts a batch is cut into when it does not fit
+    learning_rate: float = 1e-5
+    weight_decay: float = 5e-6
+    schedule: Literal["plateau", "cosine", "constant"] = "cosine"  # stepped after each epoch
+    lowest_learning_rate: float = 1e-7
+    plateau_factor: float = 0.1  # plateau: multiplied in ...
+    plateau_patience: int = 2  # ... after more epochs than these without a better score
+    cosine_epochs: int = 8  # cosine: down to the lowest in so many, and up again in as many
+    epochs: int = 50  # at most
+    patience: int = 12  # stops after more epochs than these without a better score
+    top: int = 3  # best epochs whose weights are kept
+    positive_share: float | None = None  # of an epoch's films; None: all films of the training folds
+    extra_films: bool = False  # trains on the films of fold -2, too, which are never validated
+    freeze_encoder: bool = False  # neither its weights nor its running statistics move
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the network is trained (stage 62)."""
+
+    loss: LossConfig = field(default_factory=LossConfig)
+    parts: tuple[PartConfig, ...] = (PartConfig(start="initial"),)
+    negatives_repeat: bool = False  # negatives are drawn with replacement within an epoch; published: true
+    clip_norm: float = 0.1  # of all gradients together
+    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # the best one's mean Dice is an epoch's score
+    precision: Precision = "auto"
+    compile: bool = False  # torch.compile
+    workers: int = 8  # loader processes for each training process
+    save_every: int = 1000  # steps between saved training states
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsConfig:
+    """Probability maps of out-of-fold and test films (stage 63)."""
+
+    part: int | None = None  # whose checkpoints are averaged; None: the last
+    top: int = 3  # best epochs of it that are averaged
+    flip: bool = True  # averaged with the mirrored film's map
+    dtype: Literal["uint8", "float16"] = "uint8"
+    precision: Precision = "auto"
+    batch_size: int = 2
+    block_batches: int = 16  # batches written at a time
+    workers: int = 8  # loader processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdsConfig:
+    """The rule that turns maps into masks, chosen over a grid (stage 64)."""
+
+    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionConfig:
+    """Masks and run lengths (stage 65)."""
+
+    triplet: Triplet | None = None  # None: the one that stage 64 chose
+
+
+@dataclass(frozen=True, kw_only=True)
+class PneumothoraxConfig:
+    """One experiment of the pneumothorax system."""
+
+    data_set: str = "siim2019"  # the folder below data/ that it is trained on
+    folds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seed: int = 42
+    threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    maps: MapsConfig = field(default_factory=MapsConfig)
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+    submission: SubmissionConfig = field(default_factory=SubmissionConfig)
+
+
+# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
+SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")
+
+
+def shaping_settings(section: Any) -> dict[str, Any]:
+    """A section's settings without those that only change its speed."""
+    return {name: value for name, value in plain(section).items() if name not in SPEED_SETTINGS}

@@ -1,0 +1,37 @@
+"""The pneumothorax system's stages by name, and where their files lie below the work folder.
+
+Writer and reader of a file share its function.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hounsfield.competitions.siim2019.paths import data_folder
+
+TRAIN = "run_62_pneumothorax_train"  # the stages
+MAPS = "run_63_pneumothorax_maps"
+THRESHOLDS = "run_64_pneumothorax_thresholds"
+SUBMIT = "run_65_pneumothorax_submit"
+
+TOP = "top.json"  # of a part: the epochs whose weights it kept, the best first, each with its score
+
+
+def part_folder(work: Path, experiment: str, fold: int, part: int) -> Path:
+    """What one part of one fold's training left; written by stage 62, read by its later parts and by stage 63."""
+    return work / "checkpoints" / "pneumothorax" / experiment / f"fold{fold}" / f"part{part}"
+
+
+def weights_name(epoch: int) -> str:
+    """The file with the weights after one epoch; its .json holds configuration, preprocessing and scores."""
+    return f"epoch{epoch}.safetensors"
+
+
+def maps_folder(work: Path, data_set: str, experiment: str) -> Path:
+    """Probability maps of one data set's films by one experiment; written by stage 63, read by stages 64 and 65."""
+    return data_folder(work, data_set) / "maps" / experiment
+
+
+def predictions_folder(work: Path, experiment: str) -> Path:
+    """Thresholds, scores and submission of one experiment; written by stages 64 and 65."""
+    return work / "preds" / "pneumothorax" / experiment
