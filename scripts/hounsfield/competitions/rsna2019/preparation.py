@@ -14,6 +14,7 @@ from hounsfield.core.imaging.boxes import bounding_box
 from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL, window_table
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, store_image
 
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
@@ -31,6 +32,7 @@ def prepare_file(
         "image_crc32": store_image(image_path(images, image_id), encode_jpeg(image, jpeg_quality)),
         **_header_columns(slice_, str(PurePosixPath(file.name).parent), naming),
         **statistics,
+        "pixel_number": array_number(slice_.stored),
     }
 
 
@@ -93,6 +95,9 @@ def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str
         **dict(zip(POSITION, slice_.position or nan3, strict=True)),
         **dict(zip(ORIENTATION, slice_.orientation or nan6, strict=True)),
         "instance_number": slice_.instance_number,
+        "acquisition_number": slice_.acquisition_number,
+        "frame_of_reference": slice_.frame_of_reference and naming.pseudonym(slice_.frame_of_reference),
+        "slice_location_mm": slice_.slice_location,
         "rows": slice_.rows,
         "columns": slice_.columns,
         "row_spacing_mm": spacing[0],

@@ -35,6 +35,9 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("sop_number", pa.int64()),  # 48 bits of the SOPInstanceUID's digest, 0 where absent: equal ones are seen to be
     *((name, pa.float64()) for name in (*POSITION, *ORIENTATION)),
     ("instance_number", pa.int64()),
+    ("acquisition_number", pa.int64()),
+    ("frame_of_reference", pa.string()),  # what lies in one coordinate system; "" where absent
+    ("slice_location_mm", pa.float64()),
     ("rows", pa.int32()),
     ("columns", pa.int32()),
     ("row_spacing_mm", pa.float64()),
@@ -54,6 +57,7 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("brain_ratio", pa.float32()),  # share of pixels strictly between 0 and 80 HU
     ("flags", pa.string()),  # codes of what was odd but used, separated by blanks
     ("image_crc32", pa.int64()),  # of the prepared JPEG
+    ("pixel_number", pa.int64()),  # 63 bits of the digest of the stored values: equal pictures are seen to be
 )
 FILE_SCHEMA = pa.schema(FILE_FIELDS)
 
@@ -64,7 +68,7 @@ SLICE_SCHEMA = pa.schema(
         ("order", pa.int32()),  # 0, 1, ... along the series
         ("normal_mm", pa.float64()),  # position along the slice normal
         # without what tells files apart: a copied file is the same slice
-        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "sop_number")),
+        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "sop_number", "pixel_number")),
         *((name, pa.int8()) for name in CLASSES),  # null for test slices
         ("fold", pa.int8()),  # null for test slices
     ]

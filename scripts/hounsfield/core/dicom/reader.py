@@ -46,6 +46,9 @@ class DicomSlice:
     orientation: tuple[float, ...] | None  # ImageOrientationPatient, six direction cosines
     pixel_spacing: tuple[float, float] | None  # mm between rows, then between columns
     instance_number: int | None
+    acquisition_number: int | None
+    frame_of_reference: str  # a UID: slices that share it lie in one coordinate system; "" where absent
+    slice_location: float | None  # mm along the table, from a zero of its own
     rows: int
     columns: int
     bits_stored: int
@@ -108,7 +111,10 @@ def read_slice(
         position=place.position,
         orientation=place.orientation,
         pixel_spacing=place.pixel_spacing,
-        instance_number=_instance_number(header),
+        instance_number=_number(header, "instance_number"),
+        acquisition_number=_number(header, "acquisition_number"),
+        frame_of_reference=header.text("frame_of_reference"),
+        slice_location=_slice_location(header),
         rows=form.rows,
         columns=form.columns,
         bits_stored=form.bits_stored,
@@ -176,10 +182,16 @@ def _place(header: Header) -> _Place:
     )
 
 
-def _instance_number(header: Header) -> int | None:
-    """InstanceNumber within what DICOM allows an integer string (PS3.5, 6.2); None where absent or beyond."""
-    number = header.integer("instance_number")
+def _number(header: Header, name: str) -> int | None:
+    """A number within what DICOM allows an integer string (PS3.5, 6.2); None where absent or beyond."""
+    number = header.integer(name)
     return number if number is not None and -(2**31) <= number < 2**31 else None
+
+
+def _slice_location(header: Header) -> float | None:
+    """SliceLocation in mm; None where it is absent, or no number below a kilometre."""
+    location = header.first("slice_location")
+    return location if location is not None and abs(location) <= _LENGTH_LIMIT else None
 
 
 def _window(header: Header) -> tuple[float | None, float | None]:

@@ -7,13 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.storage.files import atomic_write
+from hounsfield.core.storage.files import atomic_write, content_number
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array to `path`, whole or not at all."""
     with atomic_write(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def array_number(array: np.ndarray) -> int:
+    """63 bits of the digest of an array's type, shape and values: equal arrays have equal numbers."""
+    form = f"{array.dtype.str}{array.shape}".encode()
+    return content_number(np.ascontiguousarray(array).data, form)
 
 
 def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
