@@ -1,0 +1,64 @@
+"""The table of films: its columns.
+
+`data/<data set>/films.parquet` is written by preparation and read by every later stage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from hounsfield.competitions.siim2019.paths import FILMS, PREPARE, data_folder
+from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
+from hounsfield.core.storage.tables import read_table
+
+TEST_FOLD = -1  # of a film without labels
+ALWAYS_TRAINED = -2  # in the training films of every fold, and validated in none: `stage_2` in the published table
+
+# what one pass over a film yields, beside its image
+HEADER_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("patient_id", pa.string()),  # pseudonym
+    ("view_position", pa.string()),  # PA, AP, LL ...; "" where the header does not say
+    ("rows", pa.int32()),  # of the film as it came; masks are encoded at this size
+    ("columns", pa.int32()),
+    ("photometric", pa.string()),  # MONOCHROME1 was inverted
+    ("bits_stored", pa.int16()),
+    ("window_used", pa.string()),  # how stored values became 8 bits: stored, window or range
+    ("pixel_digest", pa.string()),  # of the pixels as stored: equal for films that are copies
+    ("flags", pa.string()),  # codes of what was odd but used, separated by blanks
+)
+FILE_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),  # the film's
+        ("path", pa.string()),  # in the archive, or below the films' folder
+        ("stamp", pa.int64()),  # modification time or checksum: tells a file that changed
+        *HEADER_FIELDS,
+        ("image_crc32", pa.int64()),  # of the prepared PNG
+    ]
+)
+FILM_SCHEMA = pa.schema(
+    [
+        ("film_id", pa.string()),
+        ("split", pa.string()),  # train (it has a label) or test
+        ("fold", pa.int8()),  # TEST_FOLD, ALWAYS_TRAINED, or the fold that validates on it
+        ("label", pa.int8()),  # 1: it shows a pneumothorax; null for test films
+        ("mask_pixels", pa.int32()),  # of the prepared mask; null for test films
+        ("mask_share", pa.float64()),  # mask_pixels over all pixels; null for test films
+        *HEADER_FIELDS,
+        ("path", pa.string()),
+        ("image_crc32", pa.int64()),
+        ("mask_crc32", pa.int64()),  # null where there is no mask
+    ]
+)
+
+
+def open_data_set(work: Path, data_set: str, remedy_of: RemedyOf) -> Upstream:
+    """A prepared data set. Raises MissingInput or StaleOutput with the command that makes it."""
+    return require(work, data_folder(work, data_set), PREPARE, remedy_of)
+
+
+def read_films(data: Upstream, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """The films of a data set, training films first, sorted by film_id."""
+    return read_table(data.file(FILMS), FILM_SCHEMA, remedy=data.remedy, columns=columns)
