@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hounsfield.core.evaluation.metrics import WeightedLogLoss, auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.evaluation.metrics import (
+    WeightedLogLoss,
+    auc_bootstrap,
+    auc_by_class,
+    interval,
+    log_loss,
+    patient_bootstrap,
+)
 from reference.log_loss import area_under_roc, competition_log_loss
 
 WEIGHTS = (1.0, 1.0, 2.0)
@@ -87,3 +94,30 @@ def test_one_patient_has_no_spread():
 def test_interval_is_the_central_share_of_the_draws():
     assert interval(np.arange(1001.0)) == pytest.approx((25, 975))
     assert interval(np.arange(101.0), 0.5) == pytest.approx((25, 75))
+
+
+def test_rows_that_do_not_count_in_a_column_are_in_no_mean_of_it():
+    values = np.array([[1.0, np.nan], [1.0, 0.25], [0.0, 0.75]])
+    draws = patient_bootstrap(values, np.array([0, 0, 1]), draws=300, seed=1)
+    assert set(np.round(draws[:, 0], 6)) == {0.0, round(2 / 3, 6), 1.0}
+    assert set(np.round(draws[:, 1], 6)) == {0.25, 0.5, 0.75}
+    alone = patient_bootstrap(values[:, 0], np.array([0, 0, 1]), draws=300, seed=1)
+    np.testing.assert_array_equal(draws[:, 0], alone)
+    only = patient_bootstrap(np.array([np.nan, 1.0]), np.array([0, 1]), draws=300, seed=1)
+    assert np.isnan(only).any()
+    assert interval(only) == (1.0, 1.0)
+
+
+def test_areas_over_drawn_patients_are_those_of_the_rows_written_out():
+    rng = np.random.default_rng(4)
+    patients = np.repeat(np.arange(12), rng.integers(1, 4, 12))
+    labels = (rng.random(len(patients)) < 0.4).astype(np.int8)
+    probabilities = np.round(0.4 * labels + rng.random(len(patients)), 1)  # with ties
+    found = auc_bootstrap(probabilities, labels, patients, draws=40, seed=9)
+    generator = np.random.default_rng(9)
+    for area in found:
+        drawn = np.concatenate([np.flatnonzero(patients == one) for one in generator.integers(0, 12, 12)])
+        if len(set(labels[drawn])) == 1:
+            assert np.isnan(area)
+        else:
+            assert area == pytest.approx(area_under_roc(probabilities[drawn], labels[drawn]))

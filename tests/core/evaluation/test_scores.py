@@ -231,3 +231,31 @@ def test_a_leak_by_design_excuses_no_graver_one(slices):
     leaky = System("stacked", "crop", guess(labels, 0.3, 2), "", over=1, seen=seen, by_design=design)
     with pytest.raises(BadInput, match=r"stacked.* 1 of \d+ patients.*train: 1"):
         score_table(SLICES, [*three_systems(labels), leaky], labels, patients, "0")
+
+
+def test_measures_of_the_systems_stand_beside_the_loss_with_their_intervals(tmp_path, slices):
+    labels, patients = slices
+    shown = labels[:, 2]
+    dice = np.random.default_rng(1).random((len(patients), 1))
+    on_positives = np.where(shown == 1, dice[:, 0], np.nan)
+    ranking = guess(labels, 0.8, 1)[:, 2]
+    compared = [
+        System("prior", "", np.zeros_like(dice), "", ranks=False, rankings={"auc": (ranking, shown)}),
+        System("network", "crop", dice, "", over=0, measures={"on_positives": on_positives},
+               rankings={"auc": (ranking, shown)}),
+        System("nothing", "crop", dice, "", measures={"on_positives": np.full(len(patients), np.nan)}),
+    ]  # fmt: skip
+    table = score_table(DICE, compared, np.empty((len(patients), 0)), patients, "0", metric="one_minus_dice")
+    write_scores(tmp_path / "scores.csv", table)
+    prior, network, nothing = read_scores(tmp_path / "scores.csv").to_dict("records")
+    assert network["on_positives"] == pytest.approx(dice[shown == 1].mean())
+    assert network["on_positives_low"] < network["on_positives"] < network["on_positives_high"]
+    assert network["auc"] == pytest.approx(area_under_roc(ranking, shown))
+    assert network["auc_low"] < network["auc"] < network["auc_high"]
+    assert [prior[f"auc{end}"] for end in ("", "_low", "_high")] == [0.5] * 3
+    assert np.isnan([prior["on_positives"], nothing["on_positives_high"], nothing["auc"]]).all()
+    text = readable(read_scores(tmp_path / "scores.csv"))
+    cell = f"{network['auc']:.3f} ({network['auc_low']:.2f} to {network['auc_high']:.2f})"
+    assert cell in text
+    assert "on positives" in text
+    assert list(table.columns).index("auc_high") < list(table.columns).index("patients")

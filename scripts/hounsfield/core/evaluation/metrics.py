@@ -5,6 +5,7 @@ N rows (slices or studies), C names, P patients.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,23 +47,53 @@ def auc_by_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def patient_bootstrap(values: np.ndarray, patients: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """Means of row values over resampled patients.
 
-    values: (N,) or (N, K). patients: (N,) codes 0..P-1. Whole patients are drawn with replacement, so that slices of
-    one head, which resemble each other, do not count as independent. The same seed draws the same
-    patients: differences between systems are paired. Returns (draws,) or (draws, K).
+    values: (N,) or (N, K); NaN where a row does not count in a column, as a negative in a mean over positives.
+    patients: (N,) codes 0..P-1. Whole patients are drawn with replacement, so that slices of one head, which resemble
+    each other, do not count as independent. The same seed draws the same patients: differences between systems are
+    paired.
+    Returns (draws,) or (draws, K); NaN where no row of a draw counts.
     """
+    columns = values.reshape(len(values), -1)
     count = int(patients.max()) + 1
-    two_dimensional = values.reshape(len(values), -1)
-    sums = np.stack([np.bincount(patients, column, count) for column in two_dimensional.T], axis=1)  # (P, K)
-    rows = np.bincount(patients, minlength=count)
-    generator = np.random.default_rng(seed)
-    means = np.empty((draws, two_dimensional.shape[1]))
-    for draw in range(draws):
-        times = np.bincount(generator.integers(0, count, count), minlength=count)
-        means[draw] = times @ sums / (times @ rows)
+    rows = np.stack([np.bincount(patients, column, count) for column in ~np.isnan(columns.T)], axis=1)  # (P, K)
+    sums = np.stack([np.bincount(patients, column, count) for column in np.nan_to_num(columns.T)], axis=1)
+    means = np.full((draws, columns.shape[1]), np.nan)
+    for draw, times in enumerate(_patient_draws(count, draws, seed)):
+        counted = times @ rows
+        np.divide(times @ sums, counted, out=means[draw], where=counted > 0)
     return means if values.ndim == 2 else means[:, 0]
 
 
+def auc_bootstrap(
+    probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, *, draws: int, seed: int
+) -> np.ndarray:
+    """Areas under the ROC curve over the patients that `patient_bootstrap` draws, (draws,); NaN for one label only.
+
+    probabilities: (N,). labels: (N,) of 0 and 1. patients: (N,) codes 0..P-1.
+    """
+    levels, place = np.unique(probabilities, return_inverse=True)
+    areas = np.full(draws, np.nan)
+    for draw, times in enumerate(_patient_draws(int(patients.max()) + 1, draws, seed)):
+        weights = times[patients]
+        positive = np.bincount(place, weights * (labels > 0.5), len(levels))
+        negative = np.bincount(place, weights * (labels <= 0.5), len(levels))
+        pairs = positive.sum() * negative.sum()
+        if pairs:  # a positive is above the negatives of lower levels, and level with half of those of its own
+            areas[draw] = positive @ (np.cumsum(negative) - negative / 2) / pairs
+    return areas
+
+
+def _patient_draws(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of `count` patients is drawn, (P,), `draws` times."""
+    generator = np.random.default_rng(seed)
+    for _ in range(draws):
+        yield np.bincount(generator.integers(0, count, count), minlength=count)
+
+
 def interval(draws: np.ndarray, share: float = 0.95) -> tuple[float, float]:
-    """The central interval that holds `share` of the bootstrap draws."""
-    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])
+    """The central interval that holds `share` of the bootstrap draws that are numbers; NaN when none is."""
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - share) / 2, (1 + share) / 2])
     return float(low), float(high)

@@ -5,7 +5,7 @@ N rows, C names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.metrics import auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.evaluation.metrics import auc_bootstrap, auc_by_class, interval, log_loss, patient_bootstrap
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign, check_seen
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.storage.files import write_bytes
@@ -23,8 +23,9 @@ DRAWS = 2000  # bootstrap samples of patients
 SEED = 2019
 CLIP = 1e-5  # of probabilities in the log loss of one name
 METRIC = "weighted_log_loss"  # the column of the loss, unless it is called otherwise
-COUNTED = {"image_id": "slices", "study_uid": "studies"}  # the column of the number of rows
+COUNTED = {"image_id": "slices", "film_id": "films", "study_uid": "studies"}  # the column of the number of rows
 TEXTS = ("system", "experiment", "gain_over", "folds", "models", "ledger")
+BOUNDS = ("_low", "_high")  # of the 95 % interval of a measure, after its name
 CLEAN_HEADING = "out of fold: no model behind a row has seen its patients"
 LEAKS_HEADING = "leaks by design, as published: not comparable"
 Row = dict[Any, Any]  # of a score table, by column
@@ -44,15 +45,19 @@ class System:
     # "": not at all)
     seen: np.ndarray = field(default_factory=lambda: np.array(""))
     by_design: ByDesign = UNSEEN  # where a published recipe scores patients that its models have seen
+    # more of the rows, by name: (N,) values, of which the mean is shown; NaN where a row does not count
+    measures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rankings: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # (N,) and labels: the AUC
 
 
-def score_columns(label_set: LabelSet, metric: str = METRIC) -> list[str]:
-    """The columns of a score table. metric: what the loss is called; lower is better."""
+def score_columns(label_set: LabelSet, metric: str = METRIC, measures: Iterable[str] = ()) -> list[str]:
+    """The columns of a score table. metric: what the loss is called; lower is better. measures: the systems' own."""
     return [
         *("system", "experiment", metric, "low", "high"),  # low, high: 95 % interval
         *("gain_over", "gain", "gain_low", "gain_high"),  # how much lower the loss is than that of `gain_over`
         *(f"log_loss_{name}" for name in label_set.names),
         *(f"auc_{name}" for name in label_set.names),
+        *(f"{name}{end}" for name in measures for end in ("", *BOUNDS)),
         *("patients", COUNTED.get(label_set.row, "rows"), "folds", "models"),  # what the row rests on
         "ledger",  # OUT_OF_FOLD, or what leaks by design
     ]
@@ -85,6 +90,8 @@ def score_table(
     rows: list[dict[str, object]] = []
     losses: list[np.ndarray] = []  # (N,) each
     compared: list[int | None] = []
+    measures: dict[str, None] = {}
+    codes, distinct = pd.factorize(patients)
     for system in systems:
         seen = np.broadcast_to(system.seen, patients.shape)
         check_seen(f"{system.name} ({system.experiment})", patients, seen, system.by_design, remedy)
@@ -92,11 +99,11 @@ def score_table(
         compared.append(system.over)
         about = {"system": system.name, "experiment": system.experiment, "models": system.models}
         about["ledger"] = system.by_design.words or OUT_OF_FOLD
-        rows.append(about | _by_name(label_set, system, labels))
-    columns = score_columns(label_set, metric)
+        rows.append(about | _by_name(label_set, system, labels) | _measured(system, codes))
+        measures |= dict.fromkeys((*system.measures, *system.rankings))
     if not rows:
         return empty_table(label_set, metric)
-    codes, distinct = pd.factorize(patients)
+    columns = score_columns(label_set, metric, measures)
     draws = patient_bootstrap(np.stack(losses, axis=1), codes, draws=DRAWS, seed=SEED)
     basis = {"patients": len(distinct), COUNTED.get(label_set.row, "rows"): len(labels), "folds": folds}
     for number, (row, loss, over) in enumerate(zip(rows, losses, compared, strict=True)):
@@ -116,6 +123,28 @@ def _by_name(label_set: LabelSet, system: System, labels: np.ndarray) -> dict[st
     areas = auc_by_class(system.probabilities, labels) if system.ranks else np.full(labels.shape[1], 0.5)
     found: dict[str, object] = {f"log_loss_{name}": loss for name, loss in zip(label_set.names, by_name, strict=True)}
     return found | {f"auc_{name}": area for name, area in zip(label_set.names, areas, strict=True)}
+
+
+def _measured(system: System, patients: np.ndarray) -> dict[str, object]:
+    """The measures of a system and their intervals. patients: (N,) codes."""
+    found: dict[str, object] = {}
+    if system.measures:
+        values = np.stack(list(system.measures.values()), axis=1)  # (N, K)
+        draws = patient_bootstrap(values, patients, draws=DRAWS, seed=SEED)
+        for name, value, own in zip(system.measures, pd.DataFrame(values).mean(), draws.T, strict=True):
+            found |= _with_bounds(name, value, own)
+    for name, (probabilities, labels) in system.rankings.items():
+        area, own = 0.5, np.full(1, 0.5)
+        if system.ranks:
+            area = auc_by_class(probabilities[:, np.newaxis], labels[:, np.newaxis])[0]
+            own = auc_bootstrap(probabilities, labels, patients, draws=DRAWS, seed=SEED)
+        found |= _with_bounds(name, area, own)
+    return found
+
+
+def _with_bounds(name: str, value: float, draws: np.ndarray) -> dict[str, object]:
+    low, high = interval(draws)
+    return {name: value, **dict(zip((f"{name}{end}" for end in BOUNDS), (low, high), strict=True))}
 
 
 def empty_table(label_set: LabelSet, metric: str = METRIC) -> pd.DataFrame:
@@ -154,16 +183,20 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def _block(table: pd.DataFrame, more: Callable[[Row | None], list[str]]) -> list[str]:
-    """Losses and `more` (which gives its head for None), then loss and AUC of each name."""
+    """Losses and `more` (which gives its head for None), then loss and AUC of each name, then the systems' measures."""
     columns = [str(name) for name in table.columns]
-    metric, labels = columns[2], [name.removeprefix("auc_") for name in columns if name.startswith("auc_")]
+    measures = [name for name in columns if name != "gain" and f"{name}{BOUNDS[0]}" in columns]
+    metric, labels = columns[2], [name.removeprefix("log_loss_") for name in columns if name.startswith("log_loss_")]
     whole = [["system", metric.removeprefix("weighted_").replace("_", " "), "95 % interval", *more(None)]]
     by_name = [["log loss / AUC", *labels]]
+    measured = [["mean (95 % interval)", *(name.replace("_", " ") for name in measures)]]
     for row in table.to_dict("records"):
         interval_of_loss = f"{row['low']:.4f} to {row['high']:.4f}"
         whole.append([row["system"], f"{row[metric]:.4f}", interval_of_loss, *more(row)])
         by_name.append([row["system"], *(_name_cell(row[f"log_loss_{c}"], row[f"auc_{c}"]) for c in labels)])
-    return [*_aligned(whole), *(["", *_aligned(by_name)] if labels else [])]
+        measured.append([row["system"], *(_measure_cell(row, name) for name in measures)])
+    more_blocks = [block for block in (by_name, measured) if len(block[0]) > 1]
+    return [*_aligned(whole), *(line for block in more_blocks for line in ("", *_aligned(block)))]
 
 
 def _gain(row: Row | None) -> list[str]:
@@ -184,6 +217,11 @@ def _signed(gain: float) -> str:
 
 def _name_cell(loss: float, area: float) -> str:
     return f"{loss:.4f} / {'none' if np.isnan(area) else format(area, '.3f')}"
+
+
+def _measure_cell(row: Row, name: str) -> str:
+    low, high = (row[f"{name}{end}"] for end in BOUNDS)
+    return "none" if np.isnan(row[name]) else f"{row[name]:.3f} ({low:.2f} to {high:.2f})"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
