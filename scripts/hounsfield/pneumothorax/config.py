@@ -110,10 +110,21 @@ class MapsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemberConfig:
+    """One of the experiments whose maps are blended."""
+
+    experiment: str  # of the same data set and folds
+    weight: float  # relative to the others': they are brought to the sum 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThresholdsConfig:
     """The rule that turns maps into masks, chosen over a grid (stage 64)."""
 
-    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS
+    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # empty: every one of `tops` with every area and bottom
+    tops: tuple[float, ...] = ()
+    areas: tuple[float, ...] = ()  # shares of the image
+    bottoms: tuple[float, ...] = ()  # none: that of a doublet, which is its top; without areas, too: a simple threshold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +132,14 @@ class SubmissionConfig:
     """Masks and run lengths (stage 65)."""
 
     triplet: Triplet | None = None  # None: the one that stage 64 chose
+    # bottom of a film of which the sample asks for several masks, which needs no area; None: the triplet's
+    leak: float | None = None
+    # what becomes of a mask's regions: all are kept; or they are filtered as connected components; or, as published, as
+    # contours, of which outlines of holes are some, so that a hole stays open where its own outline is kept
+    regions: Literal["all", "components", "contours"] = "all"
+    least_region: float = 0.0  # share of the image that a region must exceed
+    most_regions: bool = False  # only so many, the largest, as the sample has rows of the film
+    holes: Literal["keep", "fill"] = "keep"  # of components
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +153,7 @@ class PneumothoraxConfig:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    blend: tuple[MemberConfig, ...] = ()  # experiments whose maps are averaged, in place of networks of its own
     maps: MapsConfig = field(default_factory=MapsConfig)
     thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
     submission: SubmissionConfig = field(default_factory=SubmissionConfig)
