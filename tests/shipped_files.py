@@ -31,12 +31,12 @@ ExplVR_BigEndNoMeta.dcm                  not_dicom          not_dicom
 ExplVR_LitEndNoMeta.dcm                  no_file_meta       no_file_meta
 GDCMJ2K_TextGBR.dcm                      modality           modality
 J2K_pixelrep_mismatch.dcm                used               used               sign_mismatch
-JPEG-lossy.dcm                           modality           jpeg_12bit_lossy
+JPEG-lossy.dcm                           modality           used               rescale_missing
 JPEG2000-embedded-sequence-delimiter.dcm modality           codestream
 JPEG2000.dcm                             modality           used               rescale_missing
 JPEGLSNearLossless_08.dcm                modality           modality
 JPEGLSNearLossless_16.dcm                modality           modality
-JPGExtended.dcm                          modality           jpeg_12bit_lossy
+JPGExtended.dcm                          modality           used               rescale_missing
 MR_small.dcm                             modality           used               rescale_missing
 MR_small_RLE.dcm                         modality           used               rescale_missing
 MR_small_bigendian.dcm                   modality           used               rescale_missing

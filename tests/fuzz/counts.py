@@ -29,7 +29,7 @@ NAMES: dict[str, str] = {
     "1.2.840.10008.1.2.2": "explicit VR big endian",
     "1.2.840.10008.1.2.5": "RLE",
     "1.2.840.10008.1.2.4.50": "JPEG baseline",
-    "1.2.840.10008.1.2.4.51": "JPEG extended, 8 bits",
+    "1.2.840.10008.1.2.4.51": "JPEG extended, 8 and 12 bits",
     "1.2.840.10008.1.2.4.57": "JPEG lossless",
     "1.2.840.10008.1.2.4.70": "JPEG lossless, first order",
     "1.2.840.10008.1.2.4.80": "JPEG-LS lossless",

@@ -29,13 +29,30 @@ HIGH_THROUGHPUT_SAMPLE = base64.b64decode(
     "CQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAIAAAf+TwAAmbfsFB3QAAMAAE0AAEwCi/gIHdAB+/gKHdADAABNAABOAUFABgnQA"
     "PPP8AINUAMAAFTAABVAkEon0qnECdQCYMTExwDGB7LYAwAAroAAWkAiCIAiCIOfKenpwgngAtDQajUaj0f79iEB79iEB7LoA/9k="
 )
+# The head of 32 x 32 pixels that tests draw, of 12 bits (values 24 to 2224), lossy (process 4), by libjpeg-turbo.
+TWELVE_BIT_SAMPLE = base64.b64decode(
+    "/9j/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/wQALDAAgACABAREA/8"
+    "QAGwAAAgEFAAAAAAAAAAAAAAAACAwFBwkKCw3/xAAtEAABBAICAQIDCAMAAAAAAAAEAwUGBwgJAgoBCxEADBITFBUWF0FhoRkiUv/aAAgBAQAAPwDl"
+    "ouIGIF8bCctKTxZxZpOxclsnbwm7JWdVUrUEUPlczn8teT0W5lj7Eyt6Sxjo6HnFDCCgipKLkLrpJJcOfPnx4+WELTB8tYdcjQbjBjvPe7D2QcrrH2"
+    "M2DVy/i7dNegeFV3IZzibYi76VwRbphesmcHyHPJTICzHNT/GW9nHMHfHYfkA4uLQ38HN4IHO/5c46NHYAiRNb9cPtUbF9JGZsThE0PZIX2OqxrmZV"
+    "Lfst/BVToo0oWRW34ELWDWKU0mjOzo8gP65HGQNflpbiSQVQXBf07D/Xg2Q9Tbdll9qH28Yg2LgdsexKm61fXJQVoiopusdc+KKRQxCBIyqwbo1ngl"
+    "BOTc8Ny5Lc6Nx4LgAUWEYMQrvivlrDTBSug3pW9kHuwz3HemrX2MzbIuPaa9XmRPgx9Ms3E2ZOlducpvWaN6PAgAKOFOcHl0VbmSVtZBr4OYC8t/JE"
+    "Foc3Tg8ZFfxJ844dwbfv3lPx9l7eOX0+PPvy+nz49/q9vH7f3/HwDXrNmmCle4h6LnKNu73jvTX+Yzq05F0vW0rzgnZj6FYk7wetmQPsVj1TiHokGp"
+    "yYpksqRMpoLe8oAAR6PgncWQlEhzdw3cJ/lzjO9h7AHpTnao64dbk11BMzdWub8O3kRWOudpsv5zv2sH2uf0wsgdrihqgJAbXAxIeyvZ78MQ58SF5m"
+    "zNHkEMksBVwvVfE3zlZHJn+4+EuHH/Twl9p4/wCPb29vbz+/8/18UT9VdzvYerP6BBseh10E11Lbs7R2b9GYy4+U052mysMzj1YUNLjrKltxtbImoY"
+    "4SRrRk8fboOeDyGa+LUvJWZwWOV4OLcGctN9eDsP7IeptuyxB28ah8vrFwO2PYlTdGwabv2rikU3WOufFFUUkdcYlJYN0azwSjW1xZ3FAludG485vP"
+    "FLCMJHVY49MHrNnp0XcQxgx3e9u8pyu6Ru4z9Ll5flnNqjxYkGTGv6dzsd9KQPDq+PRh5dbBjZT6m6hPQbWYANH48AynMfEpxIQCdncgc7/VXfSwOr"
+    "PEiboh2x7Yv3aLskMImh9XYt4f4jy7DCpY9LW5lVTZGm2pbYpjZIh2t8cnQDkK6QoV2XauMedFj24/gsE3nLvveH7w+1n1CfsDWztz252zG5Tcj+xN"
+    "lbVPSNRsHmJ03jbVDL5X4RSp6vinBZVGMw1iQIWTDb01FVlliDnFwJcHVycnEz//2Q=="
+)
+TWELVE_BIT_ERROR = 15  # stored values by which it is off at most
 
 
 def encoded(plain: bytes, syntax: str) -> bytes:
     """A 16-bit slice in explicit VR little endian, as a file under another transfer syntax.
 
-    Under 8-bit lossy JPEG the values become 0..255, and under High-Throughput JPEG 2000 the picture another one. Raises
-    KeyError for a syntax that is not in ENCODERS.
+    Under 8-bit lossy JPEG the values become 0..255. Under High-Throughput JPEG 2000 and (12 bits) extended JPEG the
+    picture becomes another one. Raises KeyError for a syntax that is not in ENCODERS.
     """
     with config.disable_value_validation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the competition's identifiers are not valid UIDs
@@ -88,6 +105,15 @@ def _jpeg_of_8_bits(plain: bytes, syntax: str) -> bytes:
     return _with_codestream(dataset, extended if syntax.endswith(".51") else code.tobytes(), syntax)
 
 
+def _extended_jpeg(plain: bytes, syntax: str) -> bytes:
+    dataset = pydicom.dcmread(BytesIO(plain))
+    if dataset.BitsStored != 12:
+        return _jpeg_of_8_bits(plain, syntax)
+    dataset.Rows = dataset.Columns = 32
+    dataset.PixelRepresentation = 0
+    return _with_codestream(dataset, TWELVE_BIT_SAMPLE, syntax)
+
+
 def _lossless_jpeg(plain: bytes, syntax: str) -> bytes:
     """By GDCM, which works from file to file; its identifiers are new each time, so only its codestream is taken."""
     kind = gdcm.TransferSyntax.GetTSType(syntax)
@@ -135,7 +161,7 @@ ENCODERS: dict[str, Callable[[bytes, str], bytes]] = {
     "1.2.840.10008.1.2.2": _native,
     "1.2.840.10008.1.2.5": _by_pydicom,
     "1.2.840.10008.1.2.4.50": _jpeg_of_8_bits,
-    "1.2.840.10008.1.2.4.51": _jpeg_of_8_bits,
+    "1.2.840.10008.1.2.4.51": _extended_jpeg,
     "1.2.840.10008.1.2.4.57": _lossless_jpeg,
     "1.2.840.10008.1.2.4.70": _lossless_jpeg,
     "1.2.840.10008.1.2.4.80": _by_pydicom,

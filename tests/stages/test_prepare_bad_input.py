@@ -22,6 +22,7 @@ import dicom_files as files
 import shipped_files as shipped
 from conftest import Work, work_at
 from dicom_files import PIXELS, ct_file
+from fuzz.encodings import TWELVE_BIT_SAMPLE
 from hounsfield.competitions.rsna2019 import preparation
 from hounsfield.competitions.rsna2019.source import own_source
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
@@ -107,9 +108,11 @@ CASES: dict[str, Case] = {
     "09 JPEG XL": refused(
         files.with_meta_replaced(PLAIN, meta("1.2.840.10008.1.2.4.110")), "transfer_syntax", "1.2.840.10008.1.2.4.110"
     ),
-    "09 12-bit lossy": refused(
-        files.compressed_file(files.SAMPLE_JPEG_12_BITS_LOSSY, files.SAMPLE, files.JPEG_EXTENDED),
-        "jpeg_12bit_lossy", "12 bits has no free decoder",
+    "09 12-bit progressive": refused(
+        files.compressed_file(
+            TWELVE_BIT_SAMPLE.replace(b"\xff\xc1", b"\xff\xc2"), np.zeros((32, 32), np.uint16), files.JPEG_EXTENDED
+        ),
+        "jpeg_process", "JPEG progressive",
     ),
     "10 no pixels": refused(ct_file(PixelData=None), "no_pixel_data", "no pixel data"),
     "10 empty pixels": refused(ct_file(PixelData=b""), "no_pixel_data", "pixel data is empty"),

@@ -11,6 +11,7 @@ import pytest
 
 import dicom_files as files
 from dicom_files import PIXELS, UNSIGNED, hounsfield_units, refusal
+from fuzz.encodings import TWELVE_BIT_ERROR, TWELVE_BIT_SAMPLE
 from hounsfield.core.dicom.codestreams import bare_jpeg
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import Refused
@@ -54,25 +55,59 @@ def test_8_bit_lossy_jpeg_is_read_to_within_its_loss(syntax: str) -> None:
     assert np.abs(slice_.stored.astype(int) - pixels).max() <= 2
 
 
-@pytest.mark.parametrize("stated_signed", [True, False])
-def test_pixel_representation_wins_over_the_sign_of_a_jpeg_2000_picture(stated_signed: bool) -> None:
-    """What decoders differ on by 8192: 13-bit values whose sign the codestream and the header state differently."""
-    values = np.clip(files.head_hu(), -1024, 1200) if stated_signed else PIXELS
-    codestream = (values.astype(int) % 2**13).astype(np.uint16)
-    codestream = codestream if stated_signed else codestream.view(np.int16)
+@pytest.mark.parametrize("header_signed", [True, False])
+def test_a_jpeg_2000_picture_is_signed_where_codestream_or_header_says_so(header_signed: bool) -> None:
+    """What decoders differ on by 8192: 13-bit values with negative ones, whose sign only one of the two states."""
+    values = np.clip(files.head_hu(), -1024, 1200)
+    bits = (values.astype(int) % 2**13).astype(np.uint16)
     data = files.compressed_file(
-        files.jpeg_2000_codestream(codestream, bits=13), values, files.JPEG_2000,
-        BitsStored=13, HighBit=12, PixelRepresentation=int(stated_signed),
-        RescaleIntercept=0 if stated_signed else -1024,
+        files.jpeg_2000_codestream(bits if header_signed else values, bits=13), values, files.JPEG_2000,
+        BitsStored=13, HighBit=12, PixelRepresentation=int(header_signed), RescaleIntercept=0,
     )  # fmt: skip
     slice_ = read_slice(data)
-    assert np.array_equal(hounsfield_units(slice_), files.head_hu())
-    assert "sign_mismatch" in slice_.flags
+    assert np.array_equal(hounsfield_units(slice_), values)
+    assert (slice_.flags, slice_.pixel_representation) == (("sign_mismatch",), 1)
 
 
-def test_lossy_jpeg_of_12_bits_is_refused_by_name() -> None:
-    data = files.compressed_file(files.SAMPLE_JPEG_12_BITS_LOSSY, files.SAMPLE, files.JPEG_EXTENDED)
-    assert refusal(data).code == "jpeg_12bit_lossy"
+def test_a_sign_that_the_codestream_alone_states_is_that_of_all_16_bits_and_of_the_padding() -> None:
+    """Read as unsigned, this was air of 64,536 and white."""
+    values = files.head_hu()
+    values[:4, :4] = -2000
+    data = files.compressed_file(
+        files.jpeg_2000_codestream(values), values, files.JPEG_2000,
+        PixelRepresentation=0, RescaleIntercept=0, PixelPaddingValue=63536,
+    )  # fmt: skip
+    slice_ = read_slice(data)
+    assert np.array_equal(slice_.stored[4:], values[4:])
+    assert (slice_.stored[:4, :4] == -1024).all()
+    assert slice_.flags == ("sign_mismatch",)
+
+
+def lossy_12_bits(frame: bytes = b"\xff\xc1", precision: int = 12) -> bytes:
+    """A file with the head of 12 bits, whose codestream names this process and precision."""
+    at = TWELVE_BIT_SAMPLE.index(b"\xff\xc1")
+    code = TWELVE_BIT_SAMPLE[:at] + frame + TWELVE_BIT_SAMPLE[at + 2 : at + 4] + bytes([precision])
+    pixels = np.zeros((32, 32), np.uint16)
+    return files.compressed_file(
+        code + TWELVE_BIT_SAMPLE[at + 5 :], pixels, files.JPEG_EXTENDED, BitsStored=12, HighBit=11
+    )
+
+
+@pytest.mark.parametrize("frame", [b"\xff\xc1", b"\xff\xc0"], ids=["extended", "marked as baseline"])
+def test_lossy_jpeg_of_12_bits_is_read_to_within_its_loss(frame: bytes) -> None:
+    slice_ = read_slice(lossy_12_bits(frame))
+    assert np.abs(hounsfield_units(slice_) - files.head_hu(32)).max() <= TWELVE_BIT_ERROR
+    assert slice_.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("frame", "precision", "named"),
+    [(b"\xff\xc2", 12, "progressive"), (b"\xff\xc9", 12, "arithmetic"), (b"\xff\xca", 12, "progressive, with arithm"),
+     (b"\xff\xc5", 12, "0xFFC5"), (b"\xff\xc1", 16, "16 bits")],
+)  # fmt: skip
+def test_a_jpeg_process_that_is_not_read_is_refused_by_name(frame: bytes, precision: int, named: str) -> None:
+    refused = refusal(lossy_12_bits(frame, precision))
+    assert (refused.code, named in refused.message) == ("jpeg_process", True)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.9, 0.99, 0.999])

@@ -31,8 +31,9 @@ def find_pixels(header: Header) -> PixelElement:
 def read_pixels(header: Header, element: PixelElement, form: PixelFormat) -> tuple[np.ndarray, list[str]]:
     """Return the stored values, (rows, columns) int16 or uint16, and flags.
 
-    The array may be a read-only view of the file's bytes. Raises Refused: pixel_data_short, encapsulation, codestream,
-    codestream_size, decoded_size, jpeg_12bit_lossy, bits, colour, multi_frame, unreadable.
+    The array's type has the sign, which a JPEG 2000 picture may state otherwise than `form`. It may be a read-only view
+    of the file's bytes. Raises Refused: pixel_data_short, encapsulation, codestream, codestream_size, decoded_size,
+    jpeg_process, bits, colour, multi_frame, unreadable.
     """
     codec = CODECS[header.transfer_syntax]
     if (element.length == UNDEFINED_LENGTH) != (codec != "native"):

@@ -7,7 +7,7 @@ does not guard against a decoder that hangs or ends the process: the preparation
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ class DicomSlice:
     rows: int
     columns: int
     bits_stored: int
-    pixel_representation: int
+    pixel_representation: int  # 1 signed, 0 unsigned: as the values were read
     window_center: float | None  # the first of several; mirrored where the picture was inverted
     window_width: float | None
     transfer_syntax: str
@@ -88,6 +88,7 @@ def read_slice(
     form = read_pixel_format(header)
     slope, intercept, rescale_flags = read_rescale(header)
     stored, pixel_flags = read_pixels(header, element, form)
+    form = replace(form, signed=stored.dtype.kind == "i")
     values = Values(stored, slope, intercept, (*rescale_flags, *pixel_flags))
     center, width = _window(header)
     if is_ct:
