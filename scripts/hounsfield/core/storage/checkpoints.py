@@ -72,17 +72,18 @@ def read_foreign_weights(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, replaced: str) -> list[str]:
+def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, replaced: str | None = None) -> list[str]:
     """Load weights from elsewhere into `model`; names and shapes must agree, except below the layer `replaced`.
 
     replaced: name of the last layer, whose weights are taken only where their shape fits (a network trained for
-    another number of classes). Returns the names that kept their initial values. Raises BadInput otherwise.
+    another number of classes); None: there is none. Returns the names that kept their initial values. Raises BadInput
+    otherwise.
     """
     own = model.state_dict()
     wrong = [name for name, value in weights.items() if name in own and own[name].shape != value.shape]
     unknown = [name for name in weights if name not in own and not name.endswith("num_batches_tracked")]
     missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
-    fatal = [name for name in (*wrong, *unknown, *missing) if not name.startswith(f"{replaced}.")]
+    fatal = [name for name in (*wrong, *unknown, *missing) if replaced is None or not name.startswith(f"{replaced}.")]
     if fatal:
         raise BadInput(
             f"{source} does not fit the network: {len(fatal)} names or shapes differ, the first are {fatal[:5]}; "

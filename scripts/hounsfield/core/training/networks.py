@@ -1,7 +1,11 @@
-"""Image classification backbones by name (timm), with weights from a file, from timm's hub when allowed, or none."""
+"""Image networks by name (timm), with weights from a file, from timm's hub when allowed, or none.
+
+A classifier is used whole; of an encoder, the features on several levels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +23,22 @@ def build_network(backbone: str, classes: int) -> nn.Module:
     No dropout comes before that layer, as in the published systems; some of timm's networks would have it by default.
     backbone: timm's name; a tag behind a dot names published weights and does not change the network.
     """
-    name = backbone.split(".")[0]
-    if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8])
-        raise WrongUse(f"backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=0.0)
+    network: nn.Module = timm.create_model(_name(backbone), pretrained=False, num_classes=classes, drop_rate=0.0)
     return network
+
+
+def build_encoder(backbone: str, levels: Sequence[int]) -> tuple[nn.Module, list[int]]:
+    """A timm network with random weights that gives its features on some levels, and their channels.
+
+    levels: 0 is 1/2 of the image's sides, 1 is 1/4, and so on. Of images (B, 3, S, S) the encoder gives a list of
+    (B, channels, S / 2^(level + 1), S / 2^(level + 1)). Raises WrongUse where the network has no such levels.
+    """
+    encoder: Any = timm.create_model(_name(backbone), pretrained=False, features_only=True)
+    reductions = encoder.feature_info.reduction()
+    if reductions != [2 ** (level + 1) for level in range(len(reductions))] or len(reductions) <= max(levels):
+        raise WrongUse(f"encoder {backbone!r} has features at 1/{reductions} of the image, and not 1/2, 1/4, to 1/32")
+    encoder = timm.create_model(_name(backbone), pretrained=False, features_only=True, out_indices=tuple(levels))
+    return encoder, encoder.feature_info.channels()
 
 
 def load_pretrained(network: nn.Module, backbone: str, weights: str | None, *, download: bool) -> None:
@@ -41,6 +55,33 @@ def load_pretrained(network: nn.Module, backbone: str, weights: str | None, *, d
         published = timm.create_model(backbone, pretrained=True)
         fill(network, published.state_dict(), source=Path(backbone), replaced=str(last))
         logger.info("weights %s from timm's hub", backbone)
+
+
+def load_pretrained_encoder(encoder: nn.Module, backbone: str, weights: str | None, *, download: bool) -> None:
+    """Start an encoder from published weights, as `load_pretrained` does; what comes after the features is left out."""
+    if weights is not None:
+        path = Path(weights)
+        fill_encoder(encoder, read_foreign_weights(path), source=path)
+        logger.info("encoder's weights from %s", path)
+    elif download:
+        published = timm.create_model(backbone, pretrained=True, features_only=True)
+        fill_encoder(encoder, published.state_dict(), source=Path(backbone))
+        logger.info("encoder's weights %s from timm's hub", backbone)
+
+
+def fill_encoder(encoder: nn.Module, weights: Mapping[str, Tensor], *, source: Path) -> None:
+    """Load a classifier's weights into an encoder, except those of parts that the encoder does not have."""
+    own = {name for name, _ in encoder.named_children()}
+    fill(encoder, {name: value for name, value in weights.items() if name.split(".")[0] in own}, source=source)
+
+
+def _name(backbone: str) -> str:
+    """A timm name without its tag. Raises WrongUse, naming what is near, where timm has no such network."""
+    name = backbone.split(".")[0]
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8])
+        raise WrongUse(f"backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
+    return name
 
 
 def embed(network: nn.Module, images: Tensor) -> Tensor:

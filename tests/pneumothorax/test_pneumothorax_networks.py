@@ -1,0 +1,183 @@
+"""The three published networks: their sizes, the layout of their decoders, and their encoders' weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.pneumothorax import networks
+from hounsfield.pneumothorax.config import NetworkConfig
+from hounsfield.pneumothorax.networks.unet import ScseGate
+
+ALBUNET = NetworkConfig(name="albunet", encoder="resnet34.tv_in1k")
+RESNET50 = NetworkConfig(name="unet", encoder="resnet50.tv_in1k")
+SCSE = NetworkConfig(name="scse_unet", encoder="legacy_seresnext50_32x4d.in1k")
+SMALL = NetworkConfig(name="unet", encoder="test_resnet", decoder_channels=(32, 24, 16, 16, 8))
+
+
+def shapes_of(config: NetworkConfig, size: int) -> dict[str, tuple[int, ...]]:
+    """The output shapes of the network's parts, without the batch, for an image of so many pixels a side."""
+    with torch.device("meta"):
+        network = networks.build(config)
+    found: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            found[name] = tuple(output.shape[1:])
+
+        return keep
+
+    for name, part in network.named_modules():
+        if name and not name.startswith("encoder"):
+            part.register_forward_hook(note(name))
+    network(torch.zeros(1, 3, size, size, device="meta"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [(ALBUNET, 13_320_225), (RESNET50, 10_950_145), (SCSE, 15_738_593)],
+    ids=lambda value: str(value),
+)
+def test_decoders_have_as_many_parameters_as_the_published_ones(config: NetworkConfig, count: int) -> None:
+    with torch.device("meta"):
+        network = networks.build(config)
+    own = [value.numel() for name, value in network.named_parameters() if not name.startswith("encoder.")]
+    assert sum(own) == count
+
+
+def test_albunet_enlarges_after_joining_and_has_its_centre_at_a_64th() -> None:
+    shapes = shapes_of(ALBUNET, 128)
+    blocks = ("center", "decoder5", "decoder4", "decoder3", "decoder2", "decoder1", "decoder0", "head")
+    assert [shapes[block] for block in blocks] == [
+        (256, 4, 4), (256, 8, 8), (256, 16, 16), (64, 32, 32), (128, 64, 64), (32, 128, 128), (32, 128, 128),
+        (1, 128, 128),
+    ]  # fmt: skip
+
+
+def test_albunet_pools_two_by_two_after_the_stem() -> None:
+    with torch.device("meta"):
+        pool = networks.build(ALBUNET).encoder.maxpool
+    assert (pool.kernel_size, pool.stride, pool.padding) == (2, 2, 0)
+
+
+def test_the_unet_joins_every_level_of_its_encoder_and_ends_at_the_images_size() -> None:
+    shapes = shapes_of(SMALL, 64)
+    assert [shapes[f"levels.{level}"] for level in range(4)] == [(32, 4, 4), (24, 8, 8), (16, 16, 16), (16, 32, 32)]
+    assert (shapes["last"], shapes["head"]) == ((8, 64, 64), (1, 64, 64))
+
+
+def test_the_unets_decoder_starts_from_kaimings_distribution_and_zero_biases() -> None:
+    torch.manual_seed(0)
+    network = networks.build(RESNET50)
+    first = network.levels[0].enlarged[0]
+    assert first.weight.std().item() == pytest.approx((2 / (2048 * 9)) ** 0.5, rel=0.01)
+    assert not any(
+        part.bias.any() for part in network.levels.modules() if isinstance(part, nn.Conv2d) and len(part.bias)
+    )
+
+
+def test_scse_is_the_larger_of_the_channels_and_the_pixels_gate() -> None:
+    torch.manual_seed(0)
+    gate, features = ScseGate(4), torch.randn(2, 4, 3, 5)
+    x = features.numpy()
+
+    def sigmoid(values: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-values))
+
+    squeeze, excite, spatial = (
+        part.weight.detach().numpy()[:, :, 0, 0] for part in (gate.channel[1], gate.channel[3], gate.spatial[0])
+    )
+    between = np.maximum(x.mean(axis=(2, 3)) @ squeeze.T + gate.channel[1].bias.detach().numpy(), 0)  # d -> d/2
+    by_channel = sigmoid(between @ excite.T + gate.channel[3].bias.detach().numpy())
+    by_pixel = sigmoid(np.einsum("oc,bchw->bohw", spatial, x))
+    assert gate.spatial[0].bias is None
+    expected = np.maximum(x * by_channel[:, :, None, None], x * by_pixel)
+    np.testing.assert_allclose(gate(features).detach().numpy(), expected, atol=1e-6)
+
+
+def test_torchvisions_weights_load_and_give_torchvisions_features(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    published = torchvision.models.resnet18(weights=None).eval()
+    torch.save({f"module.{name}": value for name, value in published.state_dict().items()}, tmp_path / "tv.pth")
+    network = networks.build_pretrained(
+        NetworkConfig(name="unet", encoder="resnet18.tv_in1k", weights=str(tmp_path / "tv.pth"))
+    )
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = [published.relu(published.bn1(published.conv1(images)))]
+        deeper = published.maxpool(expected[0])
+        for stage in (published.layer1, published.layer2, published.layer3, published.layer4):
+            deeper = stage(deeper)
+            expected.append(deeper)
+        found = network.encoder.eval()(images)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.slow
+def test_timms_weights_load_and_give_timms_features(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    published = timm.create_model("legacy_seresnext50_32x4d", pretrained=False).eval()
+    torch.save(published.state_dict(), tmp_path / "timm.pth")
+    network = networks.build_pretrained(
+        NetworkConfig(name="scse_unet", encoder="legacy_seresnext50_32x4d.in1k", weights=str(tmp_path / "timm.pth"))
+    )
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network.encoder.eval()(images)[-1], published.forward_features(images), atol=1e-5)
+
+
+def test_weights_of_another_encoder_are_refused_by_name(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(BadInput, match=r"other\.pth does not fit the network"):
+        networks.build_pretrained(NetworkConfig(name="unet", encoder="resnet34", weights=str(tmp_path / "other.pth")))
+
+
+def test_a_network_of_segmentation_models_pytorch_is_taken_by_name() -> None:
+    with torch.device("meta"):
+        network = networks.build(NetworkConfig(name="smp/unet/timm-efficientnet-b0"))
+    logits = network(torch.zeros(1, 3, 64, 64, device="meta"))
+    assert logits.shape == (1, 1, 64, 64)
+    assert networks.encoder_of(network) is network.encoder
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetworkConfig(name="vnet"),
+        NetworkConfig(name="smp/vnet/resnet18"),
+        NetworkConfig(name="smp/unet/resnet999"),
+        NetworkConfig(name="unet", encoder="resnet999"),
+        NetworkConfig(name="unet", encoder="test_convnext"),  # which begins at 1/4
+        NetworkConfig(name="albunet", encoder="test_byobnet"),  # which has no pooling of ResNet's
+        NetworkConfig(name="albunet", decoder_channels=(8, 8)),
+        NetworkConfig(name="unet", encoder="test_resnet", decoder_channels=(8, 8)),
+    ],
+    ids=lambda config: f"{config.name}-{config.encoder}",
+)  # fmt: skip
+def test_what_no_network_can_be_made_of_is_wrong_use(config: NetworkConfig) -> None:
+    with pytest.raises(WrongUse, match=r"network|encoder|backbone"):
+        networks.build(config)
+
+
+@pytest.mark.parametrize(("config", "size"), [(ALBUNET, 96), (RESNET50, 48), (RESNET50, 0)])
+def test_a_size_that_would_not_come_out_again_is_wrong_use(config: NetworkConfig, size: int) -> None:
+    with pytest.raises(WrongUse, match=str(size)):
+        networks.check_size(config, size)
+
+
+def test_grey_becomes_three_equal_channels_and_is_normalised_only_where_it_is_asked_for() -> None:
+    films = torch.tensor([[[0, 255]]], dtype=torch.uint8)
+    plain = networks.network_input(films, ALBUNET)
+    assert plain.tolist() == [[[[0, 1]]] * 3]
+    normalised: Tensor = networks.network_input(films, NetworkConfig(normalise=True))
+    assert normalised[0, 0, 0, 0].item() == pytest.approx(-0.485 / 0.229)
+    assert normalised[0, 2, 0, 1].item() == pytest.approx((1 - 0.406) / 0.225)
