@@ -22,7 +22,9 @@ from hounsfield.core.storage.files import write_bytes
 # the process that writes such a file sleeps there (SIGSTOP), for as long as the mark is there
 HOLD = """
 import os, pathlib, signal
-replace = pathlib.Path.replace
+replace, open_ = pathlib.Path.replace, pathlib.Path.open
+def hold_half(partial):
+    hold(partial.with_name(partial.name.removeprefix(".").removesuffix(".partial")), "half")
 def hold(path, when):
     if when == {when!r} and pathlib.Path(path).match({pattern!r}) and os.path.exists({mark!r}):
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -34,10 +36,21 @@ def held_replace(path, target):
 def held_write_bytes(path, content):
     with open(path, "wb", buffering=0) as file:
         file.write(content[: len(content) // 2])
-        hold(path.with_name(path.name.removeprefix(".").removesuffix(".partial")), "half")
+        hold_half(path)
         file.write(content[len(content) // 2 :])
     return len(content)
-pathlib.Path.replace, pathlib.Path.write_bytes = held_replace, held_write_bytes
+def held_open(path, mode="r", *more, **named):
+    file = open_(path, mode, *more, **named)
+    if mode == "wb" and path.name.endswith(".partial"):
+        write = file.write
+        def held_write(content):
+            write(content[: len(content) // 2])
+            file.flush()
+            hold_half(path)
+            return len(content[: len(content) // 2]) + write(content[len(content) // 2 :])
+        file.write = held_write
+    return file
+pathlib.Path.replace, pathlib.Path.write_bytes, pathlib.Path.open = held_replace, held_write_bytes, held_open
 """
 
 
