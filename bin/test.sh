@@ -1,9 +1,9 @@
 #!/bin/sh
-# Everything that a change must pass: ruff, mypy, shellcheck, and the tests that are not marked slow. With arguments,
-# pytest alone, which takes them; paths start at the root.
+# Everything that a change must pass: ruff, mypy, shellcheck, and the tests that are not marked slow, on up to four cores.
+# With arguments, pytest alone, which takes them; paths start at the root.
 #
 #   sh bin/test.sh
-#   sh bin/test.sh -m slow              # the rest, which CI runs too
+#   sh bin/test.sh -m slow -n auto      # the rest, which CI runs too
 #   sh bin/test.sh tests/core -k window
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
@@ -15,4 +15,4 @@ if [ $# -gt 0 ]; then exec "$PYTHON" -m pytest -q "$@"; fi
 "$PYTHON" -m mypy
 tools=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 "$tools/shellcheck" --external-sources bin/*.sh bin/slurm/*.sbatch .ci/run
-"$PYTHON" -m pytest -q -m "not slow"
+"$PYTHON" -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
