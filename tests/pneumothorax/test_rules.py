@@ -3,25 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hounsfield.pneumothorax.config import Triplet
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.pneumothorax.config import PUBLISHED_TRIPLETS, ThresholdsConfig, Triplet
 from hounsfield.pneumothorax.rules import (
     LEVELS,
     above,
     apply_rule,
-    doublet,
     film_probability,
     least_pixels,
     shows_pneumothorax,
-    simple,
 )
 from hounsfield.pneumothorax.thresholds import (
     choose,
     count_films,
     dice_by_rule,
-    doublets,
-    simples,
+    grid,
     thresholds_of,
-    triplets,
 )
 from reference import triplet_rule
 
@@ -61,16 +58,18 @@ def test_the_three_rules_are_those_of_the_plain_reference(films) -> None:
             share = area / PIXELS
             found = apply_rule(values, Triplet(top=top, area=share, bottom=bottom))
             assert found.astype(int).tolist() == triplet_rule.triplet(p, top, area, bottom)
-            assert apply_rule(values, doublet(top, share)).astype(int).tolist() == triplet_rule.doublet(p, top, area)
-            assert apply_rule(values, simple(top)).astype(int).tolist() == triplet_rule.simple(p, top)
+            doublet, simple = Triplet(top=top, area=share, bottom=top), Triplet(top=top, area=0, bottom=top)
+            assert apply_rule(values, doublet).astype(int).tolist() == triplet_rule.doublet(p, top, area)
+            assert apply_rule(values, simple).astype(int).tolist() == triplet_rule.simple(p, top)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_every_triplet_of_a_grid_scores_as_the_plain_reference_says(films, dtype) -> None:
     maps, masks, _ = films
     given = maps if dtype == np.uint8 else (maps / 255).astype(np.float32)
-    rules = triplets([(0.75, 20 / PIXELS), (0.75, 40 / PIXELS), (0.6, 60 / PIXELS), (0.9, 1)], [0.3, 0.4])
-    rules += doublets([0.4, 0.8], [0.2, 0.4]) + simples([0.5])
+    whole = ThresholdsConfig(tops=(0.75, 0.6), areas=(20 / PIXELS, 60 / PIXELS), bottoms=(0.3, 0.4))
+    doublets = ThresholdsConfig(tops=(0.4, 0.8), areas=(0.2, 0.4))
+    rules = [rule for one in (whole, doublets, ThresholdsConfig(tops=(0.5,))) for rule in grid(one)]
     counts = count_films(zip(given, masks, strict=True), thresholds_of(rules))
     found = dice_by_rule(counts, rules)
     assert found.shape == (30, 13)
@@ -82,7 +81,7 @@ def test_every_triplet_of_a_grid_scores_as_the_plain_reference_says(films, dtype
 
 def test_a_fold_is_scored_by_the_rule_that_is_best_on_the_others_and_that_costs_something() -> None:
     dice = np.array([[1.0, 0.5, 0.6], [1.0, 0.5, 0.6], [0.0, 0.5, 0.6], [0.0, 0.5, 0.2]])
-    choice = choose(dice, np.array([0, 0, 1, 2]))
+    choice = choose(dice, np.ones(4), np.array([0, 0, 1, 2]))
     assert choice.films.tolist() == [2, 1, 1]
     np.testing.assert_allclose(choice.overall, dice.mean(axis=0))
     assert choice.everywhere == 0  # of equal scores the first
@@ -93,16 +92,22 @@ def test_a_fold_is_scored_by_the_rule_that_is_best_on_the_others_and_that_costs_
 
 def test_no_film_of_a_fold_has_a_say_in_the_rule_that_it_is_scored_by(films) -> None:
     maps, masks, folds = films
-    rules = triplets([(0.75, 0.1), (0.6, 0.3)], [0.3, 0.5])
-    before = choose(dice_by_rule(count_films(zip(maps, masks, strict=True), thresholds_of(rules)), rules), folds)
+    rules = grid(ThresholdsConfig(tops=(0.75, 0.6), areas=(0.1, 0.3), bottoms=(0.3, 0.5)))
+    labels = np.array([mask is not None for mask in masks])
+
+    def chosen(given):
+        counts = count_films(zip(given, masks, strict=True), thresholds_of(rules))
+        return choose(dice_by_rule(counts, rules), labels, folds)
+
+    before = chosen(maps)
     changed = maps.copy()
     changed[folds == 1] = 255 - changed[folds == 1]
-    after = choose(dice_by_rule(count_films(zip(changed, masks, strict=True), thresholds_of(rules)), rules), folds)
+    after = chosen(changed)
     assert after.by_fold[1] == before.by_fold[1]
 
 
 def test_one_fold_has_no_others_to_choose_on() -> None:
-    choice = choose(np.array([[0.2, 0.4]]), np.array([3]))
+    choice = choose(np.array([[0.2, 0.4]]), np.array([1]), np.array([3]))
     assert choice.by_fold == {}
     assert np.isnan(choice.nested)
     assert choice.optimistic == 0.4
@@ -121,3 +126,24 @@ def test_the_films_probability_is_what_top_must_stay_below_for_the_rule_to_say_y
             rules = [Triplet(top=top, area=area, bottom=0.3) for top in (found - 0.001, found)]
             expected = [True, area == 0]  # an area of nothing is met by every film, whatever its pixels
             assert [shows_pneumothorax(values, rule) for rule in rules] == expected
+
+
+def test_the_grid_is_that_of_the_configuration_each_rule_once() -> None:
+    assert grid(ThresholdsConfig()) == list(PUBLISHED_TRIPLETS)
+    tens = tuple(number / 10 for number in range(10))
+    assert len(grid(ThresholdsConfig(tops=tens, areas=tens, bottoms=tens))) == 1000
+    assert len(grid(ThresholdsConfig(tops=(0.5, 0.5), areas=(0.1,)))) == 1
+    for wrong in (
+        ThresholdsConfig(tops=(1.0,)),
+        ThresholdsConfig(tops=(0.5,), areas=(2000.0,)),
+        ThresholdsConfig(triplets=()),
+    ):
+        with pytest.raises(WrongUse, match="thresholds: "):
+            grid(wrong)
+
+
+def test_rules_are_not_chosen_on_negative_films_alone_but_a_fold_of_them_may_be_scored() -> None:
+    dice, folds = np.array([[0.5, 1.0], [0.25, 0.0], [1.0, 0.0]]), np.array([0, 1, 2])
+    assert choose(dice, np.array([0, 1, 1]), folds).by_fold == {0: 0, 1: 0, 2: 1}
+    with pytest.raises(BadInput, match="no film outside fold 1 shows a pneumothorax"):
+        choose(dice, np.array([0, 1, 0]), folds)

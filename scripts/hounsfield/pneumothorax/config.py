@@ -26,6 +26,8 @@ class Triplet:
     bottom: float  # probability
 
 
+# the one that did best in validation for its authors, on all of their networks
+PUBLISHED_RULE = Triplet(top=0.75, area=2000 / PUBLISHED_PIXELS, bottom=0.3)
 # the eight between which an epoch's score chooses
 PUBLISHED_TRIPLETS = tuple(
     Triplet(top=top, area=pixels / PUBLISHED_PIXELS, bottom=bottom)
@@ -121,17 +123,17 @@ class MemberConfig:
 class ThresholdsConfig:
     """The rule that turns maps into masks, chosen over a grid (stage 64)."""
 
-    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # empty: every one of `tops` with every area and bottom
-    tops: tuple[float, ...] = ()
-    areas: tuple[float, ...] = ()  # shares of the image
-    bottoms: tuple[float, ...] = ()  # none: that of a doublet, which is its top; without areas, too: a simple threshold
+    triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # the grid, unless `tops` are given
+    tops: tuple[float, ...] = ()  # every one with every area and bottom
+    areas: tuple[float, ...] = ()  # shares of the image; without areas and bottoms the rules are single thresholds
+    bottoms: tuple[float, ...] = ()  # without bottoms they are doublets: top and bottom are one
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionConfig:
     """Masks and run lengths (stage 65)."""
 
-    triplet: Triplet | None = None  # None: the one that stage 64 chose
+    triplet: Triplet | None = None  # None: the one that stage 64 chose on all out-of-fold films
     # bottom of a film of which the sample asks for several masks, which needs no area; None: the triplet's
     leak: float | None = None
     # what becomes of a mask's regions: all are kept; or they are filtered as connected components; or, as published, as

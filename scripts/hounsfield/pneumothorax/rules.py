@@ -15,16 +15,6 @@ from hounsfield.pneumothorax.config import Triplet
 LEVELS = np.arange(256) / 255  # the probabilities that a uint8 map can hold
 
 
-def doublet(threshold: float, area: float) -> Triplet:
-    """One threshold, and an area: the mask is emptied when it is smaller."""
-    return Triplet(top=threshold, area=area, bottom=threshold)
-
-
-def simple(threshold: float) -> Triplet:
-    """One threshold."""
-    return Triplet(top=threshold, area=0.0, bottom=threshold)
-
-
 def least_pixels(rule: Triplet, pixels: int) -> int:
     """How many of an image's `pixels` must be above the rule's top: its share, rounded."""
     return round(rule.area * pixels)

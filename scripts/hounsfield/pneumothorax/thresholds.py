@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hounsfield.competitions.siim2019.labels import dice_from_counts
-from hounsfield.pneumothorax.config import Triplet
-from hounsfield.pneumothorax.rules import above, doublet, least_pixels, simple
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.pneumothorax.config import ThresholdsConfig, Triplet
+from hounsfield.pneumothorax.rules import above, least_pixels
 
 
 class FilmCounts(NamedTuple):
@@ -60,20 +61,23 @@ class Choice(NamedTuple):
         return float(np.average(own, weights=self.films))
 
 
-def triplets(gates: Iterable[tuple[float, float]], bottoms: Iterable[float]) -> list[Triplet]:
-    """Every gate (top, area) with every bottom, in their order: of equal scores the first one wins."""
-    pairs = itertools.product(gates, bottoms)
-    return list(dict.fromkeys(Triplet(top=top, area=area, bottom=bottom) for (top, area), bottom in pairs))
+def grid(config: ThresholdsConfig) -> list[Triplet]:
+    """The rules among which is chosen, in an order: of equally good ones the first wins.
 
-
-def doublets(thresholds: Sequence[float], areas: Sequence[float]) -> list[Triplet]:
-    """Every threshold with every area."""
-    return [doublet(threshold, area) for threshold, area in itertools.product(thresholds, areas)]
-
-
-def simples(thresholds: Sequence[float]) -> list[Triplet]:
-    """Every threshold by itself."""
-    return [simple(threshold) for threshold in thresholds]
+    Raises WrongUse where there is none, or where a threshold or an area is no share.
+    """
+    rules = list(config.triplets)
+    if config.tops:
+        gates = itertools.product(config.tops, config.areas or (0.0,))
+        rules = [
+            Triplet(top=top, area=area, bottom=bottom) for top, area in gates for bottom in (config.bottoms or (top,))
+        ]
+    for rule in rules:
+        if not (0 <= rule.top < 1 and 0 <= rule.area <= 1 and 0 <= rule.bottom < 1):
+            raise WrongUse(f"thresholds: {rule}: probabilities are from 0 to below 1, and an area is a share of 1")
+    if not rules:
+        raise WrongUse("thresholds: there is no rule to choose; give triplets, or tops with areas and bottoms")
+    return list(dict.fromkeys(rules))
 
 
 def thresholds_of(rules: Iterable[Triplet]) -> tuple[float, ...]:
@@ -108,12 +112,24 @@ def dice_by_rule(counts: FilmCounts, rules: Sequence[Triplet]) -> np.ndarray:
     return found
 
 
-def choose(dice: np.ndarray, folds: np.ndarray) -> Choice:
-    """The best rules, of equal ones the first. dice: (N, G), as `dice_by_rule` gives it. folds: (N,)."""
+def choose(dice: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Choice:
+    """The best rules, of equal ones the first.
+
+    dice: (N, G), as `dice_by_rule` gives it. labels: (N,), 1 where there is a pneumothorax. folds: (N,).
+    Raises BadInput where rules would be chosen on negative films alone: there the best one sees nothing anywhere.
+    """
     names = np.unique(folds)
     scores = np.stack([dice[folds == fold].mean(axis=0) for fold in names])
     counts = np.array([np.count_nonzero(folds == fold) for fold in names])
     by_fold = {}
     if len(names) > 1:
-        by_fold = {int(fold): int(dice[folds != fold].mean(axis=0).argmax()) for fold in names}
-    return Choice(scores, counts, int(dice.mean(axis=0).argmax()), by_fold)
+        by_fold = {int(fold): _best(dice, labels, folds != fold, f"outside fold {fold}") for fold in names}
+    return Choice(scores, counts, _best(dice, labels, np.ones(len(dice), bool), "that is out-of-fold"), by_fold)
+
+
+def _best(dice: np.ndarray, labels: np.ndarray, films: np.ndarray, where: str) -> int:
+    if not labels[films].any():
+        raise BadInput(
+            f"no film {where} shows a pneumothorax: there is nothing to choose thresholds by; map more folds"
+        )
+    return int(dice[films].mean(axis=0).argmax())

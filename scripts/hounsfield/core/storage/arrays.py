@@ -30,3 +30,8 @@ def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
         raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
     except (ValueError, EOFError, OSError) as error:
         raise BadInput(f"{path} is not a readable array ({error}); remove it and make it again") from error
+
+
+def read_row(path: Path, row: int, *, remedy: str = "") -> np.ndarray:
+    """One row of an array, copied: unlike what is read through a lasting memory map, it can be given back."""
+    return np.array(open_array(path, remedy=remedy)[row])
