@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, write_blend
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
-from hounsfield.competitions.rsna2019.results import FINDINGS_COLUMNS, training_prior, write_findings, write_submission
+from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation import finished_runs
@@ -65,7 +66,7 @@ def main() -> None:
         else:
             blend(out, runs, data, options)
     print(readable(read_scores(folder / "scores.csv")))
-    print(f"\nsubmission: {folder / 'submission.csv.gz'}")
+    print(f"\nsubmission and findings: {folder}")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -80,7 +81,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--force", action="store_true", help="replace a blend that was made from something else")
     options = parser.parse_args()
     given, count = options.weights, len(options.runs)
-    if given is not None and (len(given) != count or min(given) < 0 or not 0 < sum(given) < np.inf):
+    if given and (len(given) != count or min(given) < 0 or not 0 < sum(given) < np.inf):
         raise WrongUse(f"--weights: give {count} numbers from 0 on, one for each run, not all of them 0")
     return options
 
@@ -88,10 +89,9 @@ def parse_arguments() -> argparse.Namespace:
 def blend(out: Output, runs: list[finished_runs.SystemRun], data: Upstream, options: argparse.Namespace) -> None:
     """Write submission, findings and scores."""
     watch = Stopwatch()
-    slices = read_slices(data, ("split", "fold", "patient_id", *FINDINGS_COLUMNS, *LABELS.names))
+    slices = read_slices(data, ("split", "fold", "patient_id", *ANSWER_COLUMNS, *LABELS.names))
     indexed = slices.set_index("image_id", drop=False)
-    test = finished_runs.common_rows(runs, indexed, TEST)
-    held_out = finished_runs.common_rows(runs, indexed, OUT_OF_FOLD)
+    test, held_out = (finished_runs.common_rows(runs, indexed, split) for split in (TEST, OUT_OF_FOLD))
     labels = held_out[list(LABELS.names)].to_numpy(np.int8)
     known = [finished_runs.probabilities(one, LABELS, held_out) for one in runs]
     weights = np.full(len(runs), 1 / len(runs))
@@ -102,24 +102,26 @@ def blend(out: Output, runs: list[finished_runs.SystemRun], data: Upstream, opti
             raise BadInput("--fit-weights: the runs have no out-of-fold slices in common; give --weights")
         weights = fit_weights(LABELS, known, labels)
     patients, folds = held_out["patient_id"].to_numpy(), [folds_of_run(one.output, held_out) for one in runs]
-    fitted = options.fit_weights
-    compared = (
-        finished_runs.compare_runs(LABELS, runs, known, labels, patients, folds, weights, fitted=fitted)
-        if len(labels)
-        else []
-    )
+    compared, fitted = [], options.fit_weights
+    if len(labels):
+        compared = finished_runs.compare_runs(LABELS, runs, known, labels, patients, folds, weights, fitted=fitted)
     again = " && ".join(dict.fromkeys(f"{one.output.remedy} --force" for one in runs))
     table = score_table(LABELS, compared, labels, patients, "of each system", remedy=again)
     write_scores(out.folder / "scores.csv", table)
     mean = blended([finished_runs.probabilities(one, LABELS, test) for one in runs], weights)
-    sample = sample_submission_path(out.folder.parents[2], data.folder.name)
-    prior = training_prior(slices, data.folder.name)
-    write_submission(out.folder / "submission.csv.gz", sample, test["image_id"], mean, prior)
-    write_findings(out.folder / "findings.csv", test[list(FINDINGS_COLUMNS)], mean)
+    names = ["scores.csv"]
+    if len(test):
+        sample = sample_submission_path(out.folder.parents[2], data.folder.name)
+        prior = training_prior(slices, data.folder.name)
+        write_submission(out.folder / "submission.csv.gz", sample, test["image_id"], mean, prior)
+        names.append("submission.csv.gz")
+    facts = [one.output.record["facts"].get("trained_on") for one in runs]
+    blend_of = next((one for one in compared if one.name == "blend"), None)
+    names += write_blend(out.folder, LABELS, data, slices, (test, mean), held_out, blend_of, facts)
     fitted_on = [Ledger.of(data.folder.name, held_out["patient_id"])] if options.fit_weights else []
     learned = Ledger.joined([*fitted_on, *(one.output.learned().upstream_of() for one in runs)])
     shares = {one.name: float(weight) for one, weight in zip(runs, weights, strict=True)}
-    out.finish(["submission.csv.gz", "findings.csv", "scores.csv"], learned=learned, facts={"weights": shares})
+    out.finish(names, learned=learned, facts={"weights": shares})
     logger.info("weights: %s", ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items()))
     summary("bag of systems", len(runs), "runs", watch.seconds, {"test slices": len(test)})
 

@@ -12,27 +12,35 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from hounsfield.competitions.rsna2019.answers import Predicted
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
-from hounsfield.competitions.rsna2019.results import FINDINGS_COLUMNS, training_prior, write_findings, write_submission
+from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.folds import ALL
-from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
-from hounsfield.core.evaluation.scores import empty_table, read_scores, readable, score_table, write_scores
+from hounsfield.core.evaluation.held_out import held_out_rows
+from hounsfield.core.evaluation.scores import read_scores, readable, write_scores
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Stage, check_name, parse, run, shown, stage_parser
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
-from hounsfield.hemorrhage.bagging import BagTask, find_task, provenance, write_means
+from hounsfield.hemorrhage.bagging import (
+    BagTask,
+    compare,
+    find_task,
+    provenance,
+    trained_on_facts,
+    write_answers,
+    write_means,
+)
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
-from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, Bag, bag_runs, learned_by, refuse_seen_patients, systems
+from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, bag_runs, learned_by, refuse_seen_patients
 from hounsfield.hemorrhage.paths import BAG
 
-SUBMISSION, FINDINGS, SCORES, MEANS = OUTPUTS = ("submission.csv.gz", "findings.csv", "scores.csv", "bag.parquet")
+SUBMISSION, SCORES, MEANS = "submission.csv.gz", "scores.csv", "bag.parquet"
+SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
 STAGE = Stage(
     HemorrhageConfig,
     "Average all runs into a submission and score every step",
@@ -63,10 +71,10 @@ def main() -> None:
         if out.finished:
             logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
         else:
-            bag(task, command)
-            out.finish(OUTPUTS, learned=learned_by(task.runs))
+            names = bag(task, command)
+            out.finish(names, learned=learned_by(task.runs), facts={"trained_on": trained_on_facts(task)})
     print(readable(read_scores(task.folder / SCORES)))
-    print(f"\nsubmission: {task.folder / SUBMISSION}")
+    print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
 
 
 def command_of(name: str, command: HemorrhageCommand) -> HemorrhageCommand:
@@ -86,8 +94,8 @@ def command_of(name: str, command: HemorrhageCommand) -> HemorrhageCommand:
     return other
 
 
-def bag(task: BagTask, command: HemorrhageCommand) -> None:
-    """Average, write the submission and the findings, and score."""
+def bag(task: BagTask, command: HemorrhageCommand) -> list[str]:
+    """Average, write the submission and the answers, and score. Returns the names of the files."""
     watch, trained_on = Stopwatch(), command.config.data_set
     slices = read_slices(task.data, TABLE_COLUMNS)
     foreign = command.data_set != trained_on  # its patients are in no fold: all of its slices are predicted as test
@@ -98,28 +106,19 @@ def bag(task: BagTask, command: HemorrhageCommand) -> None:
     mean = bag_runs(task.runs, last_epochs, slices["image_id"], is_test, held_out)
     other = read_slices(task.trained_on, ("split", *LABELS.names)) if task.trained_on else None
     training = other if foreign else slices
-    sample, test = sample_submission_path(command.work, command.data_set), slices[is_test]
-    write_submission(
-        task.folder / SUBMISSION, sample, test["image_id"], mean.test, training_prior(training, trained_on)
-    )
-    write_findings(task.folder / FINDINGS, test[list(FINDINGS_COLUMNS)], mean.test)
-    write_means(task.folder / MEANS, slices["image_id"], is_test, mean, held_out)
+    sample, images = sample_submission_path(command.work, command.data_set), slices["image_id"]
+    names = [SCORES, MEANS]
+    if sample.exists() or (is_test.any() and not foreign):
+        prior = training_prior(training, trained_on)
+        write_submission(task.folder / SUBMISSION, sample, images[is_test], mean.test, prior)
+        names.append(SUBMISSION)
+    write_means(task.folder / MEANS, images, is_test, mean, held_out)
     write_scores(task.folder / SCORES, compare(task, command, mean, slices, held_out))
-    summary("bag", len(task.runs), "runs", watch.seconds, {"test slices": len(test)})
-
-
-def compare(
-    task: BagTask, command: HemorrhageCommand, mean: Bag, slices: pd.DataFrame, held_out: HeldOut
-) -> pd.DataFrame:
-    """The score table; empty, with the reason logged, where no slice is out of fold."""
-    if not len(held_out.rows):
-        reason = f"fold {ALL} has learnt from every patient" if ALL in task.folds else "no labelled slice is held out"
-        if command.data_set != command.config.data_set:
-            reason = f"{command.data_set} is not the data set trained on ({command.config.data_set})"
-        logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / SCORES)
-        return empty_table(LABELS)
-    compared = systems(task.runs, mean, slices, held_out)
-    return score_table(LABELS, compared, held_out.labels, held_out.patients, " ".join(task.folds))
+    seen = learned_by(task.runs).roles_by_fold(held_out.patients, held_out.folds)
+    found = Predicted(task.data, slices, is_test, mean.test, held_out, mean.held_out, seen)
+    names += write_answers(task, command, found)
+    summary("bag", len(task.runs), "runs", watch.seconds, {"test slices": int(is_test.sum())})
+    return names
 
 
 if __name__ == "__main__":

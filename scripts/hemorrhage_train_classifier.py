@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
 from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import MissingInput
@@ -43,7 +44,9 @@ def main() -> None:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
-            slices = read_slices(data, (*SAMPLE_COLUMNS, "split", "fold", "patient_id"))
+            slices = read_slices(
+                data, tuple(dict.fromkeys((*SAMPLE_COLUMNS, *DOMAIN_COLUMNS, "split", "fold", "patient_id")))
+            )
             slices = slices[slices["split"] == "train"]
             if slices.empty:
                 raise MissingInput(f"{data.folder / SLICES} holds no labelled slices to train on")
@@ -67,7 +70,8 @@ def train_fold(command: HemorrhageCommand, data: Upstream, slices: pd.DataFrame,
             for part in (train, validation)
         ]
         train_classifier(task, opened[0], opened[1], devices)
-        out.finish(task.files(), learned=Ledger.of(command.data_set, train["patient_id"]))
+        facts = {"trained_on": training_facts(data, train)}
+        out.finish(task.files(), learned=Ledger.of(command.data_set, train["patient_id"]), facts=facts)
 
 
 def provenance(command: HemorrhageCommand, data: Upstream, fold: str) -> Provenance:

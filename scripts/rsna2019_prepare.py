@@ -99,7 +99,7 @@ def main() -> None:
         )
         count = write_tables(source, recorded, command)
         recorded.forget_outdated(source.files)
-        out.finish([SLICES], facts={"source": source.options})
+        out.finish([SLICES], facts={"source": source.options, "drawn": source.drawn})
     summary("prepare", len(missing), "files", watch.seconds, {"slices in the table": count})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
 from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
@@ -35,7 +36,9 @@ from hounsfield.stacking.preparation import (
 )
 from hounsfield.stacking.tables import PREPARED_COLUMNS, STACKING_SCHEMA, log_slices, shows_brain, stacking_slices
 
-COLUMNS = ("path", "rows", "columns", "hu_mean", "intercept_repaired", *PREPARED_COLUMNS)
+COLUMNS = tuple(
+    dict.fromkeys(("path", "rows", "columns", "hu_mean", "intercept_repaired", *PREPARED_COLUMNS, *DOMAIN_COLUMNS))
+)
 STAGE = Stage(
     StackingConfig,
     "Slices in Hounsfield units, and the table of this system",
@@ -105,7 +108,8 @@ def store(command: StackingCommand, data: Upstream, source: Path, out: Output) -
     check_usable(listing, len(stored), rejected, config.bad_share, option="data.bad_share")
     table: pd.DataFrame = stacking_slices(slices, stored.set_index("image_id")["hu_crc32"], config)
     write_table(out.folder / SLICES, table, STACKING_SCHEMA)
-    out.finish([SLICES])
+    facts = {"trained_on": training_facts(data, slices[slices["split"] == "train"])}
+    out.finish([SLICES], facts=facts)
     log_slices(table)
     summary("stacking data", len(todo), "slices", watch.seconds, {"slices in the table": len(table)})
 

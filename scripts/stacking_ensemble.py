@@ -10,11 +10,10 @@ scored fold, as published: no test slice stops any model, and each learns from o
 
 from __future__ import annotations
 
-import pandas as pd
-
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
-from hounsfield.competitions.rsna2019.results import FINDINGS_COLUMNS, write_findings
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
@@ -22,7 +21,9 @@ from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
+from hounsfield.stacking.answers import write_answers
 from hounsfield.stacking.boosters import PACKAGES
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.ensemble import open_first_level
@@ -30,7 +31,6 @@ from hounsfield.stacking.experiments import StackingCommand, open_stacking_data,
 from hounsfield.stacking.paths import (
     AVERAGE,
     ENSEMBLE,
-    FINDINGS,
     LEARN,
     PREDICT,
     SCORES,
@@ -43,6 +43,8 @@ from hounsfield.stacking.scores import ensemble_by_design, scored_systems
 from hounsfield.stacking.second_level_tables import open_second_level
 from hounsfield.stacking.submission import write_stacking_submission
 
+SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
+PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "fold", "patient_id", *CLASSES)))
 STAGE = Stage(
     StackingConfig,
     "Average the second level into a submission and score it",
@@ -74,28 +76,29 @@ def main() -> None:
             if out.finished:
                 logger.info("ensemble: nothing to do, %d tables are averaged", len(runs))
             else:
-                slices = read_slices(prepared, ("split", *FINDINGS_COLUMNS, *CLASSES))
-                average(command, out, read_results(data, tables, runs, folds), slices)
+                average(command, out, read_results(data, tables, runs, folds), prepared, data)
             print(readable(read_scores(folder / SCORES)))
-            print(f"\nsubmission: {folder / SUBMISSION}")
+            print("\n" + "\n".join(f"{name}: {folder / name}" for name in SHOWN if (folder / name).exists()))
 
 
-def average(command: StackingCommand, out: Output, results: Results, prepared: pd.DataFrame) -> None:
-    """Score, and write submission, findings and the table of the system. prepared: the slices of the data set."""
+def average(command: StackingCommand, out: Output, results: Results, data_set: Upstream, data: Upstream) -> None:
+    """Score, and write submission, answers and the table of the system. data: the stacking slices of the data set."""
     watch, config, held_out = Stopwatch(), command.config, results.held_out
+    prepared, facts = read_slices(data_set, PREPARED_COLUMNS), data.record["facts"].get("trained_on")
     again = " && ".join(f"{remedies(command)(stage)} --force" for stage in (TRAIN, PREDICT, LEARN, AVERAGE))
     systems = scored_systems(command.experiment, results, config.prediction.epochs)
     folds = " ".join(map(str, out.provenance.settings["folds"]))
     table = score_table(LABELS, systems, held_out.labels, held_out.patients, folds, remedy=again)
     write_scores(out.folder / SCORES, table)
     sample = sample_submission_path(command.work, command.data_set)
-    write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
-    findings = prepared.loc[results.is_test, list(FINDINGS_COLUMNS)]
-    write_findings(out.folder / FINDINGS, findings, results.test_probabilities)
+    names = [SCORES, ENSEMBLE]
+    if len(results.test_images):
+        write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
+        names.append(SUBMISSION)
+    names += write_answers(out.folder, results, prepared, data_set, facts, config.data_set)
     write_predictions(out.folder / ENSEMBLE, LABELS, ensemble_frame(results))
     by_design = ensemble_by_design(results.slices)._asdict()
-    names = (SUBMISSION, FINDINGS, SCORES, ENSEMBLE)
-    out.finish(names, learned=ensemble_ledger(results), facts={"by_design": by_design})
+    out.finish(names, learned=ensemble_ledger(results), facts={"by_design": by_design, "trained_on": facts})
     count = len(results.second_level.runs)
     summary("ensemble", count, "tables", watch.seconds, {"test slices": len(results.test_images)})
 

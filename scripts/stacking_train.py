@@ -71,7 +71,8 @@ def train_network(
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
         images = open_training_images(train, source, network, config.training)
         train_classifier(task, images, open_whole_images(validation, source, network), devices)
-        out.finish(task.files(), learned=classifier_ledger(command.data_set, train))
+        facts = {"trained_on": data.record["facts"].get("trained_on")}
+        out.finish(task.files(), learned=classifier_ledger(command.data_set, train), facts=facts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores, score_columns
+from hounsfield.core.evaluation.study_rule import read_rule
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_json
@@ -283,7 +283,7 @@ def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
 
 
 def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
-    original, refused = hemorrhage_bag.write_findings, []
+    original, refused = hemorrhage_bag.write_means, []
 
     def replace_a_run(*arguments):
         original(*arguments)
@@ -294,7 +294,7 @@ def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
             done = subprocess.run([sys.executable, "-c", code, place], env=environment, capture_output=True, text=True)
             refused.append("another run is reading" in done.stderr)
 
-    monkeypatch.setattr(hemorrhage_bag, "write_findings", replace_a_run)
+    monkeypatch.setattr(hemorrhage_bag, "write_means", replace_a_run)
     bag(monkeypatch, work)
     assert refused == [True, True]
 
@@ -365,7 +365,7 @@ def test_another_data_set_is_predicted_whole_and_not_scored(monkeypatch, work, c
     make_runs(work, "crop", toy_config(), data_set="own")
     bag(monkeypatch, work, "--apply-to", "own")
     folder = predictions_folder(work, "crop", DATA_SET, "own")
-    assert len(read_submission(folder)) == 6 * len(own)
+    assert not (folder / "submission.csv.gz").exists()  # nobody asked for one
     assert list(pd.read_csv(folder / "findings.csv")["image_id"]) == list(own["image_id"])
     assert read_scores(folder / "scores.csv").empty
     assert "own is not the data set trained on" in capsys.readouterr().err
@@ -387,13 +387,21 @@ def test_another_data_sets_prior_is_that_of_the_training_set_or_a_half(monkeypat
     assert "takes 0.5" in capsys.readouterr().err
 
 
-def test_a_data_set_without_test_slices_gets_scores_and_an_empty_submission(monkeypatch, tmp_path):
+def test_a_data_set_without_test_slices_gets_scores_and_out_of_fold_findings_and_no_submission(monkeypatch, tmp_path):
     make_data_set(tmp_path, patients=10, test_patients=0)
     write_config(tmp_path / "configs", "crop", toy_config(epochs=1))
     make_runs(tmp_path, "crop", toy_config(epochs=1))
     bag(monkeypatch, tmp_path)
-    assert gzip.decompress((folder_of(tmp_path) / "submission.csv.gz").read_bytes()) == b"ID,Label\n"
-    assert len(read_scores(folder_of(tmp_path) / "scores.csv")) == 5
+    folder = folder_of(tmp_path)
+    assert not {"submission.csv.gz", "findings.csv", "studies.csv"} & {path.name for path in folder.iterdir()}
+    assert len(read_scores(folder / "scores.csv")) == 5
+    table, slices = pd.read_csv(folder / "out_of_fold.csv"), make_data_set(tmp_path, patients=10, test_patients=0)
+    assert list(table["image_id"]) == list(slices["image_id"])
+    assert list(table["label_any"]) == list(slices["any"])
+    assert list(table["fold"]) == list(slices["fold"])
+    rule = read_rule(folder / "study_rule.json")
+    assert rule.answers["any"].positives + rule.answers["any"].negatives == 10
+    assert rule.answers["any"].sensitivity is not None
 
 
 # ---- the comparison
@@ -479,9 +487,10 @@ def test_rolling_mean_of_equal_slices_changes_nothing_and_one_slice_stays_alone(
 def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
     bag(monkeypatch, work)
     findings = pd.read_csv(folder_of(work) / "findings.csv")
-    assert list(findings.columns) == ["image_id", "path", "series", "order", *CLASSES]
+    places = ["study", "series", "file", "image_id", "position_mm", "order"]
+    assert list(findings.columns) == [*places, *CLASSES, "flags", "trained_on"]
     slices = make_data_set(work)
-    assert list(findings["path"]) == list(slices.loc[slices["split"] == "test", "path"])
+    assert list(findings["file"]) == list(slices.loc[slices["split"] == "test", "path"])
     submitted = read_submission(folder_of(work))
     assert findings.loc[3, "any"] == pytest.approx(submitted[findings.loc[3, "image_id"] + "_any"], abs=1e-6)
 

@@ -160,8 +160,8 @@ def answered(work: Work) -> None:
     findings = pd.read_csv(work.folder / "preds/hemorrhage/own/findings.csv")
     slices = pd.read_parquet(work.folder / "data/own/slices.parquet").set_index("path")
     rejected = pd.read_csv(work.folder / "data/own/rejected.csv")
-    assert set(findings["path"]) == set(slices.index[slices["split"] == "test"]) >= {"p2_0.dcm", "p2_1.dcm", "p2_2.dcm"}
-    assert set(findings["path"]).isdisjoint(rejected["path"])
+    assert set(findings["file"]) == set(slices.index[slices["split"] == "test"]) >= {"p2_0.dcm", "p2_1.dcm", "p2_2.dcm"}
+    assert set(findings["file"]).isdisjoint(rejected["path"])
     submission = pd.read_csv(work.folder / "preds/hemorrhage/own/submission.csv.gz")
     assert len(submission) == 6 * len(findings)
     assert rejected.set_index("path").loc["colour", "reason"] == "colour"

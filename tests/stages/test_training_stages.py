@@ -11,6 +11,7 @@ import torch
 from conftest import Work, copy_work, run_stages, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.study_rule import read_rule
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.image_files import image_path
 from hounsfield.core.training import blocks
@@ -267,10 +268,15 @@ def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finishe
     for program in ("hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
         run_program(program, *work.arguments, "--fold", 0, 1, "--apply-to", "own")
     run_program("hemorrhage_bag", *work.arguments, "--apply-to", "own")
-    submission = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/submission.csv.gz")
-    assert len(submission) == 5 * 6
-    findings = pd.read_csv(work.folder / "preds/hemorrhage/mini/own/findings.csv")
-    assert findings["path"].tolist() == ["I00", "I10", "I20", "I30", "I40"]
+    folder = work.folder / "preds/hemorrhage/mini/own"
+    findings, studies = pd.read_csv(folder / "findings.csv"), pd.read_csv(folder / "studies.csv")
+    assert findings["file"].tolist() == ["I00", "I10", "I20", "I30", "I40"]
+    assert findings["position_mm"].tolist() == [0, 5, 10, 15, 20]
+    assert set(studies["trained_on"]) == set(findings["trained_on"]) == {"phantom (PHANTOMS: drawn images, no patient)"}
+    assert studies["warnings"].str.contains("model of phantoms").all()
+    rule = read_rule(work.folder / "preds/hemorrhage/mini/study_rule.json")
+    assert studies["rule"].tolist() == [rule.name]
+    assert studies["scored_on"].tolist() == [rule.scored_on]
     after = outputs(work)
     assert all(after[name] == before[name] for name in before)
 

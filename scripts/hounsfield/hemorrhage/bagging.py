@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, rule_of_run, write_results
+from hounsfield.competitions.rsna2019.domain import facts_of, in_words, outside
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
+from hounsfield.core.evaluation.scores import empty_table, score_table
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Input, Provenance, read_record
-from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, on_training_set, remedies
 from hounsfield.hemorrhage.config import sequence_settings
-from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs
-from hounsfield.hemorrhage.paths import BAG, predictions_folder
+from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs, systems
+from hounsfield.hemorrhage.paths import BAG, classifier_folder, predictions_folder
 
 
 class BagTask(NamedTuple):
@@ -32,6 +36,8 @@ class BagTask(NamedTuple):
     trained_on: Upstream | None  # where it is another one, and at hand
     runs: list[BaggedRun]
     folder: Path
+    scored_run: Path  # where the same bag of the data set trained on lies, or would
+    run: Upstream | None  # that one, where another data set is predicted and it is finished
 
 
 def find_task(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand]) -> BagTask:
@@ -41,13 +47,26 @@ def find_task(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand]
     """
     data = open_data_set(command.work, command.data_set, remedies(command))
     trained_on, folds = command.config.data_set, data_set_folds(command, data, BAG)
-    folder = predictions_folder(command.work, "+".join(commands), trained_on, command.data_set)
+    names = "+".join(commands)
+    folder, scored_run = (
+        predictions_folder(command.work, names, trained_on, name) for name in (command.data_set, trained_on)
+    )
     if ALL in folds:
         folder = folder / f"fold{ALL}"  # beside the cross-validated submission of the same experiment, not over it
     other = None
     if command.data_set != trained_on and read_record(data_folder(command.work, trained_on)) is not None:
         other = open_data_set(command.work, trained_on, remedies(on_training_set(command)))
-    return BagTask(commands, folds, data, other, expected_runs(commands, data, folds), folder)
+    run = None
+    if command.data_set != trained_on and ALL not in folds and read_record(scored_run) is not None:
+        run = require(command.work, scored_run, BAG, remedies(on_training_set(command)))
+    return BagTask(commands, folds, data, other, expected_runs(commands, data, folds), folder, scored_run, run)
+
+
+def trained_on_facts(task: BagTask) -> dict[str, Any] | None:
+    """What the first run's classifier was trained on, as its training has noted it; None where it has not."""
+    first = task.runs[0]
+    record = read_record(classifier_folder(task.data.work, first.experiment, first.fold))
+    return facts_of(record, task.trained_on or task.data)
 
 
 def provenance(task: BagTask) -> Provenance:
@@ -61,6 +80,8 @@ def provenance(task: BagTask) -> Provenance:
         inputs["sample submission"] = Input(file_digest(sample))
     if task.trained_on is not None:
         inputs["data set trained on"] = task.trained_on.as_input()
+    if task.run is not None:
+        inputs["out-of-fold scores"] = task.run.as_input()
     first = next(iter(task.commands.values()))
     experiments = {name: sequence_settings(command.config) for name, command in task.commands.items()}
     settings = {"data_set": first.data_set, "trained_on": first.config.data_set, "folds": task.folds}
@@ -74,3 +95,28 @@ def write_means(path: Path, images: pd.Series, is_test: np.ndarray, mean: Bag, h
     rows, means = rows[order], np.concatenate([mean.held_out, mean.test])[order]
     frame = prediction_table(LABELS, images.to_numpy()[rows], np.where(is_test[rows], TEST, OUT_OF_FOLD), means)
     write_predictions(path, LABELS, frame)
+
+
+def compare(
+    task: BagTask, command: HemorrhageCommand, mean: Bag, slices: pd.DataFrame, held_out: HeldOut
+) -> pd.DataFrame:
+    """The score table; empty, with the reason logged, where no slice is out of fold."""
+    if not len(held_out.rows):
+        reason = f"fold {ALL} has learnt from every patient" if ALL in task.folds else "no labelled slice is held out"
+        if command.data_set != command.config.data_set:
+            reason = f"{command.data_set} is not the data set trained on ({command.config.data_set})"
+        logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / "scores.csv")
+        return empty_table(LABELS)
+    compared = systems(task.runs, mean, slices, held_out)
+    return score_table(LABELS, compared, held_out.labels, held_out.patients, " ".join(task.folds))
+
+
+def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -> list[str]:
+    """Write the tables of answers, by the rule of the run that was scored; returns their names."""
+    trained_on, facts = command.config.data_set, trained_on_facts(task)
+    if command.data_set == trained_on:
+        rule = rule_of(LABELS, found)
+    else:
+        rule = rule_of_run(LABELS, task.run, f"{task.scored_run} holds no out-of-fold scores")
+    warnings = outside(found.slices[found.is_test], facts)
+    return write_results(task.folder, LABELS, found, rule, in_words(facts, trained_on), warnings)

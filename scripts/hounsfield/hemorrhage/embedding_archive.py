@@ -55,7 +55,7 @@ def export_embeddings(
     scratch: a folder with the resolved configuration, into which the data set's record is written as it is packed.
     Raises StaleOutput when `target` holds something else (and not `force`), BadInput when a store is damaged.
     """
-    write_json(scratch / RECORD, {**data.record, "facts": {}})
+    write_json(scratch / RECORD, {**data.record, "facts": {"drawn": bool(data.record["facts"].get("drawn"))}})
     config = subject.config.name
     files = {config: scratch / config, SLICES: data.file(SLICES), RECORD: scratch / RECORD}
     if subject.place(SAMPLE).exists():

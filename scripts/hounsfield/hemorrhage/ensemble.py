@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, WrongUse
@@ -27,7 +29,7 @@ from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, PREDICTIONS, TRAIN_CLASSIFIER, TRAIN_SEQUENCE
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 
-TABLE_COLUMNS = ("image_id", "split", "series", "order", "patient_id", "path", "fold", *CLASSES)
+TABLE_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "patient_id", "fold", *CLASSES)))
 NEIGHBOUR, CENTRE = 0.6, 1.8  # weights of the rolling mean over 3 slices (2nd place); their sum is 3
 LOGITS_FILE = f"{LOGITS}.npy"
 

@@ -15,7 +15,7 @@ PREDICT = "run_43_stacking_predict"
 LEARN = "run_44_stacking_second_level"
 AVERAGE = "run_45_stacking_ensemble"
 PREDICTIONS = "predictions.parquet"  # of the classifiers, and of the second level
-SUBMISSION, FINDINGS, SCORES, ENSEMBLE = "submission.csv.gz", "findings.csv", "scores.csv", "ensemble.parquet"
+SUBMISSION, SCORES, ENSEMBLE = "submission.csv.gz", "scores.csv", "ensemble.parquet"
 
 
 def hu_folder(work: Path, data_set: str) -> Path:

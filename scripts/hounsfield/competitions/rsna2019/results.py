@@ -14,10 +14,6 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.submission import bounded, fill, ids_of, sample_ids, write
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.logs import logger
-from hounsfield.core.storage.files import atomic_write
-from hounsfield.core.storage.tables import escape_cell
-
-FINDINGS_COLUMNS = ("image_id", "path", "series", "order")  # what findings.csv says of a slice beside its probabilities
 
 
 def prior(labels: np.ndarray) -> np.ndarray:
@@ -71,15 +67,3 @@ def write_submission(
         if found:
             logger.warning("%d %s; the first: %s", len(found), what, ", ".join(found[:10]))
     write(path, submission)
-
-
-def write_findings(path: Path, slices: pd.DataFrame, probabilities: np.ndarray) -> None:
-    """Write one row a predicted slice: image_id, path, series, order, six probabilities.
-
-    slices: T rows of those four columns; probabilities: (T, C). A file's name is foreign text: a cell that a
-    spreadsheet would take for a formula gets a leading apostrophe.
-    """
-    table = slices.assign(**{name: slices[name].fillna("").map(escape_cell) for name in ("image_id", "path")})
-    table = table.assign(**dict(zip(CLASSES, probabilities.T, strict=True)))
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -19,6 +19,7 @@ from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
 from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile, list_files
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.logs import logger
+from hounsfield.core.phantoms.archive import recipe_path
 from hounsfield.core.stages.outputs import read_record
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
@@ -38,6 +39,7 @@ class Source:
     naming: Naming
     options: tuple[str, ...]  # that name it on a command line
     ignored: int = 0  # files that are neither images nor tables
+    drawn: bool = False  # phantoms: no patient is behind them
 
     def digests(self) -> dict[str, str]:
         """Change when a file, a label or the sample does."""
@@ -122,7 +124,8 @@ def competition_source(archive: Path) -> Source:
         labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
     sample = None if sample_file is None else _content(sample_file)
     options = ("--archive", str(archive))
-    return Source(images, labels, sample, GIVEN_NAMES, options, len(listing) - len(images))
+    drawn = recipe_path(archive).exists()
+    return Source(images, labels, sample, GIVEN_NAMES, options, len(listing) - len(images), drawn)
 
 
 def competition_ids(images: FileList) -> pa.Array:

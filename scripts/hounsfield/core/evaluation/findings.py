@@ -1,0 +1,144 @@
+"""Answers that a person can use: a table with a row per slice, one with a row per study, and its printed form.
+
+N slices, S studies, C names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
+from hounsfield.core.storage.files import atomic_write
+from hounsfield.core.storage.tables import escape_cell
+
+SLICE_COLUMNS = ("study", "series", "file", "image_id", "position_mm", "order")  # before the probabilities
+TEXTS = ("study", "series", "file", "image_id", "flags")  # some of it foreign: header text or file names
+REFUSED_COLUMNS = ("path", "reason", "message")
+UNPLACED = "(no study)"  # of files that were refused and lie beside no slice, or beside those of several studies
+MANY_STUDIES = 40  # more are not printed one by one
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is known of a set of predicted studies."""
+
+    slices: pd.DataFrame  # N rows with SLICE_COLUMNS and flags
+    probabilities: np.ndarray  # (N, C)
+    rule: StudyRule  # its names are those of the columns
+    trained_on: str  # what the models have learnt from, in words; it stands on every answer
+    refused: pd.DataFrame  # REFUSED_COLUMNS, a row per file
+    warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by study
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of `probabilities`."""
+        return list(self.rule.answers)
+
+
+def slice_table(answers: Answers) -> pd.DataFrame:
+    """A row per slice: where it is from, a probability for each name, every flag, and what the models learnt from."""
+    table = answers.slices[list(SLICE_COLUMNS)].reset_index(drop=True)
+    probabilities = pd.DataFrame(answers.probabilities, columns=answers.names)
+    flags = answers.slices["flags"].reset_index(drop=True)
+    return pd.concat([table, probabilities], axis=1).assign(flags=flags, trained_on=answers.trained_on)
+
+
+def study_table(answers: Answers) -> pd.DataFrame:
+    """A row per study, and one for refused files that belong to none.
+
+    Probabilities by the rule; then, for each name, the threshold and what it was worth out of fold.
+    """
+    slices, rule = answers.slices, answers.rule
+    studies = Studies(*(slices[name].to_numpy() for name in ("study", "series", "order")))
+    values = study_values(answers.probabilities, studies, rule.neighbours).set_axis(answers.names, axis=1)
+    groups = slices.groupby("study")
+    flagged = slices["flags"].ne("").groupby(slices["study"]).sum()
+    refused = pd.Series(refused_by_study(slices, answers.refused), dtype=object).value_counts()
+    table = pd.DataFrame({"series": groups["series"].nunique(), "slices": groups.size(), "flagged": flagged})
+    table = table.join(values).rename_axis("study").reset_index()
+    table.insert(3, "refused", table["study"].map(refused).fillna(0).astype(int))
+    if UNPLACED in refused.index:
+        lost = {"study": UNPLACED, "series": 0, "slices": 0, "refused": int(refused[UNPLACED]), "flagged": 0}
+        table = pd.concat([table, pd.DataFrame([lost])], ignore_index=True)
+    for name, answer in rule.answers.items():
+        facts = {"threshold": answer.threshold, "sensitivity": answer.sensitivity, "specificity": answer.specificity}
+        table = table.assign(**{f"{fact}_{name}": value for fact, value in facts.items()})
+    warnings = table["study"].map(lambda study: "; ".join(answers.warnings.get(study, ())))
+    return table.assign(rule=rule.name, scored_on=rule.scored_on, trained_on=answers.trained_on, warnings=warnings)
+
+
+def refused_by_study(slices: pd.DataFrame, refused: pd.DataFrame) -> list[str]:
+    """The study of each refused file: that of the slices in the same folder, where these are of one; else UNPLACED."""
+    folders = slices["file"].map(_folder)
+    found = slices["study"].groupby(folders).agg(["first", "nunique"])
+    studies = found["first"].where(found["nunique"] == 1, UNPLACED)
+    return [studies.get(_folder(path), UNPLACED) for path in refused["path"]]
+
+
+def _folder(path: str) -> str:
+    return str(PurePosixPath(path).parent)
+
+
+def write_answers(folder: Path, answers: Answers) -> list[str]:
+    """Write findings.csv, studies.csv and refused.csv; returns their names.
+
+    A cell that a spreadsheet would take for a formula gets a leading apostrophe.
+    """
+    refused = answers.refused[list(REFUSED_COLUMNS)]
+    tables = {"findings.csv": slice_table(answers), "studies.csv": study_table(answers), "refused.csv": refused}
+    for name, table in tables.items():
+        write_csv(folder / name, table)
+    return list(tables)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, its foreign text made harmless."""
+    texts = [name for name in (*TEXTS, *REFUSED_COLUMNS, "warnings", "trained_on") if name in table]
+    table = table.assign(**{name: table[name].fillna("").map(lambda cell: escape_cell(str(cell))) for name in texts})
+    with atomic_write(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def printed(answers: Answers, folder: Path) -> str:
+    """The table for a terminal: a line per study; a name at or above its threshold has a star."""
+    table, rule = study_table(answers), answers.rule
+    lines = [f"Each study by the {rule.name} of its slices ({rule.scored_on}).", *_scored_line(rule)]
+    lines += [f"Models trained on: {answers.trained_on}", ""]
+    rows = [["study", "slices", "refused", "flagged", *answers.names]]
+    for row in table.head(MANY_STUDIES).to_dict("records"):
+        cells = [_cell(row[name], answer.threshold) for name, answer in rule.answers.items()]
+        rows.append([str(row["study"]), *(str(row[n]) for n in ("slices", "refused", "flagged")), *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(table) > MANY_STUDIES:
+        lines.append(f"and {len(table) - MANY_STUDIES} more rows in studies.csv")
+    warned = table[table["warnings"] != ""].head(MANY_STUDIES)
+    lines += [f"warning, {row['study']}: {row['warnings']}" for row in warned.to_dict("records")]
+    reasons = answers.refused["reason"].value_counts()
+    lines += [f"refused {count}: {reason} (see {folder / 'refused.csv'})" for reason, count in reasons.items()]
+    return "\n".join([*lines, "", f"studies: {folder / 'studies.csv'}", f"findings: {folder / 'findings.csv'}"])
+
+
+def _scored_line(rule: StudyRule) -> list[str]:
+    """Sensitivity and specificity of each name out of fold."""
+    facts = [
+        f"{name} {_share(one.sensitivity)} / {_share(one.specificity)}"
+        for name, one in rule.answers.items()
+        if one.sensitivity is not None or one.specificity is not None
+    ]
+    return [f"* at or above its threshold; sensitivity / specificity there: {', '.join(facts)}"] if facts else []
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
+
+
+def _cell(probability: float, threshold: float) -> str:
+    if np.isnan(probability):
+        return ""
+    return f"{probability:.3f}{'*' if probability >= threshold else ''}"

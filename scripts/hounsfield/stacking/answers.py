@@ -1,0 +1,40 @@
+"""The tables of answers of this system: of test slices by the second level as it is submitted, of others nested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, write_results
+from hounsfield.competitions.rsna2019.domain import in_words, outside
+from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.stacking.results import Results, ensemble_ledger
+from hounsfield.stacking.scores import ensemble_by_design
+from hounsfield.stacking.second_level import NESTED
+
+
+def write_answers(
+    folder: Path,
+    results: Results,
+    prepared: pd.DataFrame,
+    data: Upstream,
+    facts: Mapping[str, Any] | None,
+    trained_on: str,
+) -> list[str]:
+    """Write the tables of answers; returns their names.
+
+    prepared: the slices of the data set `data`, in the same order as those of the results. facts: what the models were
+    trained on, the data set `trained_on`. A second level has seen, through its features, all patients of its own data
+    set; so no rule can be scored there.
+    """
+    held_out, is_test = results.held_out, results.is_test
+    seen = ensemble_ledger(results).roles_by_fold(held_out.patients, held_out.folds)
+    nested = results.second_level.mean(NESTED)[held_out.rows]
+    found = Predicted(data, prepared, is_test, results.test_probabilities, held_out, nested, seen)
+    rule = rule_of(LABELS, found, ensemble_by_design(results.slices).words)
+    warnings = outside(prepared[is_test], facts)
+    return write_results(folder, LABELS, found, rule, in_words(facts, trained_on), warnings)
