@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dicom_files as files
+from hounsfield.competitions.rsna2019.phantom.archive import render_patient
+from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2019.preparation import window_image
+from hounsfield.core.dicom import reader
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.storage.image_files import encode_jpeg
 from reference.windows import three_windows
@@ -70,3 +73,25 @@ def test_the_empty_fourth_channel_does_not_reach_the_jpeg() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 24, 4), np.uint8)
     three = np.ascontiguousarray(image[:, :, :3])
     assert encode_jpeg(image, 95) == encode_jpeg(three, 95) == cv2.imencode(".jpg", three)[1].tobytes()
+
+
+def test_the_plain_view_of_the_competitions_slices_is_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes as without it: nothing is turned or resampled."""
+    recipe = PhantomRecipe(size=64, slices=(4, 4))
+    data = [file.data for patient in (1, 3) for file in render_patient(recipe, patient)]
+    seen = [read_slice(file) for file in data]
+    monkeypatch.setattr(reader, "plain_view", lambda stored, place: (stored, place))
+    stored = [read_slice(file) for file in data]
+    for plain, as_stored in zip(seen, stored, strict=True):
+        assert encode_jpeg(window_image(plain)[0], 95) == encode_jpeg(window_image(as_stored)[0], 95)
+        assert replace(plain, stored=as_stored.stored) == as_stored
+
+
+def test_the_box_of_a_turned_and_resampled_slice_is_that_of_the_picture_that_is_stored() -> None:
+    pixels = np.full((64, 64), 24, np.int16)
+    pixels[10:20, 4:20] = 1064  # a block near the left, in the upper third
+    mirrored = files.ct_file(pixels[:, ::-1].copy(), ImageOrientationPatient=[-1, 0, 0, 0, 1, 0], PixelSpacing=[1, 0.5])
+    slice_ = read_slice(mirrored)
+    image, facts = window_image(slice_)
+    assert image.shape[:2] == (slice_.rows, slice_.columns) == (128, 64)
+    assert [facts[name] for name in ("x0", "y0", "x1", "y1")] == pytest.approx([4, 20, 20, 40], abs=1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,14 +15,13 @@ from hounsfield.core.dicom.body_parts import HEAD, body_part_term
 from hounsfield.core.dicom.format import read_pixel_format
 from hounsfield.core.dicom.header import Header, read_header
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
+from hounsfield.core.dicom.placement import LENGTH_LIMIT, plain_view, read_place
 from hounsfield.core.dicom.refusals import FLAGS, REASONS, REFUSALS
 from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
 from hounsfield.core.errors import Refused
-from hounsfield.core.imaging.geometry import slice_normal
 
 __all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
 
-_LENGTH_LIMIT = 1e6  # mm; no position and no distance between pixels is a kilometre
 _ENHANCED_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})  # and legacy converted
 # Only these are named in messages, so that no header's free text can reach a log.
 _NAMED_MODALITIES = frozenset({"CR", "CT", "DX", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "REG", "RF", "RTDOSE",
@@ -32,7 +30,10 @@ _NAMED_MODALITIES = frozenset({"CR", "CT", "DX", "KO", "MG", "MR", "NM", "OT", "
 
 @dataclass(frozen=True)
 class DicomSlice:
-    """One slice: values, and what the header says about them."""
+    """One slice: values, and what the header says about them.
+
+    A CT is in the plain view (placement.plain_view), with the place, the spacing and the size that it has there.
+    """
 
     stored: np.ndarray  # (rows, columns) int16 or uint16; repaired, MONOCHROME1 X-rays inverted, padding reads as air
     slope: float
@@ -58,15 +59,6 @@ class DicomSlice:
     transfer_syntax: str
     body_part: str  # a term of DICOM's (body_parts.TERMS), "" where the header has none of them
     flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
-
-
-class _Place(NamedTuple):
-    """Where a slice lies, and flags for what is not known of it."""
-
-    position: tuple[float, float, float] | None
-    orientation: tuple[float, ...] | None
-    pixel_spacing: tuple[float, float] | None
-    flags: tuple[str, ...]
 
 
 def read_slice(
@@ -97,11 +89,14 @@ def read_slice(
         values = as_radiograph(values, header, form)
         if center is not None and "monochrome1_inverted" in values.flags:
             center = slope * inversion_sum(form) + 2 * intercept - center
-    place = _place(header)
     flags = _identifier_flags(header) + _label_flags(header, body_parts if is_ct else frozenset())
-    flags += (place.flags if is_ct else ()) + values.flags
+    stored, place = values.stored, read_place(header)
+    if is_ct:
+        stored, place = plain_view(stored, place)
+        flags += place.flags
+    flags += values.flags
     return DicomSlice(
-        stored=values.stored,
+        stored=stored,
         slope=values.slope,
         intercept=values.intercept,
         intercept_repaired="intercept_repaired" in values.flags,
@@ -116,8 +111,8 @@ def read_slice(
         acquisition_number=_number(header, "acquisition_number"),
         frame_of_reference=header.text("frame_of_reference"),
         slice_location=_slice_location(header),
-        rows=form.rows,
-        columns=form.columns,
+        rows=stored.shape[0],
+        columns=stored.shape[1],
         bits_stored=form.bits_stored,
         pixel_representation=int(form.signed),
         window_center=center,
@@ -162,27 +157,6 @@ def _label_flags(header: Header, body_parts: frozenset[str]) -> tuple[str, ...]:
     return (*flags, "body_part_unexpected") if unexpected else flags
 
 
-def _place(header: Header) -> _Place:
-    flags = []
-    position, orientation = header.numbers("position"), header.numbers("orientation")
-    spacing = header.numbers("pixel_spacing")
-    if not (len(position) == 3 and all(abs(value) <= _LENGTH_LIMIT for value in position)):
-        position = ()
-        flags.append("position_missing")
-    if not (len(orientation) == 6 and np.isfinite(slice_normal(np.array(orientation))).all()):
-        orientation = ()
-        flags.append("orientation_missing")
-    if not (len(spacing) == 2 and all(0 < value <= _LENGTH_LIMIT for value in spacing)):
-        spacing = ()
-        flags.append("pixel_spacing_missing")
-    return _Place(
-        (position[0], position[1], position[2]) if position else None,
-        orientation or None,
-        (spacing[0], spacing[1]) if spacing else None,
-        tuple(flags),
-    )
-
-
 def _number(header: Header, name: str) -> int | None:
     """A number within what DICOM allows an integer string (PS3.5, 6.2); None where absent or beyond."""
     number = header.integer(name)
@@ -192,7 +166,7 @@ def _number(header: Header, name: str) -> int | None:
 def _slice_location(header: Header) -> float | None:
     """SliceLocation in mm; None where it is absent, or no number below a kilometre."""
     location = header.first("slice_location")
-    return location if location is not None and abs(location) <= _LENGTH_LIMIT else None
+    return location if location is not None and abs(location) <= LENGTH_LIMIT else None
 
 
 def _window(header: Header) -> tuple[float | None, float | None]:

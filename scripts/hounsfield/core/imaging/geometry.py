@@ -1,9 +1,15 @@
-"""Where slices lie in the patient: the slice normal, and the order along it."""
+"""Where slices lie in the patient: the slice normal, the order along it, and the plain view of a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 
+ASPECT_LIMIT = 20.0  # a reformat that was never resampled has pixels of a slice's thickness, ten times their width
+SIDE_LIMIT = 8192  # pixels
 PERPENDICULAR_TOLERANCE = 0.01  # cosine between row and column direction; headers carry 4 to 6 digits
 
 
@@ -39,3 +45,95 @@ def position_along_normal(position: np.ndarray, orientation: np.ndarray) -> np.n
     values is the distance between two parallel slices. Slices of different orientation do not compare.
     """
     return np.sum(np.asarray(position, dtype=np.float64) * slice_normal(orientation), axis=-1)
+
+
+class Turn(NamedTuple):
+    """What turns a picture: transposed first, then its rows and its columns put in reverse order."""
+
+    transposed: bool
+    rows_reversed: bool
+    columns_reversed: bool
+
+
+PLAIN = Turn(transposed=False, rows_reversed=False, columns_reversed=False)
+# By the patient axis (x to the left, y to the back, z to the head) that lies nearest to the normal, the directions in
+# which radiologists look at the plane: the axis along a row and its sign, the axis along a column and its sign.
+_PLAIN_VIEWS = (
+    ((1, 1), (2, -1)),  # sagittal: to the back, to the feet
+    ((0, 1), (2, -1)),  # coronal: to the patient's left, to the feet
+    ((0, 1), (1, 1)),  # axial: to the patient's left, to the back
+)
+
+
+def plain_turn(orientation: Sequence[float]) -> Turn:
+    """The turn, of mirroring and rotations by 90 degrees, that brings a slice nearest to the plain view of its plane.
+
+    orientation: six direction cosines that have a normal. What is tilted stays tilted: nothing is interpolated.
+    """
+    right, down = orientation[:3], orientation[3:]
+    normal = [right[1] * down[2] - right[2] * down[1], right[2] * down[0] - right[0] * down[2],
+              right[0] * down[1] - right[1] * down[0]]  # fmt: skip
+    sizes = [abs(part) for part in normal]
+    (across, across_sign), (along, along_sign) = _PLAIN_VIEWS[max((2, 1, 0), key=sizes.__getitem__)]
+    transposed = abs(right[across]) < abs(right[along])
+    if transposed:
+        right, down = down, right
+    return Turn(transposed, down[along] * along_sign < 0, right[across] * across_sign < 0)
+
+
+def turn_picture(picture: np.ndarray, turn: Turn) -> np.ndarray:
+    """The picture turned, in memory of its own. picture: (rows, columns)."""
+    turned = picture.T if turn.transposed else picture
+    turned = turned[:: -1 if turn.rows_reversed else 1, :: -1 if turn.columns_reversed else 1]
+    return np.array(turned, order="C")
+
+
+def turn_directions(orientation: Sequence[float], turn: Turn) -> tuple[float, ...]:
+    """The direction cosines of a picture that was turned."""
+    right, down = (orientation[3:], orientation[:3]) if turn.transposed else (orientation[:3], orientation[3:])
+    signs = (-1.0 if turn.columns_reversed else 1.0, -1.0 if turn.rows_reversed else 1.0)
+    return tuple(part * sign + 0.0 for direction, sign in zip((right, down), signs, strict=True) for part in direction)
+
+
+def turn_corner(
+    position: tuple[float, float, float],
+    orientation: Sequence[float],
+    spacing: tuple[float, float],
+    shape: tuple[int, ...],
+    turn: Turn,
+) -> tuple[float, float, float]:
+    """Where the first pixel of a turned picture lies, in mm.
+
+    position: of the first pixel before. spacing: mm between rows and between columns, shape: rows and columns, before.
+    """
+    reversed_rows, reversed_columns = turn.rows_reversed, turn.columns_reversed
+    if turn.transposed:  # rows that are reversed after it were columns
+        reversed_rows, reversed_columns = reversed_columns, reversed_rows
+    by_columns = (shape[1] - 1) * spacing[1] if reversed_columns else 0.0
+    by_rows = (shape[0] - 1) * spacing[0] if reversed_rows else 0.0
+    x, y, z = (
+        at + by_columns * right + by_rows * down
+        for at, right, down in zip(position, orientation[:3], orientation[3:], strict=True)
+    )
+    return x, y, z
+
+
+def square_shape(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int, int] | None:
+    """Rows and columns of the same picture with square pixels, of the smaller of both spacings (so nothing is lost).
+
+    None where the pixels are longer than ASPECT_LIMIT times their width or the picture would be beyond SIDE_LIMIT:
+    such a spacing is no scanner's.
+    """
+    side = min(spacing)
+    rows, columns = (round(count * length / side) for count, length in zip(shape, spacing, strict=True))
+    if max(spacing) > ASPECT_LIMIT * side or max(rows, columns) > SIDE_LIMIT:
+        return None
+    return rows, columns
+
+
+def square_pixels(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resample a picture to `shape`, linearly between pixel centres; the edges stay where they are.
+
+    picture: (rows, columns) int16 or uint16. Returns the same type, rounded.
+    """
+    return cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR)
