@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2019.paths import (
     sample_submission_path,
 )
 from hounsfield.competitions.rsna2019.preparation import prepare_file
-from hounsfield.competitions.rsna2019.source import Source, default_source, find_source
+from hounsfield.competitions.rsna2019.source import Source, default_source, find_source, permitted_changes
 from hounsfield.competitions.rsna2019.tables import (
     FILE_SCHEMA,
     add_labels_and_folds,
@@ -79,7 +79,7 @@ def main() -> None:
         provenance,
         force=command.force,
         remedy=command.remedy(f"{PREPARE}.sh", *source.options),
-        permits=lambda: [] if journal().outdated(source.files) else ["files"],
+        permits=lambda: permitted_changes(source, journal(), folder, command),
         extends=True,
     )
     with replacing(work, folder, what=f"the data set {data_set}"), claim as out:

@@ -86,6 +86,7 @@ def store(command: StackingCommand, data: Upstream, source: Path, out: Output) -
     wanted = slices[shows_brain(slices, config)].set_index("path")
     files = find_files(wanted, source, data.folder / SLICES)
     journal = open_journal(hu_parts_folder(work, command.data_set), images)
+    journal.recognise(files)
     todo = files_to_store(files, journal, wanted)
     if out.finished and not todo:
         logger.info("stacking data: nothing to do, %d slices of %s are stored", len(files), command.data_set)

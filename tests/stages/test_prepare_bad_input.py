@@ -369,11 +369,11 @@ def test_a_real_series_is_one_stack_in_the_order_of_its_positions(real: Outcome)
     assert np.diff(slices["normal_mm"]).tolist() == pytest.approx([2.5] * 4)
 
 
-def prepare_with_a_deadly_file(file: SourceFile, **options: Any) -> dict[str, Any]:
+def prepare_with_a_deadly_file(file: SourceFile, content: bytes, **options: Any) -> dict[str, Any]:
     """As the real one, on a machine whose decoder ends the process at one file."""
     if file.name == "deadly":
         os.abort()
-    return preparation.prepare_file(file, **options)
+    return preparation.prepare_file(file, content, **options)
 
 
 def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(

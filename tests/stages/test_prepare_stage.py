@@ -322,3 +322,77 @@ def test_a_folder_is_named_once_and_then_remembered(tmp_path: Path) -> None:
     (tmp_path / "ct" / "b").write_bytes(ct_file(ImagePositionPatient=[0, 0, 5]))
     run_program("rsna2019_prepare", *work.arguments, "--data_set", "own", "--jobs", 1)
     assert sorted(table(work, "own")["path"]) == ["a", "b"]
+
+
+def compact_disc(folder: Path, patient: str) -> Path:
+    """Eight slices under the names and times that every disc has."""
+    folder.mkdir(parents=True)
+    for n in range(8):
+        pixels = np.roll(PIXELS, n + len(patient), axis=0)
+        elements = {
+            "PatientID": patient,
+            "StudyInstanceUID": f"1.{len(patient)}",
+            "SOPInstanceUID": f"1.{len(patient)}.{n}",
+        }
+        path = folder / f"IM{n:04d}"
+        path.write_bytes(ct_file(pixels, **elements, ImagePositionPatient=[0, 0, 5 * n]))
+        os.utime(path, (315532800, 315532800))
+    return folder
+
+
+def test_a_second_disc_with_the_same_names_and_times_is_refused_with_a_way_to_prepare_it(tmp_path: Path) -> None:
+    first, second = compact_disc(tmp_path / "cd1/DICOM", "A"), compact_disc(tmp_path / "cd2/DICOM", "BB")
+    work, own = work_at(tmp_path / "work"), ("--data_set", "own", "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, "--images", first, *own)
+    before = table(work, "own")
+    with pytest.raises(StaleOutput, match=r"was prepared from .*cd1/DICOM; .*cd2/DICOM holds other files") as caught:
+        run_program("rsna2019_prepare", *work.arguments, "--images", second, *own)
+    assert f"DATA_SET=own_2 WORK={work.folder} sh" in str(caught.value)
+    pd.testing.assert_frame_equal(table(work, "own"), before)
+    run_program("rsna2019_prepare", *work.arguments, "--images", second, *own, "--force")
+    assert set(table(work, "own")["patient_id"]).isdisjoint(before["patient_id"])
+    assert len(table(work, "own")) == 8
+
+
+def test_a_folder_that_moved_keeps_its_data_set_and_its_images(tmp_path: Path) -> None:
+    work, own = work_at(tmp_path / "work"), ("--data_set", "own", "--jobs", 1)
+    run_program("rsna2019_prepare", *work.arguments, "--images", compact_disc(tmp_path / "cd", "A"), *own)
+    before, images = table(work, "own"), work.folder / "data/own/images"
+    times = {path: path.stat().st_mtime_ns for path in images.rglob("*.jpg")}
+    shutil.move(tmp_path / "cd", tmp_path / "archive")
+    run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "archive", *own)
+    pd.testing.assert_frame_equal(table(work, "own"), before)
+    assert {path: path.stat().st_mtime_ns for path in images.rglob("*.jpg")} == times
+
+
+def test_a_repaired_file_is_read_again_whatever_its_time(tmp_path: Path) -> None:
+    whole = ct_file(ImagePositionPatient=[0, 0, 5], SOPInstanceUID="1.2.9")
+    work, arguments = own(tmp_path, a=ct_file(), b=whole[:-100] + bytes(100), c=whole[:-100])
+    path, arguments = tmp_path / "ct" / "c", (*arguments, "--prepare.bad_share", 1)
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    assert rejected(work, "own")["reason"].tolist() == ["pixel_data_short"]
+    before = path.stat()
+    path.write_bytes(whole)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    run_program("rsna2019_prepare", *work.arguments, *arguments)
+    assert "c" in table(work, "own")["path"].tolist()
+
+
+def test_an_archive_as_it_is_found_gives_the_same_slices(phantom_archive: Path, prepared: Work, tmp_path: Path) -> None:
+    found = tmp_path / "DOWNLOAD.ZIP"
+    with zipfile.ZipFile(phantom_archive) as source, zipfile.ZipFile(found, "w") as archive:
+        for name in source.namelist():
+            top, *rest = name.split("/")
+            odd = "\\".join([top, top, *rest]).replace("stage_2_train\\ID", "stage_2_train\\part\\ID")
+            archive.writestr(odd.replace(".dcm", ".DCM"), source.read(name))
+        archive.writestr("more.zip", b"PK\5\6")
+    work = work_at(tmp_path / "work")
+    run_program("rsna2019_prepare", *work.arguments, "--archive", found, "--jobs", 2)
+    pd.testing.assert_frame_equal(table(work).drop(columns="path"), table(prepared).drop(columns="path"))
+
+
+def test_an_archive_of_archives_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("inner/rsna.ZIP", b"PK\5\6")
+    with pytest.raises(BadInput, match=r"1 archives within it are not opened; the first: 'inner/rsna\.ZIP'\. Unpack"):
+        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--archive", tmp_path / "a.zip")

@@ -29,6 +29,7 @@ HU_FILE_SCHEMA = pa.schema(
         ("image_id", pa.string()),
         ("path", pa.string()),
         ("stamp", pa.int64()),
+        ("content", pa.int64()),
         ("hu_mean", pa.float32()),  # these two as the table of slices had them when the image was written
         ("intercept_repaired", pa.bool_()),
         ("hu_crc32", pa.int64()),
@@ -44,14 +45,14 @@ def open_journal(folder: Path, images: Path) -> Journal:
 
 
 def store_file(
-    file: SourceFile, image_id: str, hu_mean: float, intercept_repaired: bool, *, folder: Path
+    _file: SourceFile, content: bytes, image_id: str, hu_mean: float, intercept_repaired: bool, *, folder: Path
 ) -> dict[str, Any]:
     """Write one slice's image in Hounsfield units below `folder` and return its row (HU_FILE_SCHEMA).
 
     The intercept is repaired where preparation has repaired it, so that image and table hold the same values.
     Raises Refused where the values are not those that the table of slices was made from.
     """
-    slice_ = read_slice(file.read(), repair_intercept=intercept_repaired)
+    slice_ = read_slice(content, repair_intercept=intercept_repaired)
     mean = float(slice_.stored.mean()) * slice_.slope + slice_.intercept
     if not math.isclose(mean, hu_mean, rel_tol=1e-5, abs_tol=1e-2):
         message = f"its mean is {mean:.2f} HU, and was {hu_mean:.2f} when it was prepared; prepare it again"

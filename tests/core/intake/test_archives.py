@@ -220,3 +220,45 @@ def test_a_member_whose_size_or_place_no_file_can_have_is_refused(tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(BadInput, match=r"wide\.zip"):
         list_files(path)
+
+
+def test_names_with_backslashes_are_paths_and_their_members_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "A.ZIP", "w") as archive:
+        archive.writestr("top\\ct\\", b"")
+        archive.writestr("top\\ct\\IM1.DCM", b"one")
+    assert [(file.name, file.read()) for file in list_files(tmp_path / "A.ZIP")] == [("top/ct/IM1.DCM", b"one")]
+
+
+def test_an_archive_locked_with_a_password_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    make_zip(path, zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)  # of the directory, after the folder
+    content[second + 8] |= archives.ENCRYPTED
+    path.write_bytes(content)
+    with pytest.raises(
+        BadInput, match=r"a\.zip: 1 of its 6 files are locked with a password; the first: 'top/images/0"
+    ):
+        list_files(path)
+
+
+def stamp(path: Path) -> int:
+    return int(list_files(path).stamps[0])
+
+
+def test_a_stamp_is_another_one_in_another_place_and_for_changed_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_bytes(b"x")
+        os.utime(tmp_path / name / "a", ns=(0, 315532800 * 10**9))
+        make_zip(tmp_path / name / "b.zip", zipfile.ZIP_STORED)
+    os.link(tmp_path / "one" / "a", tmp_path / "linked")
+    stamps = [stamp(tmp_path / "one"), stamp(tmp_path / "two")]
+    assert stamp(tmp_path / "one") == stamps[0]
+    (tmp_path / "two").rename(tmp_path / "three")
+    stamps.append(stamp(tmp_path / "three"))
+    (tmp_path / "one" / "a").write_bytes(b"y")
+    os.utime(tmp_path / "one" / "a", ns=(0, 315532800 * 10**9))
+    stamps.append(stamp(tmp_path / "one"))
+    assert len(set(stamps)) == 4
+    assert stamp(tmp_path / "one" / "b.zip") != stamp(tmp_path / "three" / "b.zip")

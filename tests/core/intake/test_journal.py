@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,20 @@ import pytest
 from hounsfield.core.intake import journal as journal_module
 from hounsfield.core.intake.archives import FileList, list_files
 from hounsfield.core.intake.journal import Journal, Prepared, refusal
+from hounsfield.core.storage.files import content_number
 from hounsfield.core.storage.image_files import image_path
 
 ENTRIES_PER_BLOCK = 4
 FILES = ENTRIES_PER_BLOCK + 3
-SCHEMA = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("stamp", pa.int64()), ("hu_mean", pa.float32())])
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("path", pa.string()),
+        ("stamp", pa.int64()),
+        ("content", pa.int64()),
+        ("hu_mean", pa.float32()),
+    ]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +51,15 @@ def prepared(tmp_path: Path, *files: Any, hu_mean: float = 0.0) -> Prepared:
         path = image_path(tmp_path / "images", f"ID_{file.label}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    known = [{"image_id": f"ID_{file.label}", "path": file.label, "stamp": file.stamp} for file in files]
+    known = [
+        {
+            "image_id": f"ID_{file.label}",
+            "path": file.label,
+            "stamp": file.stamp,
+            "content": content_number(file.read()),
+        }
+        for file in files
+    ]
     return Prepared(rows=[{**one, "hu_mean": hu_mean} for one in known])
 
 
@@ -49,7 +67,7 @@ def fill(tmp_path: Path, files: FileList) -> Journal:
     """An entry per file; every third file is refused."""
     journal = open_journal(tmp_path)
     for number, file in enumerate(files):
-        refused = Prepared(rejected=[refusal(file, "modality", "MR")])
+        refused = Prepared(rejected=[refusal(file, "modality", "MR", content_number(file.read()))])
         journal.add(refused if number % 3 == 2 else prepared(tmp_path, file))
     return journal
 
@@ -134,3 +152,51 @@ def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path) -> None:
     open_journal(tmp_path)
 
     assert list((tmp_path / "journal").iterdir()) == []
+
+
+def replaced(tmp_path: Path, name: str, content: bytes) -> FileList:
+    """The files with one put in place of another: of the same name, size and modification time."""
+    path = tmp_path / "ct" / name
+    before = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return list_files(tmp_path / "ct")
+
+
+def test_a_file_with_other_bytes_has_no_result_though_name_size_and_time_are_the_same(
+    tmp_path: Path, files: FileList
+) -> None:
+    journal = fill(tmp_path, files)
+    for name in ("000", "002"):  # used, and refused
+        changed = replaced(tmp_path, name, b"y")
+    assert journal.recognise(changed) == 0
+    assert [file.name for file in journal.unrecorded(changed)] == ["000", "002"]
+    assert journal.outdated(changed) == ["000"]  # the refused one stood in no table
+
+
+def test_files_that_were_touched_or_copied_elsewhere_keep_their_results(tmp_path: Path, files: FileList) -> None:
+    journal = fill(tmp_path, files)
+    expected = names(journal, files)
+    shutil.copytree(tmp_path / "ct", tmp_path / "copy")
+    (tmp_path / "copy" / "001").write_bytes(b"y")
+    elsewhere = list_files(tmp_path / "copy")
+    assert set(elsewhere.stamps).isdisjoint(files.stamps)
+    assert len(journal.unrecorded(elsewhere)) == FILES
+    assert journal.recognise(elsewhere) == FILES - 1
+    assert [file.name for file in journal.unrecorded(elsewhere)] == ["001"]
+    assert names(journal, elsewhere) == ([name for name in expected[0] if name != "001"], expected[1])
+    assert journal.recognise(elsewhere) == 0
+
+
+def test_the_same_bytes_prepared_with_other_settings_have_no_result(tmp_path: Path, files: FileList) -> None:
+    fill(tmp_path, files)
+    other = Journal(tmp_path / "journal", SCHEMA, tmp_path / "images", ".jpg", settings={"jpeg_quality": 90})
+    assert other.recognise(files) == 0
+    assert len(other.unrecorded(files)) == FILES
+
+
+def test_what_another_version_recorded_is_prepared_again(tmp_path: Path, files: FileList) -> None:
+    fill(tmp_path, files)
+    columns = SCHEMA.append(pa.field("new", pa.string()))
+    later = Journal(tmp_path / "journal", columns, tmp_path / "images", ".jpg")
+    assert [file.name for file in later.unrecorded(files)] == ["000", "001", "003", "004", "006"]  # refusals hold

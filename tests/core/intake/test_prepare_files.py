@@ -19,12 +19,19 @@ from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import Task, check_usable, prepare_chunk, prepare_files, write_rejected
 from hounsfield.core.storage.image_files import image_path
 
-SCHEMA = pa.schema([("image_id", pa.string()), ("path", pa.string()), ("stamp", pa.int64()), ("value", pa.int64())])
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("path", pa.string()),
+        ("stamp", pa.int64()),
+        ("content", pa.int64()),
+        ("value", pa.int64()),
+    ]
+)
 
 
-def prepare(file: SourceFile, addend: int = 0, *, images: Path) -> dict[str, Any]:
+def prepare(file: SourceFile, content: bytes, addend: int = 0, *, images: Path) -> dict[str, Any]:
     """The file's number, and an addend; `bad` is refused, `die` ends the process."""
-    content = file.read()
     if content == b"die":
         os.abort()
     if content == b"bad":

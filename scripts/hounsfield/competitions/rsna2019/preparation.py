@@ -21,11 +21,11 @@ WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared ima
 
 
 def prepare_file(
-    file: SourceFile, *, images: Path, naming: Naming, repair_intercept: bool, jpeg_quality: int
+    file: SourceFile, content: bytes, *, images: Path, naming: Naming, repair_intercept: bool, jpeg_quality: int
 ) -> dict[str, Any]:
     """Write one slice's image below `images` and return its row (FILE_SCHEMA). Raises Refused."""
     image_id = naming.image_id(file)
-    slice_ = read_slice(file.read(), repair_intercept=repair_intercept)
+    slice_ = read_slice(content, repair_intercept=repair_intercept)
     image, statistics = window_image(slice_)
     return {
         "image_id": image_id,

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.labels import read_labels
-from hounsfield.competitions.rsna2019.paths import PHANTOM, TEST_FOLDERS, TRAIN_FOLDERS, data_folder, raw_archive
+from hounsfield.competitions.rsna2019.paths import (
+    PHANTOM,
+    PREPARE,
+    TEST_FOLDERS,
+    TRAIN_FOLDERS,
+    data_folder,
+    raw_archive,
+)
 from hounsfield.competitions.rsna2019.phantom.archive import write_archive
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
+from hounsfield.core.errors import BadInput, MissingInput, Refused, StaleOutput, WrongUse
 from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile, list_files
+from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.logs import logger
 from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.outputs import read_record
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
-IMAGE = rf"(?:^|/)(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})/+[^/.][^/]*\.dcm$"
+# at any depth below the image folder, or with the backslashes of a program for Windows
+IMAGE = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})[/\\](?:.*[/\\])?[^/\\.][^/\\]*\.(?i:dcm)$"
+PACKED = r"(?i)(?:^|[/\\])[^/\\.][^/\\]*\.(?:zip|7z|rar|tar|gz|tgz|bz2|xz)$"
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 GIVEN_NAMES = Naming(given=PSEUDONYM)
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
@@ -93,6 +106,28 @@ def find_source(
     return own_source(folder, None if labels is None else Path(labels), naming)
 
 
+def permitted_changes(source: Source, journal: Journal, folder: Path, command: Command[Any]) -> list[str]:
+    """The inputs of the data set in `folder` that may differ from before: the files, where some were added only.
+
+    Files that were moved, copied or touched are compared by their bytes. Raises StaleOutput where the data set was
+    prepared from another place, whose files are not these.
+    """
+    journal.recognise(source.files)
+    outdated = journal.outdated(source.files)
+    record = read_record(folder)
+    before = [] if record is None else record["facts"].get("source", [])
+    if not outdated or command.force or before[:2] == list(source.options[:2]) or not before:
+        return [] if outdated else ["files"]
+    free = next(name for n in count(2) if not data_folder(command.work, name := f"{command.data_set}_{n}").exists())
+    other = replace(command, variables={**command.variables, "DATA_SET": free})
+    raise StaleOutput(
+        f"{folder} was prepared from {before[1]}; {source.options[1]} holds other files ({len(outdated)} of those that "
+        f"are known are missing or have other bytes; the first: {outdated[0]!a}). Prepare them beside it: "
+        f"{other.remedy(f'{PREPARE}.sh', *source.options)}\nor replace what is there: "
+        f"{command.remedy(f'{PREPARE}.sh', *source.options)} --force"
+    )
+
+
 def competition_source(archive: Path) -> Source:
     """The competition's zip, or the folder it was unpacked to; everything may stand below a top folder.
 
@@ -104,7 +139,7 @@ def competition_source(archive: Path) -> Source:
     if not is_image.any():
         raise BadInput(
             f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
-            f"among {len(listing)} files; is it the whole archive?"
+            f"among {len(listing)} files; is it the whole archive?{_packed_within(listing)}"
         )
     images = listing.take(is_image)
     image_ids = competition_ids(images)
@@ -113,7 +148,10 @@ def competition_source(archive: Path) -> Source:
     labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
     labels = None
     if labels_file is None and len(train):
-        raise BadInput(f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder")
+        raise BadInput(
+            f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder."
+            f"{_packed_within(listing)}"
+        )
     if labels_file is not None:
         labels = read_labels(_content(labels_file), f"{archive}/{labels_file.name}")
         unlabelled = sorted(train.filter(pc.invert(pc.is_in(train, pa.array(labels.index, pa.string())))).to_pylist())
@@ -130,7 +168,7 @@ def competition_source(archive: Path) -> Source:
 
 def competition_ids(images: FileList) -> pa.Array:
     """The identifier of every image, (N,) text; quickly, where the files are named as the competition's are."""
-    found = pc.struct_field(pc.extract_regex(images.labels, rf"/(?P<id>{PSEUDONYM.pattern})\.dcm$"), "id")
+    found = pc.struct_field(pc.extract_regex(images.labels, rf"[/\\](?P<id>{PSEUDONYM.pattern})\.(?i:dcm)$"), "id")
     strange = found.is_null().to_numpy(zero_copy_only=False)
     others = pa.array([GIVEN_NAMES.image_id(file) for file in images.take(strange)], pa.string())
     return pc.replace_with_mask(found, pa.array(strange), others)
@@ -143,6 +181,8 @@ def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
     listing = list_files(images)
     if not listing:
         raise MissingInput(f"{images}: 0 files; --images takes the folder that holds the DICOM files")
+    if packed := _packed_within(listing):
+        logger.warning("%s:%s", images, packed)
     table = None
     if labels is not None:
         if not labels.is_file():
@@ -172,6 +212,14 @@ def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: 
     if len(twice):
         raise BadInput(f"{source}: {len(twice)} rows name the same files in different ways: {list(twice[:10])}")
     return matched
+
+
+def _packed_within(listing: FileList) -> str:
+    """A sentence on archives within the folder or the archive, which are not opened; "" where there are none."""
+    packed = listing.labels.filter(pc.match_substring_regex(listing.labels, PACKED))
+    if not len(packed):
+        return ""
+    return f" {len(packed)} archives within it are not opened; the first: {packed[0].as_py()!a}. Unpack them first"
 
 
 def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:

@@ -28,7 +28,8 @@ SERIES_KEY = ("patient_id", "series_uid", "study_uid")  # what one sequence of s
 FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("image_id", pa.string()),
     ("path", pa.string()),  # in the archive, or below the images' folder
-    ("stamp", pa.int64()),  # modification time or checksum: tells a file that changed
+    ("stamp", pa.int64()),  # of place, size, times and inode: tells a file that changed without reading it
+    ("content", pa.int64()),  # 63 bits of the digest of the file's bytes
     ("patient_id", pa.string()),
     ("study_uid", pa.string()),
     ("series_uid", pa.string()),
@@ -68,7 +69,7 @@ SLICE_SCHEMA = pa.schema(
         ("order", pa.int32()),  # 0, 1, ... along the series
         ("normal_mm", pa.float64()),  # position along the slice normal
         # without what tells files apart: a copied file is the same slice
-        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "sop_number", "pixel_number")),
+        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "content", "sop_number", "pixel_number")),
         *((name, pa.int8()) for name in CLASSES),  # null for test slices
         ("fold", pa.int8()),  # null for test slices
     ]

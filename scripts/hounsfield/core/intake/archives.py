@@ -23,14 +23,17 @@ import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.logs import logger
+from hounsfield.core.storage.files import content_number
 
+ENCRYPTED = 0x1  # of a member's flags (4.4.4)
 LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # PKWARE APPNOTE 6.3, 4.3.7
 MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
 MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
 MAX_SIZE = 2**63 - 1  # what a column holds
 FILES_PER_BLOCK = 65_536  # files that are Python objects at one time
 
-Found = tuple[str, int, int, int, int, int]  # the fields of SourceFile without `container`
+# name, size, offset, packed, method and checksum of SourceFile, and three numbers that change with the file
+Found = tuple[str, int, int, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,11 @@ class SourceFile:
     name: str
     container: str  # the folder or the archive
     size: int  # bytes, uncompressed
-    stamp: int  # modification time in nanoseconds, or the archive member's CRC-32: tells a changed file
+    stamp: int  # another one for a file that was changed, or that lies elsewhere
     offset: int = -1  # of the member's local header; -1 for a file in a folder
     packed: int = 0  # compressed bytes
     method: int = 0  # zip compression method
+    checksum: int = 0  # CRC-32 of an archive's member
 
     @property
     def label(self) -> str:
@@ -81,19 +85,19 @@ class SourceFile:
                 raise Refused("archive_damaged", f"cannot be inflated: {error}") from error
         else:
             raise Refused("archive_method", f"zip compression method {self.method} is not read; use deflate or store")
-        if len(content) != self.size or zlib.crc32(content) != self.stamp:
+        if len(content) != self.size or zlib.crc32(content) != self.checksum:
             raise Refused("archive_damaged", f"{len(content)} bytes do not match the archive's size and checksum")
         return content
 
 
 class FileList(Sequence[SourceFile]):
-    """The files of one source, held as columns: 40 bytes a file and its name, where Python objects take 350.
+    """The files of one source, held as columns: 48 bytes a file and its name, where Python objects take 350.
 
     A file becomes an object where it is looked at.
     """
 
     def __init__(self, container: str, names: pa.LargeBinaryArray, numbers: np.ndarray) -> None:
-        """names: (N,) UTF-8, lone surrogates included. numbers: (5, N) int64, the rest of SourceFile in its order."""
+        """names: (N,) UTF-8, lone surrogates included. numbers: (6, N) int64, the rest of SourceFile in its order."""
         self._container, self._names, self._numbers = container, names, numbers
 
     def __len__(self) -> int:
@@ -156,13 +160,41 @@ def list_files(source: Path) -> FileList:
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
     found = _walk(source) if source.is_dir() else _zip_members(source)
-    names, numbers = [pa.array([], pa.large_binary())], [np.zeros((5, 0), np.int64)]
+    names, numbers = [pa.array([], pa.large_binary())], [np.zeros((6, 0), np.int64)]
+    place = _place_number(source)
     while block := list(islice(found, FILES_PER_BLOCK)):
         texts, *rest = zip(*block, strict=True)
         names.append(pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.large_binary()))
-        numbers.append(np.array(rest, np.int64))
+        columns = np.array(rest, np.int64)  # (8, n)
+        stamps = _mixed([np.full(len(block), place), columns[0], *columns[5:]])
+        numbers.append(np.stack([columns[0], stamps, *columns[1:5]]))
     files = FileList(str(source), pa.concat_arrays(names), np.concatenate(numbers, axis=1))
     return files.take(pc.sort_indices(files._names).to_numpy())
+
+
+def _place_number(source: Path) -> int:
+    """A number that another folder, another archive, or another disc in the same drive does not have.
+
+    A file that cannot change (on a read-only medium) is known by its place alone: there the medium's own facts count.
+    """
+    facts, system = source.stat(), os.statvfs(source)
+    parts: list[object] = [str(source.resolve())]
+    if not source.is_dir():
+        parts += [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
+    elif system.f_flag & os.ST_RDONLY:
+        parts += [system.f_blocks, system.f_files, facts.st_mtime_ns, facts.st_ctime_ns]
+    return content_number("\0".join(map(str, parts)).encode("utf-8", "surrogateescape"))
+
+
+def _mixed(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """One number of 63 bits for each row of several columns of int64, (N,) int64: a change of any changes it."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:  # the finaliser of splitmix64 after each
+        mixed = (mixed ^ column.view(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(1)).view(np.int64)
 
 
 def _walk(root: Path) -> Iterator[Found]:
@@ -178,7 +210,8 @@ def _walk(root: Path) -> Iterator[Found]:
                         folders.append(f"{below}{entry.name}/")
                     elif entry.is_file(follow_symlinks=False):
                         facts = entry.stat(follow_symlinks=False)
-                        yield below + entry.name, facts.st_size, facts.st_mtime_ns, -1, 0, 0
+                        changes = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino % MAX_SIZE
+                        yield (below + entry.name, facts.st_size, -1, 0, 0, 0, *changes)
                     else:
                         passed_over["links" if entry.is_symlink() else "pipes, sockets or devices"].append(entry.name)
         except PermissionError:
@@ -210,7 +243,15 @@ def _zip_members(archive: Path) -> Iterator[Found]:
         raise BadInput(f"{archive} is not a whole zip archive ({error}); download it again") from error
     if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
         raise BadInput(f"{archive}: its members overlap; looks like a zip bomb; refused")
+    locked = [member.filename for member in members if member.flag_bits & ENCRYPTED]
+    if locked:
+        raise BadInput(
+            f"{archive}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
+            f"{locked[0]!a}. Unpack it with the password, and name the folder"
+        )
     for member in members:
-        if not member.filename.endswith("/"):
-            yield (member.filename, member.file_size, member.CRC, member.header_offset, member.compress_size,
-                   member.compress_type)  # fmt: skip
+        name = member.filename.replace("\\", "/")  # as some programs for Windows write it
+        if not name.endswith("/"):
+            changes = member.CRC, member.header_offset, 0
+            yield (name, member.file_size, member.header_offset, member.compress_size, member.compress_type,
+                   member.CRC, *changes)  # fmt: skip

@@ -17,13 +17,14 @@ import pandas as pd
 from hounsfield.core.errors import BadInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
-from hounsfield.core.intake.journal import Journal, Prepared, refusal, refusal_of_killed_file
+from hounsfield.core.intake.journal import UNREAD, Journal, Prepared, refusal, refusal_of_killed_file
 from hounsfield.core.logs import logger, progress
-from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.storage.files import content_number, write_bytes
 from hounsfield.core.storage.tables import escape_cell
 
 FILES_PER_CHUNK = 64
-Prepare = Callable[..., dict[str, Any]]  # (file, *facts) -> the file's row without path and stamp
+Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row without FILE_COLUMNS
+FILE_COLUMNS = ("path", "stamp", "content")
 
 
 class Task(NamedTuple):
@@ -46,10 +47,10 @@ def prepare_files(
 ) -> None:
     """Prepare `files` and record the results in `journal`.
 
-    prepare: called in another process, so it is pickled; returns the columns of the journal's schema but path and
-    stamp, and raises Refused for a file that cannot be used. facts: indexed by the files' labels; its columns are
-    handed to `prepare` after the file. jobs: processes, None for one per core. dask_scheduler: the address of a
-    cluster to use instead. label: of the progress bar.
+    prepare: called in another process, so it is pickled; gets the file and its bytes, returns the columns of the
+    journal's schema but FILE_COLUMNS, and raises Refused for a file that cannot be used. facts: indexed by the files'
+    labels; its columns are handed to `prepare` after the bytes. jobs: processes, None for one per core.
+    dask_scheduler: the address of a cluster to use instead. label: of the progress bar.
     """
     results = run_chunks(
         partial(prepare_chunk, prepare=prepare),
@@ -67,12 +68,15 @@ def prepare_chunk(tasks: Sequence[Task], *, prepare: Prepare) -> Prepared:
     cv2.setNumThreads(1)  # the processes are the parallelism
     prepared = Prepared()
     for file, facts in tasks:
+        number = UNREAD
         try:
             with file_time_limit(SECONDS_PER_FILE):
-                row = prepare(file, *facts)
-            prepared.rows.append({"path": file.label, "stamp": file.stamp, **row})
+                content = file.read()
+                number = content_number(content)
+                row = prepare(file, content, *facts)
+            prepared.rows.append({"path": file.label, "stamp": file.stamp, "content": number, **row})
         except Refused as refused:
-            prepared.rejected.append(refusal(file, refused.code, refused.message))
+            prepared.rejected.append(refusal(file, refused.code, refused.message, number))
     return prepared
 
 

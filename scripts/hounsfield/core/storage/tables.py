@@ -61,6 +61,14 @@ def read_arrow(path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequ
     return table.replace_schema_metadata(None)
 
 
+def has_schema(path: Path, schema: pa.Schema) -> bool:
+    """Whether a Parquet table has these columns and no others; True where it is damaged, which its reader says."""
+    try:
+        return bool(pq.read_schema(path).remove_metadata().equals(schema.remove_metadata()))
+    except (pa.ArrowException, OSError):
+        return True
+
+
 def escape_cell(cell: str) -> str:
     """The text of a cell, made harmless for spreadsheets and terminals: no formula, no line break, no control code."""
     printed = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cell)
