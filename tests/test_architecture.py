@@ -128,6 +128,7 @@ WORDS = {
     r"(second|slice|image|study|class|fold|node|core|gpu|run|patient|file|line|row)\b": "per",
 }
 LONGEST_FILE, LONGEST_PROGRAM = 300, 130  # lines
+LINES_TWICE = 6  # in a row, in two files: something that wants a place of its own
 
 
 def program_knows_several_systems(scripts: Path) -> list[str]:
@@ -168,6 +169,24 @@ def files_too_long(scripts: Path) -> list[str]:
         lines = len(path.read_text().splitlines())
         if lines > (LONGEST_PROGRAM if path.parent == scripts else LONGEST_FILE):
             found.append(f"{path.relative_to(scripts)}: {lines} lines")
+    return found
+
+
+def lines_that_stand_twice(scripts: Path) -> list[str]:
+    """Runs of lines in two files, other than imports and the openings of programs."""
+    found, first = [], {}
+    for module, tree in modules(scripts):
+        skipped = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        if len(module.parts) == 1:
+            skipped += [node for node in tree.body if getattr(node, "name", "") == "main" or not hasattr(node, "body")]
+        outside = {line for node in skipped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+        text = (scripts / module).read_text().splitlines()
+        kept = [(n, line.strip()) for n, line in enumerate(text, 1) if line.strip() and n not in outside]
+        for start in range(len(kept) - LINES_TWICE + 1):
+            run = kept[start : start + LINES_TWICE]
+            other = first.setdefault(tuple(line for _, line in run), f"{module}:{run[0][0]}")
+            if other.rpartition(":")[0] != str(module):
+                found.append(f"{module}:{run[0][0]} as {other}")
     return found
 
 
@@ -243,6 +262,10 @@ def test_a_file_is_one_room_and_a_program_one_page() -> None:
     assert files_too_long(SCRIPTS) == []
 
 
+def test_no_six_lines_stand_twice() -> None:
+    assert lines_that_stand_twice(SCRIPTS) == []
+
+
 def test_no_library_module_imports_a_program() -> None:
     assert library_imports_a_program(SCRIPTS) == []
 
@@ -277,6 +300,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (words_to_replace, "spine/a.py", '"""Six rows a slice."""'),
     (files_too_long, "spine/a.py", "x = 1\n" * 301),
     (files_too_long, "../b.py", "x = 1\n" * 131),
+    (lines_that_stand_twice, "spine/a.py", "\n".join(f"n += {i}" for i in range(6))),
     (library_imports_a_program, "spine/a.py", "from program import main"),
     (library_reads_arguments_or_environment, "core/a.py", "import sys\nprint(sys.argv[1])"),
     (library_reads_arguments_or_environment, "core/a.py", "from os import environ as e\ne.get('HOME')"),
@@ -298,7 +322,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
 
 @pytest.mark.parametrize(("rule", "file", "content"), VIOLATIONS)
 def test_each_rule_sees_its_violation(tmp_path: Path, rule: Rule, file: str, content: str) -> None:
-    (tmp_path / "program.py").write_text("")
+    (tmp_path / "program.py").write_text("def f(n):\n" + "".join(f"    n += {i}\n\n" for i in range(6)))
     path = tmp_path / LIBRARY / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)

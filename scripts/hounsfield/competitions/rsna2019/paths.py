@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hounsfield.core.storage.data_sets import archive_or_folder, data_folder
+
 ARCHIVE_NAME = "rsna-intracranial-hemorrhage-detection.zip"
 # below any top folder; the first spelling is the one that Kaggle serves today, the second that of 2019
 TRAIN_FOLDERS = ("stage_2_train", "stage_2_train_images")
@@ -15,15 +17,8 @@ PHANTOM = "phantom"  # the data set that is drawn where it is missing
 
 
 def raw_archive(work: Path, data_set: str) -> Path:
-    """The competition's archive as it was downloaded, or the folder it was unpacked to; read, and never changed."""
-    folder = work / "data" / "raw" / data_set
-    archive = folder / ARCHIVE_NAME
-    return archive if archive.exists() or not folder.is_dir() else folder
-
-
-def data_folder(work: Path, data_set: str) -> Path:
-    """All that was prepared from one data set."""
-    return work / "data" / data_set
+    """The competition's archive as it was downloaded, or the folder it was unpacked to."""
+    return archive_or_folder(work, data_set, ARCHIVE_NAME)
 
 
 def images_folder(work: Path, data_set: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hounsfield.core.storage.data_sets import archive_or_folder, data_folder
 from hounsfield.core.storage.image_files import image_path
 
 ARCHIVE_NAME = "siim-acr-pneumothorax-segmentation.zip"
@@ -15,15 +16,8 @@ SUFFIX = ".png"
 
 
 def raw_archive(work: Path, data_set: str) -> Path:
-    """The competition's archive as it was downloaded, or the folder it was unpacked to; read, and never changed."""
-    folder = work / "data" / "raw" / data_set
-    archive = folder / ARCHIVE_NAME
-    return archive if archive.exists() or not folder.is_dir() else folder
-
-
-def data_folder(work: Path, data_set: str) -> Path:
-    """All that was prepared from one data set."""
-    return work / "data" / data_set
+    """The competition's archive as it was downloaded, or the folder it was unpacked to."""
+    return archive_or_folder(work, data_set, ARCHIVE_NAME)
 
 
 def films_folder(work: Path, data_set: str) -> Path:
