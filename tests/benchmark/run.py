@@ -21,6 +21,7 @@ import torch
 from benchmark.computer import computer
 from benchmark.extraction import extraction_lines
 from benchmark.full_size import full_size_lines
+from benchmark.grid_search import grid_search_lines
 from benchmark.measurements import Line, as_markdown
 from benchmark.memory import memory_lines
 from benchmark.networks import network_lines
@@ -32,7 +33,7 @@ from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
-PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level")
+PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level", "grid-search")
 
 
 def main() -> None:
@@ -90,6 +91,9 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
             options.backbone, size=options.size, batch=options.batch, repeats=repeats, device=device
         ),
         "second-level": lambda: second_level_lines(sizes),
+        "grid-search": lambda: grid_search_lines(
+            folder / "grid-search", films=sizes.mapped_films, pixels=sizes.mapped_pixels
+        ),
     }  # fmt: skip
     return {name: found[name] for name in PARTS if name in options.only}
 

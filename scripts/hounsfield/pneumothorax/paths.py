@@ -32,6 +32,11 @@ def maps_folder(work: Path, data_set: str, experiment: str) -> Path:
     return data_folder(work, data_set) / "maps" / experiment
 
 
+def thresholds_folder(work: Path, experiment: str) -> Path:
+    """The rules that were chosen for one experiment; written by stage 64, read by stage 65."""
+    return predictions_folder(work, experiment) / "thresholds"
+
+
 def predictions_folder(work: Path, experiment: str) -> Path:
-    """Thresholds, scores and submission of one experiment; written by stages 64 and 65."""
+    """Scores, submission and gallery of one experiment; written by stage 65."""
     return work / "preds" / "pneumothorax" / experiment

@@ -37,6 +37,7 @@ class FilmCounts(NamedTuple):
 class Choice(NamedTuple):
     """The best rule of a grid, as chosen on all films, and for each fold as chosen on the other folds' films."""
 
+    folds: np.ndarray  # (F,) their numbers
     scores: np.ndarray  # (F, G) mean Dice of each fold's films by each rule
     films: np.ndarray  # (F,) films in each fold
     everywhere: int  # the best rule on all films
@@ -124,7 +125,7 @@ def choose(dice: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Choice:
     by_fold = {}
     if len(names) > 1:
         by_fold = {int(fold): _best(dice, labels, folds != fold, f"outside fold {fold}") for fold in names}
-    return Choice(scores, counts, _best(dice, labels, np.ones(len(dice), bool), "that is out-of-fold"), by_fold)
+    return Choice(names, scores, counts, _best(dice, labels, np.ones(len(dice), bool), "that is out-of-fold"), by_fold)
 
 
 def _best(dice: np.ndarray, labels: np.ndarray, films: np.ndarray, where: str) -> int:
