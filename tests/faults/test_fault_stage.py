@@ -131,7 +131,9 @@ def loaded(dataset: Samples) -> list[object]:
     from torch.utils.data import DataLoader
 
     loader = DataLoader(dataset, batch_size=2, num_workers=1)
-    return list(delivered(loader, lambda number: [f"ID_{2 * number}", f"ID_{2 * number + 1}"], "Lower the workers"))
+    return list(
+        delivered(loader, lambda number: [f"ID_{2 * number}", f"ID_{2 * number + 1}"], "slices", "Lower the workers")
+    )
 
 
 def test_a_loader_process_that_is_killed_is_an_error_naming_slices_and_remedy() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from lone_devices import CPU, one_of
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.storage.checkpoints import load_state
@@ -72,15 +73,20 @@ def train(
     before_step: Callable[[int], None] = lambda _: None,
     after_steps: Callable[[TrainingRun], None] = lambda _: None,
     no_number_at: int = -1,
+    plateau: bool = False,
+    clip_norm: float | None = None,
     **options: int,
 ) -> Outcome:
     """Train in `folder` to the end. before_step: called with the number of the loss, before it is computed.
 
-    no_number_at: the number of the loss that is NaN.
+    no_number_at: the number of the loss that is NaN. plateau: the rate falls after an epoch that scored no better than
+    the one before it, which they all do from the second on.
     """
     network = network_of(dropout=dropout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], 0.5)
+    schedule: LRScheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], 0.5)
+    if plateau:
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max", 0.5, patience=0)
     rates: list[float] = []
 
     def loss(rows: np.ndarray) -> Tensor:
@@ -90,15 +96,16 @@ def train(
         return factor * (network(INPUTS[rows])[:, 0] - TARGETS[rows]) ** 2
 
     with training(
-        folder, network, optimizer, schedule, devices, seed=1, save_every=2, name="test", scalars=folder / "scalars"
-    ) as run:
+        folder, network, optimizer, schedule, devices, seed=1, save_every=2, name="test", scalars=folder / "scalars",
+        clip_norm=clip_norm,
+    ) as run:  # fmt: skip
         if run.is_fresh:
             run.tensors["carried"] = torch.zeros(())
         while run.epoch < epochs:
             run.steps(Numbers(run.epoch, devices, **options), loss)
             after_steps(run)
             run.tensors["carried"] += network[0].weight.detach().sum()
-            run.end_epoch({"weighted_log_loss": 0.5})
+            run.end_epoch({"weighted_log_loss": 0.5}, score=0.5)
         carried = run.tensors["carried"].clone()
     return Outcome([value.clone() for value in network.state_dict().values()], carried, rates, run.is_fresh)
 
@@ -160,6 +167,29 @@ def test_the_learning_rate_goes_on_where_it_was(tmp_path: Path, undisturbed: Out
     with pytest.raises(Killed):
         train(tmp_path, before_step=die_at(STEPS + 2))
     assert train(tmp_path).rates == undisturbed.rates[STEPS + 2 :]
+
+
+def test_a_rate_that_waits_for_a_plateau_falls_by_the_score_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    rates = train(tmp_path / "undisturbed", plateau=True).rates
+    assert rates == [0.1] * 2 * STEPS + [0.05] * STEPS  # the first epoch is the best, and the second no better
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", plateau=True, before_step=die_at(STEPS + 2))
+    assert train(tmp_path / "killed", plateau=True).rates == rates[STEPS + 2 :]
+
+
+def test_gradients_are_brought_down_to_the_norm_together(tmp_path: Path) -> None:
+    """Of SGD without a step before it, the change is the rate times the gradient."""
+    start = network_of(dropout=0).state_dict().values()
+
+    def change(**options: float) -> Tensor:
+        folder = tmp_path / str(options.get("clip_norm"))
+        after = train(folder, epochs=1, dropout=0, steps=1, **options).weights
+        return torch.cat([(new - old).flatten() for new, old in zip(after, start, strict=True)])
+
+    whole, clipped = change(), change(clip_norm=0.01)
+    assert whole.norm() > 0.1 * 0.01
+    torch.testing.assert_close(clipped.norm().item(), 0.1 * 0.01, rtol=1e-3, atol=0)
+    torch.testing.assert_close(clipped / clipped.norm(), whole / whole.norm(), rtol=1e-3, atol=1e-5)
 
 
 def test_a_request_to_stop_is_heeded_after_its_step_with_the_state_saved(tmp_path: Path, undisturbed: Outcome) -> None:

@@ -1,11 +1,11 @@
-"""Images with labels, loaded in batches by background processes. B images, S pixels a side, C classes."""
+"""Images with labels or masks, loaded in batches by background processes. B images, S pixels a side, C classes."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -15,24 +15,45 @@ from torch.utils.data import DataLoader, Dataset
 
 from hounsfield.core.errors import BadInput, HounsfieldError
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches, epoch_order, split_batch
+from hounsfield.core.training.draws import batches, split_batch
 from hounsfield.core.training.loop import Batch
 
 UNAUGMENTED = -1  # in place of an epoch: the image as it is
-NAMED = 64  # slices named in a message
+NAMED = 64  # images named in a message
 Draw = Callable[[str, int, int, int], np.ndarray]  # identifier, checksum, row, epoch -> (S, S, 3)
 BatchT = TypeVar("BatchT")
 
 
 class ImageBatch(NamedTuple):
-    """images: (B, S, S, 3), of the data set's own type. labels: (B, C) float32, NaN where unknown."""
+    """images: (B, S, S, 3), or (B, S, S) where they are grey, of the data set's own type.
+
+    labels: (B, C) float32, NaN where unknown; of images with masks these, (B, S, S) uint8.
+    """
 
     images: Tensor
     labels: Tensor
 
 
+class Images(Protocol):
+    """Images and what is known of each, by (epoch, row): what a draw gives depends on these two alone."""
+
+    unit: str  # what one of them is, in messages: slices, films
+    remedy: str  # what to lower when a process that loads them dies for lack of memory
+
+    def __len__(self) -> int:
+        """Rows."""
+
+    def __getitem__(self, key: tuple[int, int], /) -> tuple[Tensor, Tensor]:
+        """One image, and its labels or its mask."""
+
+    def image_ids(self, rows: np.ndarray) -> list[str]:
+        """The identifiers of some rows, for messages."""
+
+
 class SliceImages(Dataset[tuple[Tensor, Tensor]]):
-    """The images of some slices, by (epoch, row): what a draw gives depends on these two alone."""
+    """The images of some slices, with the labels of each."""
+
+    unit = "slices"
 
     def __init__(self, ids: np.ndarray, checksums: np.ndarray, labels: np.ndarray, draw: Draw, *, remedy: str) -> None:
         """ids: (N,) text. checksums: (N,) CRC-32 of the images' files. labels: (N, C), NaN where unknown.
@@ -66,32 +87,33 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 class ImageBatches:
-    """One epoch's batches of images, in the order that seed and epoch determine."""
+    """One epoch's batches of images."""
 
     def __init__(
         self,
-        images: SliceImages,
+        images: Images,
         epoch: int,
         devices: Devices,
         *,
-        seed: int,
+        order: np.ndarray,
         batch_size: int,
         accumulate: int = 1,
         drop_last: bool = False,
         steps: int | None = None,
         workers: int,
     ) -> None:
-        """batch_size: over all processes. accumulate: parts that a batch is cut into. steps: at most; None: all.
+        """order: (N,) row numbers, a function of the epoch. batch_size: over all processes.
 
-        drop_last: leave out a last batch that is smaller. Raises BadInput when no batch is left.
+        accumulate: parts that a batch is cut into. steps: at most; None: all. drop_last: leave out a last batch that is
+        smaller. Raises BadInput when no batch is left.
         """
         self._images, self._epoch, self._devices = images, epoch, devices
         self._accumulate, self._workers = accumulate, workers
-        self._rows = batches(epoch_order(seed, epoch, len(images)), batch_size, drop_last=drop_last)[:steps]
+        self._rows = batches(order, batch_size, drop_last=drop_last)[:steps]
         if not self._rows:
             raise BadInput(
-                f"{len(images)} slices to train on are fewer than one batch of {batch_size}, and a smaller batch is "
-                "dropped: lower the batch size, or keep the last batch"
+                f"{len(order)} {images.unit} to train on are fewer than one batch of {batch_size}, and a smaller batch "
+                "is dropped: lower the batch size, or keep the last batch"
             )
 
     def __len__(self) -> int:
@@ -111,42 +133,47 @@ class ImageBatches:
             yield [Batch(next(loader), torch.from_numpy(share.weights)) for share in step]
 
     def describe(self, step: int) -> str:
-        """The slices of a step, by their identifiers."""
-        return f"the slices {', '.join(self._images.image_ids(self._rows[step])[:NAMED])}"
+        """The images of a step, by their identifiers."""
+        return f"the {self._images.unit} {', '.join(self._images.image_ids(self._rows[step])[:NAMED])}"
 
 
 def load_batches(
-    dataset: SliceImages, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, device: torch.device
+    dataset: Images, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, device: torch.device
 ) -> Iterator[ImageBatch]:
     """Load batches in order, in background processes. batches: the epoch and the row numbers of each."""
     loader: DataLoader[Any] = DataLoader(
-        dataset,
+        dataset,  # type: ignore[arg-type]  # torch asks for its own class; what it uses is in Images
         batch_sampler=_Keys(batches),
         num_workers=min(workers, len(batches)),
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
         worker_init_fn=_one_thread,
     )
-    return delivered(loader, lambda number: dataset.image_ids(batches[number][1]), dataset.remedy)
+    return delivered(loader, lambda number: dataset.image_ids(batches[number][1]), dataset.unit, dataset.remedy)
 
 
-def delivered(loader: DataLoader[BatchT], slices_of: Callable[[int], Sequence[str]], remedy: str) -> Iterator[BatchT]:
+def delivered(
+    loader: DataLoader[BatchT], ids_of: Callable[[int], Sequence[str]], unit: str, remedy: str
+) -> Iterator[BatchT]:
     """The loader's batches, its processes started at once.
 
-    slices_of: the identifiers of the slices of a batch, by its number. Raises BadInput with them and the remedy when
-    the process that loads them died, and what a loader process raised as it would be raised here.
+    ids_of: the identifiers of the images of a batch, by its number. unit: what one is, in messages. Raises BadInput
+    with them and the remedy when the process that loads them died, and what a loader process raised as it would be
+    raised here.
     """
     batches = iter(loader)
     if not loader.num_workers:
         return batches
     if threading.current_thread() is threading.main_thread():
-        # torch raises from a signal handler, wherever the program then is; where a batch is asked for, its slices are
+        # torch raises from a signal handler, wherever the program then is; where a batch is asked for, its images are
         # known, and a death is noticed there all the same
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    return _deliver(batches, slices_of, remedy)
+    return _deliver(batches, ids_of, unit, remedy)
 
 
-def _deliver(batches: Iterator[BatchT], slices_of: Callable[[int], Sequence[str]], remedy: str) -> Iterator[BatchT]:
+def _deliver(
+    batches: Iterator[BatchT], ids_of: Callable[[int], Sequence[str]], unit: str, remedy: str
+) -> Iterator[BatchT]:
     number = 0
     while True:
         try:
@@ -161,8 +188,8 @@ def _deliver(batches: Iterator[BatchT], slices_of: Callable[[int], Sequence[str]
             if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
                 raise
             raise BadInput(
-                "a process that loads images was killed or died; the next slices to come were "
-                f"{', '.join(slices_of(number)[:NAMED])}. Was memory short, or /dev/shm full? {remedy}, and start the "
+                f"a process that loads images was killed or died; the next {unit} to come were "
+                f"{', '.join(ids_of(number)[:NAMED])}. Was memory short, or /dev/shm full? {remedy}, and start the "
                 "same command again; what was saved is intact"
             ) from error
         yield batch

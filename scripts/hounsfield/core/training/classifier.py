@@ -18,7 +18,7 @@ from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches, seed_of
+from hounsfield.core.training.draws import batches, epoch_order, seed_of
 from hounsfield.core.training.loop import training
 from hounsfield.core.training.networks import build_network, load_pretrained
 
@@ -130,7 +130,7 @@ def epoch_batches(task: Classifier, images: SliceImages, epoch: int, devices: De
         images,
         epoch,
         devices,
-        seed=task.seed,
+        order=epoch_order(task.seed, epoch, len(images)),
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         drop_last=task.drop_last,

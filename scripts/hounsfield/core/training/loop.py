@@ -71,18 +71,20 @@ def training(
     save_every: int,
     name: str,
     scalars: Path,
+    clip_norm: float | None = None,
 ) -> Iterator[TrainingRun]:
     """Go on with the run whose state lies in `folder`, or begin it.
 
     folder: of what is needed only until the output is done, with which the state goes.
     schedule: stepped at the end of each epoch; None: the learning rate is constant. save_every: steps between saved
-    states. name: of the run, in messages. scalars: folder for TensorBoard, which stays.
+    states. name: of the run, in messages. scalars: folder for TensorBoard, which stays. clip_norm: what the norm of all
+    gradients together is brought down to before each step; None: they are taken as they are.
     Raises StaleOutput when the state was computed in another precision. SIGTERM raises Stopped in all processes, at the
     same step, with the state saved.
     """
     scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
     path = folder / "state.pt"
-    state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision)
+    state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision, clip_norm)
     fresh = not state.restore()
     with stop_on_sigterm() as stop, closing(Scalars(scalars, enabled=devices.first)) as writer:
         yield TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
@@ -147,8 +149,11 @@ class TrainingRun:
                 raise Stopped
         devices.share_buffers(state.network)
 
-    def end_epoch(self, scores: Mapping[str, float | None]) -> None:
-        """Report the epoch's losses and `scores` by name (None: not defined), and step over to the next epoch."""
+    def end_epoch(self, scores: Mapping[str, float | None], *, score: float = math.nan) -> None:
+        """Report the epoch's losses and `scores` by name (None: not defined), and step over to the next epoch.
+
+        score: what a schedule that waits for a plateau is stepped by.
+        """
         state = self._state
         numbers = {"training_loss": state.loss / max(1, state.step)}
         numbers |= {name: value for name, value in scores.items() if value is not None}
@@ -158,7 +163,7 @@ class TrainingRun:
         logger.info("%s, epoch %d: %s", self._name, state.epoch, listing)
         waited = {"s waiting for data": f"{self._waited:.1f}"}
         summary(f"{self._name}, epoch {state.epoch}", self._samples, "samples", self._watch.seconds, waited)
-        state.next_epoch()
+        state.next_epoch(score)
         if self._devices.first:
             state.save()
 

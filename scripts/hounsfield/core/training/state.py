@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
@@ -27,6 +28,7 @@ class TrainingState:
     schedule: LRScheduler | None = None
     processes: int = 1
     precision: str = "float32"
+    clip_norm: float | None = None  # of all gradients together, before a step
     epoch: int = 0
     step: int = 0
     loss: float = 0.0
@@ -84,14 +86,22 @@ class TrainingState:
 
     def update(self, loss: float) -> None:
         """Change the weights by the gradients, and step to the next place."""
+        if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.loss += loss
         self.step += 1
 
-    def next_epoch(self) -> None:
-        """Step over to the beginning of the next epoch, and to its learning rate."""
-        if self.schedule is not None:
+    def next_epoch(self, score: float = math.nan) -> None:
+        """Step over to the beginning of the next epoch, and to its learning rate.
+
+        score: of the epoch that ends, for a schedule that waits for a plateau.
+        """
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(score)
+        elif self.schedule is not None:
             with warnings.catch_warnings():
                 # a run that goes on from an epoch's last step has not called the optimiser in this process
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
