@@ -50,7 +50,7 @@ def binary_cross_entropy(x: Tensor, t: Tensor) -> Tensor:
 def focal_loss(x: Tensor, t: Tensor) -> Tensor:
     """-(1 - q)^2 ln q, where q is the probability of what is true: logits and masks (B, S, S) -> (B,).
 
-    Probabilities and targets are clamped to 1e-8 and 1 - 1e-8. q comes from the logit's own side, since 1 - p in float32
+    Probabilities and targets are clamped to 1e-8 and 1 - 1e-8. q comes from the logit: in float32, 1 - p
     is off by a hundredth where p is near 1.
     """
     signed = (2 * t - 1) * x
