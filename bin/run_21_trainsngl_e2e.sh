@@ -3,7 +3,7 @@
 # Runs run_01, run_12, run_13, run_14 and run_15 with the fold "all", which trains on every patient; so its scores only
 # show that it learns, and estimate nothing.
 # In:  data/raw/<data set>/, or what the data set was prepared from
-# Out: checkpoints/hemorrhage/<experiment>/foldall/, preds/hemorrhage/<experiment>/submission.csv.gz
+# Out: checkpoints/hemorrhage/<experiment>/foldall/, preds/hemorrhage/<experiment>/foldall/submission.csv.gz
 #
 #   sh bin/run_21_trainsngl_e2e.sh
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_21_trainsngl_e2e.sh

@@ -1,20 +1,45 @@
 #!/bin/sh
-# Hand an experiment's submission to Kaggle, with Kaggle's own client.
-# In:  preds/hemorrhage/<experiment>/submission.csv.gz (run_15), the client "kaggle", installed and logged in
+# Hand a submission to Kaggle, with Kaggle's own client: an experiment's, of either system, or a bag's.
+# In:  the folder that holds submission.csv.gz, or the file (first argument); without it preds/<system>/<experiment>/ of
+#      CONFIG (run_15, run_45), or foldall/ in it (run_21); the client "kaggle", installed and logged in
 # Out: a (late) submission to the competition rsna-intracranial-hemorrhage-detection
 #
 #   sh bin/submit.sh
 #   MESSAGE="crop, 3 folds" CONFIG=configs/hemorrhage/crop.yaml sh bin/submit.sh
+#   CONFIG=configs/stacking/se_resnext.yaml sh bin/submit.sh
+#   sh bin/submit.sh preds/bags/hemorrhage_crop_and_stacking_se_resnext
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 if [ -n "$HELP" ]; then exit; fi
 
 competition=rsna-intracranial-hemorrhage-detection
-experiment=$(basename "${CONFIG:-configs/hemorrhage/crop.yaml}" .yaml)
-submission="${WORK:-$ROOT}/preds/hemorrhage/$experiment/submission.csv.gz"
+config="${CONFIG:-configs/hemorrhage/crop.yaml}"
+system=$(basename "$(dirname "$config")")
+experiment=$(basename "$config" .yaml)
+folder="${WORK:-$ROOT}/preds/$system/$experiment"
+case ${1:-} in
+    '' | -*)
+        if [ "${FOLDS:-}" = all ] || { [ ! -e "$folder/submission.csv.gz" ] && [ -e "$folder/foldall" ]; }; then
+            folder="$folder/foldall"
+        fi
+        ;;
+    *)
+        folder=$1
+        experiment=$(basename "$folder")
+        shift
+        ;;
+esac
+submission="$folder/submission.csv.gz"
+if [ -f "$folder" ]; then submission="$folder"; fi
 if [ ! -e "$submission" ]; then
     settings=${CONFIG:+"CONFIG='$CONFIG' "}${WORK:+"WORK='$WORK' "}
-    fail "$submission is missing; make it with: ${settings}sh $ROOT/bin/run_15_bagged_submission.sh"
+    case $folder in
+        */bags/*) maker=run_46_bag_of_systems.sh ;;
+        */stacking/*) maker=run_45_stacking_ensemble.sh ;;
+        */foldall) maker=run_21_trainsngl_e2e.sh ;;
+        *) maker=run_15_bagged_submission.sh ;;
+    esac
+    fail "$submission is missing; make it with: ${settings}sh $ROOT/bin/$maker"
 fi
 if ! command -v kaggle >/dev/null; then
     fail "Kaggle's client is missing. Install it outside this project's environment, for instance: pipx install kaggle"

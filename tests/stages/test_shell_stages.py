@@ -180,6 +180,32 @@ def test_submission_is_handed_to_the_client_of_kaggle(tree: Tree, tmp_path: Path
     assert tree.calls()[-1] == f"competitions submit {competition} -f preds/hemorrhage/crop/submission.csv.gz -m a try"
 
 
+@pytest.mark.parametrize(
+    ("made", "arguments", "variables"),
+    [
+        ("preds/stacking/mine", [], {"CONFIG": "configs/stacking/mine.yaml"}),
+        ("preds/hemorrhage/single/foldall", [], {"CONFIG": "configs/hemorrhage/single.yaml"}),
+        ("preds/hemorrhage/crop/foldall", [], {"FOLDS": "all"}),
+        ("preds/bags/both", ["preds/bags/both"], {}),
+        ("preds/bags/both", ["preds/bags/both/submission.csv.gz"], {}),
+    ],
+)
+def test_every_stage_s_submission_can_be_handed_in(
+    tree: Tree, tmp_path: Path, made: str, arguments: list[str], variables: dict[str, str]
+) -> None:
+    kaggle = tmp_path / "client/kaggle"
+    kaggle.parent.mkdir()
+    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
+    kaggle.chmod(0o755)
+    variables = {**variables, "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
+    if "FOLDS" in variables:
+        tree.write("preds/hemorrhage/crop/submission.csv.gz")  # cross-validated, beside the single model's
+    assert tree.run("submit.sh", *arguments, **variables).returncode == 2
+    tree.write(f"{made}/submission.csv.gz")
+    assert tree.run("submit.sh", *arguments, **variables).returncode == 0
+    assert f"-f {made}/submission.csv.gz -m " in tree.calls()[-1]
+
+
 def test_slurm_job_runs_the_stage_on_each_of_its_machines(tree: Tree, tmp_path: Path) -> None:
     cluster = tmp_path / "cluster"
     cluster.mkdir()

@@ -126,7 +126,8 @@ def test_refused_files_in_a_folder_of_two_studies_belong_to_neither() -> None:
 def test_what_the_models_learnt_from_stands_on_every_row_and_above_the_table(tmp_path: Path) -> None:
     found = answers(["a/1", "b/1"], ["s1", "s2"], warnings={"s2": ["body part CHEST"]})
     assert set(slice_table(found)["trained_on"]) == set(study_table(found)["trained_on"]) == {"phantoms, drawn"}
-    text = printed(found, tmp_path)
+    write_answers(tmp_path, found)
+    text = printed(tmp_path)
     assert "phantoms, drawn" in text
     assert "warning, s2: body part CHEST" in text
     assert str(tmp_path / "findings.csv") in text

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from hounsfield.core.storage.tables import escape_cell
 
 SLICE_COLUMNS = ("study", "series", "file", "image_id", "position_mm", "order")  # before the probabilities
 TEXTS = ("study", "series", "file", "image_id", "flags")  # some of it foreign: header text or file names
+STUDY_TEXTS = ("study", "rule", "scored_on", "trained_on", "warnings")
 REFUSED_COLUMNS = ("path", "reason", "message")
 UNPLACED = "(no study)"  # of files that were refused and lie beside no slice, or beside those of several studies
 MANY_STUDIES = 40  # more are not printed one by one
@@ -104,38 +106,39 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
 
 
-def printed(answers: Answers, folder: Path) -> str:
-    """The table for a terminal: a line per study; a name at or above its threshold has a star."""
-    table, rule = study_table(answers), answers.rule
-    lines = [f"Each study by the {rule.name} of its slices ({rule.scored_on}).", *_scored_line(rule)]
-    lines += [f"Models trained on: {answers.trained_on}", ""]
-    rows = [["study", "slices", "refused", "flagged", *answers.names]]
+def printed(folder: Path) -> str:
+    """What `write_answers` left, for a terminal: a line per study, a star where a threshold is reached."""
+    table = pd.read_csv(folder / "studies.csv", dtype=dict.fromkeys(STUDY_TEXTS, str))
+    table = table.fillna(dict.fromkeys(STUDY_TEXTS, ""))
+    refused = pd.read_csv(folder / "refused.csv", dtype=str, keep_default_na=False)
+    names = [name.removeprefix("threshold_") for name in table.columns if name.startswith("threshold_")]
+    first = table.iloc[0]
+    lines = [f"Each study by the {first['rule']} of its slices; {first['scored_on']}.", *_scored_line(first, names)]
+    lines += [f"Models trained on: {first['trained_on']}", ""]
+    rows = [["study", "slices", "refused", "flagged", *names]]
     for row in table.head(MANY_STUDIES).to_dict("records"):
-        cells = [_cell(row[name], answer.threshold) for name, answer in rule.answers.items()]
-        rows.append([str(row["study"]), *(str(row[n]) for n in ("slices", "refused", "flagged")), *cells])
+        facts = [str(row[name]) for name in rows[0][:4]]
+        rows.append([*facts, *(_cell(row[name], row[f"threshold_{name}"]) for name in names)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(table) > MANY_STUDIES:
         lines.append(f"and {len(table) - MANY_STUDIES} more rows in studies.csv")
     warned = table[table["warnings"] != ""].head(MANY_STUDIES)
     lines += [f"warning, {row['study']}: {row['warnings']}" for row in warned.to_dict("records")]
-    reasons = answers.refused["reason"].value_counts()
+    reasons = refused["reason"].value_counts()
     lines += [f"refused {count}: {reason} (see {folder / 'refused.csv'})" for reason, count in reasons.items()]
     return "\n".join([*lines, "", f"studies: {folder / 'studies.csv'}", f"findings: {folder / 'findings.csv'}"])
 
 
-def _scored_line(rule: StudyRule) -> list[str]:
-    """Sensitivity and specificity of each name out of fold."""
-    facts = [
-        f"{name} {_share(one.sensitivity)} / {_share(one.specificity)}"
-        for name, one in rule.answers.items()
-        if one.sensitivity is not None or one.specificity is not None
-    ]
+def _scored_line(row: Any, names: Sequence[str]) -> list[str]:
+    """Sensitivity and specificity of each name out of fold. row: of the table of studies."""
+    known = [name for name in names if not row[[f"sensitivity_{name}", f"specificity_{name}"]].isna().all()]
+    facts = [f"{name} {_share(row[f'sensitivity_{name}'])} / {_share(row[f'specificity_{name}'])}" for name in known]
     return [f"* at or above its threshold; sensitivity / specificity there: {', '.join(facts)}"] if facts else []
 
 
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+def _share(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:.2f}"
 
 
 def _cell(probability: float, threshold: float) -> str:

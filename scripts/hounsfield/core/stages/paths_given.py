@@ -1,0 +1,40 @@
+"""Paths on a command line: any number, anywhere among the options."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+NUMBER = re.compile(r"-[\d.]+\S*")
+
+
+def paths_apart(parser: ArgumentParser, argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The paths of a command line, and its options with their values.
+
+    An option takes as many words as it is declared to; one that takes any number stops before a word that is there as
+    a file or folder and is no number. What stands behind `--` is a path whatever it begins with.
+    """
+    takes = {option: action.nargs for action in parser._actions for option in action.option_strings}
+    paths: list[str] = []
+    options: list[str] = []
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            paths += words
+            break
+        if not word.startswith("-") or NUMBER.fullmatch(word):
+            paths.append(word)
+            continue
+        options.append(word)
+        count = takes.get(word, 0)  # an unknown one is named by the parser; with "=" its value is in the word
+        if count in ("+", "*"):
+            while words and not words[0].startswith("--") and (words[0].isdecimal() or not os.path.lexists(words[0])):
+                options.append(words.pop(0))
+        elif count != 0:
+            options += words[:1]
+            del words[:1]
+    return paths, options
