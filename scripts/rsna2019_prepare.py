@@ -58,7 +58,7 @@ def main() -> None:
     set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive: a zip or the unpacked folder")
-    parser.add_argument("--images", type=str, default=None, help="folder of your own DICOM files, any depth")
+    parser.add_argument("--images", nargs="+", default=None, help="your own DICOM: folders of any depth, zips, files")
     parser.add_argument("--labels", type=str, default=None, help="CSV with labels for --images")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")

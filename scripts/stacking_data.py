@@ -6,6 +6,7 @@ Out: data/<data set>/hu/, of all experiments; stacking/<experiment>/ slices.parq
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def main() -> None:
     set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive, where it lies elsewhere now")
-    parser.add_argument("--images", type=str, default=None, help="your own DICOM files, where they lie elsewhere now")
+    parser.add_argument("--images", nargs="+", default=None, help="your own DICOM files, where they lie elsewhere now")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     command = parse(parser, STAGE)
@@ -67,7 +68,7 @@ def main() -> None:
     what = f"the slices of {command.experiment}"
     shared = locked(hu_folder(work, data_set))  # other experiments store there, too
     with reading(data_folder(work, data_set)), replacing(work, folder, what=what), claim as out, shared:
-        store(command, data, Path(source[1]) if source else prepared_source(work, data), out)
+        store(command, data, [Path(one) for one in source[1:]] or prepared_source(work, data), out)
 
 
 def source_options(command: StackingCommand) -> tuple[str, ...]:
@@ -75,16 +76,16 @@ def source_options(command: StackingCommand) -> tuple[str, ...]:
     archive, images = command.arguments.archive, command.arguments.images
     if archive is not None and images is not None:
         raise WrongUse("--archive and --images name two sources; give the one that was prepared")
-    given = {"--archive": archive, "--images": images}
-    return tuple(word for name, path in given.items() if path for word in (name, str(Path(path).absolute())))
+    option, paths = ("--images", images) if images else ("--archive", [archive] if archive else [])
+    return (option, *(str(Path(path).absolute()) for path in paths)) if paths else ()
 
 
-def store(command: StackingCommand, data: Upstream, source: Path, out: Output) -> None:
+def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out: Output) -> None:
     """Store the images that are not there yet, then write the table of this experiment."""
     work, config, watch = command.work, command.config.data, Stopwatch()
     images, slices = hu_folder(work, command.data_set), read_slices(data, COLUMNS)
     wanted = slices[shows_brain(slices, config)].set_index("path")
-    files = find_files(wanted, source, data.folder / SLICES)
+    files = find_files(wanted, sources, data.folder / SLICES)
     journal = open_journal(hu_parts_folder(work, command.data_set), images)
     journal.recognise(files)
     todo = files_to_store(files, journal, wanted)

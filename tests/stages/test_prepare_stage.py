@@ -213,7 +213,7 @@ def test_too_large_a_share_of_bad_files_stops_the_stage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("--images", "nowhere", "--data_set", "own"), MissingInput, "nowhere is not a folder"),
+        (("--images", "nowhere", "--data_set", "own"), MissingInput, "nowhere does not exist"),
         (("--archive", "nowhere.zip"), MissingInput, "nowhere.zip does not exist"),
         (("--labels", "x.csv"), WrongUse, "--labels goes with --images"),
         (("--images", "x"), WrongUse, "--images needs a data set of its own"),

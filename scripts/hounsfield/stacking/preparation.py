@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.paths import raw_archive
+from hounsfield.competitions.rsna2019.source import given_options
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.journal import Journal
+from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import store_image
@@ -65,24 +68,25 @@ def store_file(
     }
 
 
-def prepared_source(work: Path, data: Upstream) -> Path:
-    """The archive or the folder that a data set was prepared from; the archive's usual place where that has gone."""
-    source, usual = Path(data.record["facts"]["source"][1]), raw_archive(work, data.folder.name)
-    return source if source.exists() or not usual.exists() else usual
+def prepared_source(work: Path, data: Upstream) -> list[Path]:
+    """What a data set was prepared from; the archive's usual place where that has gone."""
+    known, usual = given_options(data.record["facts"]["source"]), raw_archive(work, data.folder.name)
+    sources = [Path(one) for one in known.get("images") or [known["archive"]]]
+    return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
 
 
-def find_files(wanted: pd.DataFrame, source: Path, prepared: Path) -> FileList:
+def find_files(wanted: pd.DataFrame, sources: Sequence[Path], prepared: Path) -> FileList:
     """The file of every slice in `wanted`, in its order. Raises MissingInput, naming those that are not there.
 
-    wanted: indexed by path. source: the archive or the folder. prepared: the table that names the files, for the error.
+    wanted: indexed by path. sources: what was prepared. prepared: the table that names the files, for the error.
     """
-    listing = list_files(source)
+    listing = list_sources(sources)
     places = pc.index_in(pa.array(wanted.index, pa.string()), value_set=listing.labels)
     absent = wanted.index[places.is_null().to_numpy(zero_copy_only=False)]
     if len(absent):
         raise MissingInput(
-            f"{source}: {len(absent)} of the {len(wanted)} files that {prepared} needs are not there; the first are "
-            f"{list(absent[:10])}. Name what was prepared, with --archive or --images"
+            f"{' '.join(map(str, sources))}: {len(absent)} of the {len(wanted)} files that {prepared} needs are not "
+            f"there; the first are {list(absent[:10])}. Name what was prepared, with --archive or --images"
         )
     return listing.take(places.to_numpy())
 

@@ -30,7 +30,7 @@ def prepare_file(
     return {
         "image_id": image_id,
         "image_crc32": store_image(image_path(images, image_id), encode_jpeg(image, jpeg_quality)),
-        **_header_columns(slice_, str(PurePosixPath(file.name).parent), naming),
+        **_header_columns(slice_, str(PurePosixPath(file.path).parent), naming),
         **statistics,
         "pixel_number": array_number(slice_.stored),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,7 @@ from hounsfield.core.errors import BadInput, MissingInput, Refused, StaleOutput,
 from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile, list_files
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.pseudonyms import Naming, read_key
+from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantoms.archive import recipe_path
 from hounsfield.core.stages.command import Command
@@ -65,7 +67,7 @@ class Source:
         return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample submission": sample.hexdigest()}
 
 
-def default_source(work: Path, data_set: str) -> dict[str, str]:
+def default_source(work: Path, data_set: str) -> dict[str, Any]:
     """What to prepare where no option names it, by option: the archive, or what the data set was prepared from.
 
     The phantoms' archive is drawn here. Raises MissingInput saying where the archive is expected.
@@ -76,7 +78,7 @@ def default_source(work: Path, data_set: str) -> dict[str, str]:
     record = read_record(data_folder(work, data_set))
     known = [] if record is None else record["facts"].get("source", [])
     if known:
-        return {option.removeprefix("--"): value for option, value in zip(known[::2], known[1::2], strict=True)}
+        return given_options(known)
     if data_set == PHANTOM:
         drawn = write_archive(archive, PhantomRecipe(), jobs=-1, force=False)
         logger.info("drew %d training and %d test slices: %s", drawn.train_slices, drawn.test_slices, archive)
@@ -87,8 +89,27 @@ def default_source(work: Path, data_set: str) -> dict[str, str]:
     )
 
 
+def given_options(words: Sequence[str]) -> dict[str, Any]:
+    """What the options of a source name: a path each, and of `images` a list."""
+    found: dict[str, Any] = {}
+    for word in words:
+        if word in ("--archive", "--images", "--labels"):
+            option = word.removeprefix("--")
+            found[option] = [] if option == "images" else ""
+        elif option == "images":
+            found[option].append(word)
+        else:
+            found[option] = word
+    return found
+
+
 def find_source(
-    work: Path, data_set: str, *, archive: str | None = None, images: str | None = None, labels: str | None = None
+    work: Path,
+    data_set: str,
+    *,
+    archive: str | None = None,
+    images: Sequence[str] | None = None,
+    labels: str | None = None,
 ) -> Source:
     """The files to prepare, as the options --archive, --images and --labels name them. Raises WrongUse."""
     if images is None:
@@ -99,11 +120,12 @@ def find_source(
         raise WrongUse("--archive and --images name two sources; give one")
     if data_set in ("rsna2019", PHANTOM):
         raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
-    folder, outputs = Path(images).absolute(), data_folder(work, data_set)
-    if outputs.is_relative_to(folder.resolve()):
-        raise WrongUse(f"{folder} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    folders, outputs = [Path(one).absolute() for one in images], data_folder(work, data_set)
+    for folder in folders:
+        if outputs.is_relative_to(folder.resolve()):
+            raise WrongUse(f"{folder} holds the work folder's own outputs; name the folder of the DICOM files alone")
     naming = Naming(read_key(outputs / "pseudonyms.key"))
-    return own_source(folder, None if labels is None else Path(labels), naming)
+    return own_source(folders, None if labels is None else Path(labels), naming)
 
 
 def permitted_changes(source: Source, journal: Journal, folder: Path, command: Command[Any]) -> list[str]:
@@ -116,7 +138,8 @@ def permitted_changes(source: Source, journal: Journal, folder: Path, command: C
     outdated = journal.outdated(source.files)
     record = read_record(folder)
     before = [] if record is None else record["facts"].get("source", [])
-    if not outdated or command.force or before[:2] == list(source.options[:2]) or not before:
+    same = given_options(before).get("images") == given_options(source.options).get("images")
+    if not outdated or command.force or same or not before:
         return [] if outdated else ["files"]
     free = next(name for n in count(2) if not data_folder(command.work, name := f"{command.data_set}_{n}").exists())
     other = replace(command, variables={**command.variables, "DATA_SET": free})
@@ -174,21 +197,22 @@ def competition_ids(images: FileList) -> pa.Array:
     return pc.replace_with_mask(found, pa.array(strange), others)
 
 
-def own_source(images: Path, labels: Path | None, naming: Naming) -> Source:
-    """Every file of a folder of any depth; what is not a CT slice is refused later, with a reason."""
-    if not images.is_dir():
-        raise MissingInput(f"{images} is not a folder; --images takes the folder that holds the DICOM files")
-    listing = list_files(images)
+def own_source(images: Sequence[Path], labels: Path | None, naming: Naming) -> Source:
+    """Every file of folders of any depth, of zip archives, and single ones.
+
+    What is not a CT slice is refused later, with a reason.
+    """
+    listing, named = list_sources(images), " ".join(map(str, images))
     if not listing:
-        raise MissingInput(f"{images}: 0 files; --images takes the folder that holds the DICOM files")
+        raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
     if packed := _packed_within(listing):
-        logger.warning("%s:%s", images, packed)
+        logger.warning("%s:%s", named, packed)
     table = None
     if labels is not None:
         if not labels.is_file():
             raise MissingInput(f"{labels} does not exist; --labels takes a CSV table")
         table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels, naming)
-    options = ("--images", str(images), *(() if labels is None else ("--labels", str(labels.absolute()))))
+    options = ("--images", *map(str, images), *(() if labels is None else ("--labels", str(labels.absolute()))))
     return Source(listing, table, None, naming, options)
 
 
@@ -196,7 +220,7 @@ def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: 
     """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
     known: dict[str, str | None] = {}
     for file in listing:
-        path = PurePosixPath(file.name)
+        path = PurePosixPath(file.path)
         for name in {str(path), path.name, path.stem}:
             known[name] = None if name in known else naming.image_id(file)  # None: the name fits several files
     ambiguous = [name for name in labels.index if name in known and known[name] is None]

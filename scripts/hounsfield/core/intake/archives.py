@@ -1,4 +1,4 @@
-"""Files as they come: in a folder, or inside a zip archive that is read in place.
+"""Files as they come: in a folder, inside a zip archive that is read in place, or one by one.
 
 A zip's directory is read once; any process can then read a member by its offset, without opening the directory again.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
@@ -48,11 +48,17 @@ class SourceFile:
     packed: int = 0  # compressed bytes
     method: int = 0  # zip compression method
     checksum: int = 0  # CRC-32 of an archive's member
+    below: str = ""  # the place of the container among several, with a slash at its end
+
+    @property
+    def path(self) -> str:
+        """Its path below all that was given: no other file has the same."""
+        return self.below + self.name
 
     @property
     def label(self) -> str:
-        """The name for tables and messages; bytes that are no text, as old media hold them, are escaped."""
-        return self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        """The path for tables and messages; bytes that are no text, as old media hold them, are escaped."""
+        return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
     def read(self) -> bytes:
         """The file's bytes. Raises Refused when it cannot be read; that costs this file alone."""
@@ -90,18 +96,27 @@ class SourceFile:
         return content
 
 
+class Container(NamedTuple):
+    """A folder or an archive, and what stands before the names of its files where there are several."""
+
+    path: str
+    below: str = ""
+
+
 class FileList(Sequence[SourceFile]):
-    """The files of one source, held as columns: 48 bytes a file and its name, where Python objects take 350.
+    """The files of one or several sources, as columns: 56 bytes a file and its name; Python objects take 350.
 
     A file becomes an object where it is looked at.
     """
 
-    def __init__(self, container: str, names: pa.LargeBinaryArray, numbers: np.ndarray) -> None:
-        """names: (N,) UTF-8, lone surrogates included. numbers: (6, N) int64, the rest of SourceFile in its order."""
-        self._container, self._names, self._numbers = container, names, numbers
+    def __init__(self, containers: Sequence[Container], names: pa.LargeBinaryArray, numbers: np.ndarray) -> None:
+        """names: (N,) UTF-8, lone surrogates included. numbers: (7, N) int64, of SourceFile what is between its two
+        paths, in its order, and the number of the container.
+        """
+        self.containers, self.names, self.numbers = tuple(containers), names, numbers
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
     @overload
     def __getitem__(self, place: int) -> SourceFile: ...
@@ -119,57 +134,63 @@ class FileList(Sequence[SourceFile]):
     def blocks(self, size: int) -> Iterator[list[SourceFile]]:
         """All files, at most `size` of them at a time."""
         for start in range(0, len(self), size):
-            names = self._names[start : start + size].to_pylist()
-            numbers = self._numbers[:, start : start + size].T.tolist()
-            yield [
-                SourceFile(name.decode("utf-8", "surrogatepass"), self._container, *rest)
-                for name, rest in zip(names, numbers, strict=True)
-            ]
+            names = self.names[start : start + size].to_pylist()
+            numbers = self.numbers[:, start : start + size].T.tolist()
+            found = []
+            for name, (length, stamp, offset, packed, method, checksum, number) in zip(names, numbers, strict=True):
+                path, below = self.containers[number]
+                text = name.decode("utf-8", "surrogatepass")
+                found.append(SourceFile(text, path, length, stamp, offset, packed, method, checksum, below))
+            yield found
 
     def take(self, places: np.ndarray) -> FileList:
         """The files at some places, (n,) integers or (N,) bool, in that order."""
         places = np.flatnonzero(places) if places.dtype == bool else places
-        return FileList(self._container, self._names.take(pa.array(places)), self._numbers[:, places])
+        return FileList(self.containers, self.names.take(pa.array(places)), self.numbers[:, places])
 
     @property
     def labels(self) -> pa.Array:
         """The label of every file, (N,) text."""
+        if len(self.containers) > 1:
+            return pa.array([file.label for file in self], pa.string())
         try:
-            return self._names.cast(pa.string())
+            return self.names.cast(pa.string())
         except pa.ArrowInvalid:  # some names are no text
             return pa.array([file.label for file in self], pa.string())
 
     @property
     def sizes(self) -> np.ndarray:
         """Bytes of every file, uncompressed, (N,) int64."""
-        return self._numbers[0]
+        return self.numbers[0]
 
     @property
     def stamps(self) -> np.ndarray:
         """The stamp of every file, (N,) int64."""
-        return self._numbers[1]
+        return self.numbers[1]
 
 
 def list_files(source: Path) -> FileList:
-    """All files of a folder (any depth, links not followed) or of a zip archive, sorted by name, by code points.
+    """All files of a folder (any depth, links not followed) or of a zip archive, sorted by name; or a file by itself.
 
     Raises MissingInput when there is no such source, BadInput when the archive's directory cannot be trusted.
     """
     if not source.exists():
-        raise MissingInput(f"{source} does not exist; name an archive (.zip) or a folder that is there")
+        raise MissingInput(f"{source} does not exist; name an archive (.zip), a folder or a file that is there")
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
-    found = _walk(source) if source.is_dir() else _zip_members(source)
-    names, numbers = [pa.array([], pa.large_binary())], [np.zeros((6, 0), np.int64)]
+    alone = source.suffix.lower() != ".zip" and not source.is_dir() and not zipfile.is_zipfile(source)
+    found = iter([_entry(source)]) if alone else _walk(source) if source.is_dir() else _zip_members(source)
+    names, numbers = [pa.array([], pa.large_binary())], [np.zeros((7, 0), np.int64)]
     place = _place_number(source)
     while block := list(islice(found, FILES_PER_BLOCK)):
         texts, *rest = zip(*block, strict=True)
         names.append(pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.large_binary()))
         columns = np.array(rest, np.int64)  # (8, n)
         stamps = _mixed([np.full(len(block), place), columns[0], *columns[5:]])
-        numbers.append(np.stack([columns[0], stamps, *columns[1:5]]))
-    files = FileList(str(source), pa.concat_arrays(names), np.concatenate(numbers, axis=1))
-    return files.take(pc.sort_indices(files._names).to_numpy())
+        numbers.append(np.stack([columns[0], stamps, *columns[1:5], np.zeros_like(stamps)]))
+    container = Container(str(source.parent if alone else source))
+    files = FileList([container], pa.concat_arrays(names), np.concatenate(numbers, axis=1))
+    return files.take(pc.sort_indices(files.names).to_numpy())
 
 
 def _place_number(source: Path) -> int:
@@ -197,6 +218,13 @@ def _mixed(columns: Sequence[np.ndarray]) -> np.ndarray:
     return (mixed >> np.uint64(1)).view(np.int64)
 
 
+def _entry(file: Path | os.DirEntry[str], below: str = "") -> Found:
+    """A file of a folder. below: the folder within the one that is listed, with a slash at its end."""
+    facts = file.stat(follow_symlinks=False) if isinstance(file, os.DirEntry) else file.stat()
+    changes = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino % MAX_SIZE
+    return (below + file.name, facts.st_size, -1, 0, 0, 0, *changes)
+
+
 def _walk(root: Path) -> Iterator[Found]:
     """The files of a folder and of those below it. One folder is open at a time, and none is held as a list."""
     folders = [""]  # still to be listed: "" or "a/b/"
@@ -209,9 +237,7 @@ def _walk(root: Path) -> Iterator[Found]:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(f"{below}{entry.name}/")
                     elif entry.is_file(follow_symlinks=False):
-                        facts = entry.stat(follow_symlinks=False)
-                        changes = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino % MAX_SIZE
-                        yield (below + entry.name, facts.st_size, -1, 0, 0, 0, *changes)
+                        yield _entry(entry, below)
                     else:
                         passed_over["links" if entry.is_symlink() else "pipes, sockets or devices"].append(entry.name)
         except PermissionError:

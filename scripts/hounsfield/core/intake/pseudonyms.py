@@ -38,7 +38,7 @@ class Naming(NamedTuple):
 
         Never header text: what a header claims may be empty, the same in every file, or `../../x`.
         """
-        return self.pseudonym(file.name if self.given is None else PureWindowsPath(file.name).stem)
+        return self.pseudonym(file.path if self.given is None else PureWindowsPath(file.name).stem)
 
     def _digest(self, value: str) -> bytes:
         return hmac.new(self.key, value.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hounsfield.core.errors import MissingInput
+from hounsfield.core.intake.archives import list_files
+from hounsfield.core.intake.sources import list_sources
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    """a/1, a/x/2, b/1, a zip with 1, and a file by itself."""
+    for name in ("a/1", "a/x/2", "b/1", "c/alone"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    with zipfile.ZipFile(tmp_path / "disc.ZIP", "w") as archive:
+        archive.writestr("1", "in the archive")
+    return tmp_path
+
+
+def contents(*sources: Path) -> dict[str, str]:
+    files = list_sources(sources)
+    assert [file.label for file in files] == sorted(file.label for file in files) == files.labels.to_pylist()
+    return {file.label: file.read().decode() for file in files}
+
+
+def test_one_source_is_listed_as_by_itself(given: Path) -> None:
+    for source in (given / "a", given / "disc.ZIP", given / "c/alone"):
+        assert list(list_sources([source])) == list(list_files(source))
+
+
+def test_folders_archives_and_files_stand_in_one_list_by_their_paths_below_what_holds_them_all(given: Path) -> None:
+    found = contents(given / "c/alone", given / "a", given / "disc.ZIP", given / "b")
+    own = {name: name for name in ("a/1", "a/x/2", "b/1", "c/alone")}
+    assert found == {**own, "disc.ZIP/1": "in the archive"}
+
+
+def test_the_order_in_which_they_are_given_and_repeats_do_not_matter(given: Path) -> None:
+    found = contents(given / "a", given / "b", given / "a/x", given / "a/1", given / "b/../a")
+    assert found == contents(given / "b", given / "a")
+
+
+def test_a_file_beside_others_of_its_folder_is_that_file_alone(given: Path) -> None:
+    assert contents(given / "a/1", given / "b/1") == {"a/1": "a/1", "b/1": "b/1"}
+    assert contents(given / "a/1") == {"1": "a/1"}
+
+
+def test_files_of_one_name_in_two_places_have_pseudonyms_of_their_own(given: Path) -> None:
+    from hounsfield.core.intake.pseudonyms import Naming
+
+    naming = Naming(b"key")
+    found = {naming.image_id(file) for file in list_sources([given / "a", given / "b", given / "disc.ZIP"])}
+    assert len(found) == 4
+
+
+def test_what_is_not_there_is_named(given: Path) -> None:
+    with pytest.raises(MissingInput, match="nowhere does not exist"):
+        list_sources([given / "a", given / "nowhere"])
