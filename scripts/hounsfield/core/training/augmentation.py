@@ -77,6 +77,94 @@ def crop_flip_rotate_noise(
         )
 
 
+class _Gamma(albumentations.ImageOnlyTransform):
+    """255 (v / 255)^(100 / g) for a whole g of `limits`. albumentations' own takes v to the power of g / 100."""
+
+    def __init__(self, limits: tuple[int, int], p: float) -> None:
+        super().__init__(p=p)
+        self.limits = limits
+
+    def get_params(self) -> dict[str, int]:
+        """Draw g."""
+        return {"g": self.py_random.randint(*self.limits)}
+
+    def apply(self, img: np.ndarray, g: int, **_: Any) -> np.ndarray:
+        """Look the grey levels up; uint8 stays uint8."""
+        return cv2.LUT(img, (255 * (np.arange(256) / 255) ** (100 / g)).astype(np.uint8))
+
+
+class _OneOf:
+    """With probability `p` one of several transforms, each as likely.
+
+    albumentations' own draws from the same seed as the transforms in it: which is taken would decide what it draws.
+    """
+
+    def __init__(self, transforms: Sequence[Transform], p: float) -> None:
+        self._transforms, self._p, self._seed = transforms, p, 0
+
+    def set_random_seed(self, seed: int) -> None:
+        """Make the next call depend on this number alone."""
+        self._seed = seed
+
+    def __call__(self, **images: np.ndarray) -> dict[str, np.ndarray]:
+        """The image and what goes with it, changed alike or as they are."""
+        draws = np.random.default_rng(self._seed)
+        if draws.random() >= self._p:
+            return images
+        chosen = self._transforms[draws.integers(len(self._transforms))]
+        chosen.set_random_seed(int(draws.integers(2**32)))
+        changed: dict[str, np.ndarray] = chosen(**images)
+        return changed
+
+
+def flip_tone_distort_rotate() -> Sequence[Transform]:
+    """The SIIM-ACR 2019 1st-place augmentation of grey films and their masks, (rows, columns) uint8.
+
+    Horizontal flip; one of contrast, gamma and brightness; one of an elastic, a grid and a lens distortion; shift,
+    scale, rotate. Films are interpolated bilinearly, masks take the nearest pixel, and both are mirrored at the border.
+    The elastic distortion's own small affine one is left out; the lens is as violent as it was published.
+    """
+    border = {"border_mode": cv2.BORDER_REFLECT_101}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tones = (
+            albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=1),
+            _Gamma((80, 120), p=1),
+            albumentations.RandomBrightnessContrast(
+                brightness_limit=0.2, contrast_limit=0, brightness_by_max=False, p=1
+            ),
+        )
+        distortions = (
+            albumentations.ElasticTransform(alpha=120, sigma=6, noise_distribution="uniform", p=1, **border),
+            albumentations.GridDistortion(num_steps=5, distort_limit=0.3, normalized=False, p=1, **border),
+            albumentations.OpticalDistortion(distort_limit=2, mode="camera", p=1, **border),
+        )
+        return (
+            albumentations.HorizontalFlip(p=0.5),
+            _OneOf(tones, p=0.3),
+            _OneOf(distortions, p=0.3),
+            albumentations.Affine(
+                translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
+                scale=(0.9, 1.1),
+                keep_ratio=True,  # one factor for both directions
+                rotate=(-45, 45),
+                p=0.5,
+                **border,
+            ),
+        )
+
+
+def augment_pair(
+    transforms: Sequence[Transform], image: np.ndarray, mask: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Apply `transforms` to an image and its mask, (rows, columns) uint8 both, as `augment` does."""
+    pair = {"image": image, "mask": mask}
+    for place, transform in enumerate(transforms):
+        transform.set_random_seed(seed_of(seed, place) % 2**32)
+        pair = transform(**pair)
+    return np.ascontiguousarray(pair["image"]), np.ascontiguousarray(pair["mask"])
+
+
 def augment(transforms: Sequence[Transform], image: np.ndarray, seed: int) -> np.ndarray:
     """Apply `transforms` in order to (rows, columns, 3) uint8 or float32; equal seeds give equal images anywhere.
 
