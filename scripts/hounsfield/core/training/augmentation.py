@@ -111,7 +111,7 @@ class _OneOf:
         draws = np.random.default_rng(self._seed)
         if draws.random() >= self._p:
             return images
-        chosen = self._transforms[draws.integers(len(self._transforms))]
+        chosen = self._transforms[int(draws.integers(len(self._transforms)))]
         chosen.set_random_seed(int(draws.integers(2**32)))
         changed: dict[str, np.ndarray] = chosen(**images)
         return changed
