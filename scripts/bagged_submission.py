@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, write_blend
-from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
@@ -45,7 +45,7 @@ def main() -> None:
     options = parse_arguments()
     work = Path(options.work).resolve()
     folders = [Path(one) if Path(one).exists() else work / one for one in options.runs]
-    runs = [finished_runs.read_run(work, folder, LABELS, TABLES, remedy_of_run) for folder in folders]
+    runs = [finished_runs.read_run(work, folder, label_set_of, TABLES, remedy_of_run) for folder in folders]
     if len({one.name for one in runs}) < len(runs):
         raise WrongUse("--runs: each run counts once")
     name = options.name or "_and_".join(one.name.replace("/", "_").replace("+", "_") for one in runs)
@@ -88,40 +88,39 @@ def parse_arguments() -> argparse.Namespace:
 
 def blend(out: Output, runs: list[finished_runs.SystemRun], data: Upstream, options: argparse.Namespace) -> None:
     """Write submission, findings and scores."""
-    watch = Stopwatch()
-    slices = read_slices(data, ("split", "fold", "patient_id", *ANSWER_COLUMNS, *LABELS.names))
+    watch, label_set = Stopwatch(), runs[0].label_set
+    slices = read_slices(data, ("split", "fold", "patient_id", *ANSWER_COLUMNS, *label_set.names))
     indexed = slices.set_index("image_id", drop=False)
     test, held_out = (finished_runs.common_rows(runs, indexed, split) for split in (TEST, OUT_OF_FOLD))
-    labels = held_out[list(LABELS.names)].to_numpy(np.int8)
-    known = [finished_runs.probabilities(one, LABELS, held_out) for one in runs]
+    labels = held_out[list(label_set.names)].to_numpy(np.int8)
+    known = [finished_runs.probabilities(one, label_set, held_out) for one in runs]
     weights = np.full(len(runs), 1 / len(runs))
     if options.weights is not None:
         weights = np.array(options.weights) / sum(options.weights)
     if options.fit_weights:
         if held_out.empty:
             raise BadInput("--fit-weights: the runs have no out-of-fold slices in common; give --weights")
-        weights = fit_weights(LABELS, known, labels)
+        weights = fit_weights(label_set, known, labels)
     patients, folds = held_out["patient_id"].to_numpy(), [folds_of_run(one.output, held_out) for one in runs]
     compared, fitted = [], options.fit_weights
     if len(labels):
-        compared = finished_runs.compare_runs(LABELS, runs, known, labels, patients, folds, weights, fitted=fitted)
+        compared = finished_runs.compare_runs(label_set, runs, known, labels, patients, folds, weights, fitted=fitted)
     again = " && ".join(dict.fromkeys(f"{one.output.remedy} --force" for one in runs))
-    table = score_table(LABELS, compared, labels, patients, "of each system", remedy=again)
+    table = score_table(label_set, compared, labels, patients, "of each system", remedy=again)
     write_scores(out.folder / "scores.csv", table)
-    mean = blended([finished_runs.probabilities(one, LABELS, test) for one in runs], weights)
+    mean = blended([finished_runs.probabilities(one, label_set, test) for one in runs], weights)
     names = ["scores.csv"]
     if len(test):
         sample = sample_submission_path(out.folder.parents[2], data.folder.name)
-        prior = training_prior(slices, data.folder.name)
-        write_submission(out.folder / "submission.csv.gz", sample, test["image_id"], mean, prior)
-        names.append("submission.csv.gz")
+        prior, path = training_prior(label_set, slices, data.folder.name), out.folder / "submission.csv.gz"
+        names += write_submission(path, label_set, sample, test["image_id"], mean, prior)
     facts = [one.output.record["facts"].get("trained_on") for one in runs]
     blend_of = next((one for one in compared if one.name == "blend"), None)
-    names += write_blend(out.folder, LABELS, data, slices, (test, mean), held_out, blend_of, facts)
+    names += write_blend(out.folder, label_set, data, slices, (test, mean), held_out, blend_of, facts)
     fitted_on = [Ledger.of(data.folder.name, held_out["patient_id"])] if options.fit_weights else []
     learned = Ledger.joined([*fitted_on, *(one.output.learned().upstream_of() for one in runs)])
     shares = {one.name: float(weight) for one, weight in zip(runs, weights, strict=True)}
-    out.finish(names, learned=learned, facts={"weights": shares})
+    out.finish(names, learned=learned, facts={"weights": shares, **label_facts(runs[0].output)})
     logger.info("weights: %s", ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items()))
     summary("bag of systems", len(runs), "runs", watch.seconds, {"test slices": len(test)})
 

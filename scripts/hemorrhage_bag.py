@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hounsfield.competitions.rsna2019.answers import Predicted
-from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import read_slices
@@ -71,8 +71,9 @@ def main() -> None:
         if out.finished:
             logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
         else:
-            names = bag(task, command)
-            out.finish(names, learned=learned_by(task.runs), facts={"trained_on": trained_on_facts(task)})
+            names, facts = bag(task, command), label_facts(task.runs[0].predictions)
+            facts["trained_on"] = trained_on_facts(task)
+            out.finish(names, learned=learned_by(task.runs), facts=facts)
     print(readable(read_scores(task.folder / SCORES)))
     print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
 
@@ -97,22 +98,22 @@ def command_of(name: str, command: HemorrhageCommand) -> HemorrhageCommand:
 def bag(task: BagTask, command: HemorrhageCommand) -> list[str]:
     """Average, write the submission and the answers, and score. Returns the names of the files."""
     watch, trained_on = Stopwatch(), command.config.data_set
-    slices = read_slices(task.data, TABLE_COLUMNS)
     foreign = command.data_set != trained_on  # its patients are in no fold: all of its slices are predicted as test
+    label_set = task.label_set
+    slices = read_slices(task.data, TABLE_COLUMNS if foreign else (*TABLE_COLUMNS, *label_set.names))
     is_test = np.full(len(slices), True) if foreign else (slices["split"] == "test").to_numpy()
-    held_out = held_out_rows(LABELS, slices, () if foreign else task.folds)
+    held_out = held_out_rows(label_set, slices, () if foreign else task.folds)
     refuse_seen_patients(task.runs, held_out, remedies(command))
     last_epochs = {name: max(extracted_epochs(one.config)) for name, one in task.commands.items()}
     mean = bag_runs(task.runs, last_epochs, slices["image_id"], is_test, held_out)
-    other = read_slices(task.trained_on, ("split", *LABELS.names)) if task.trained_on else None
+    other = read_slices(task.trained_on, ("split", *label_set.names)) if task.trained_on else None
     training = other if foreign else slices
     sample, images = sample_submission_path(command.work, command.data_set), slices["image_id"]
     names = [SCORES, MEANS]
     if sample.exists() or (is_test.any() and not foreign):
-        prior = training_prior(training, trained_on)
-        write_submission(task.folder / SUBMISSION, sample, images[is_test], mean.test, prior)
-        names.append(SUBMISSION)
-    write_means(task.folder / MEANS, images, is_test, mean, held_out)
+        prior, path = training_prior(label_set, training, trained_on), task.folder / SUBMISSION
+        names += write_submission(path, label_set, sample, images[is_test], mean.test, prior)
+    write_means(task.folder / MEANS, label_set, images, is_test, mean, held_out)
     write_scores(task.folder / SCORES, compare(task, command, mean, slices, held_out))
     seen = learned_by(task.runs).roles_by_fold(held_out.patients, held_out.folds)
     found = Predicted(task.data, slices, is_test, mean.test, held_out, mean.held_out, seen)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
@@ -23,7 +23,7 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import build_network, embedding_width
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, on_training_set, remedies
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
-from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
+from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.inference import classifier_config, extract_arrays, read_weights
 from hounsfield.hemorrhage.paths import (
     EXTRACT,
@@ -51,7 +51,7 @@ def main() -> None:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
-            slices = read_slices(data, SAMPLE_COLUMNS)
+            slices = read_slices(data, IMAGE_COLUMNS)
             for fold in data_set_folds(command, data, EXTRACT):
                 folder = classifier_folder(command.work, command.experiment, fold)
                 trained = remedies(on_training_set(command))
@@ -101,7 +101,7 @@ def fill_store(
     """Write the arrays and the order of their rows."""
     weights, facts = read_weights(classifier, epoch)
     trained = replace(classifier_config(facts), workers=config.classifier.workers)
-    network = build_network(trained.backbone, len(CLASSES))
+    network = build_network(trained.backbone, len(label_set_of(classifier).names))
     network.load_state_dict(weights)
     network = devices.place(network)
     images = open_slice_images(slices, data.folder / IMAGES, trained, config.seed, remedy=data.remedy)
@@ -112,7 +112,13 @@ def fill_store(
     out.finish(
         [ROWS, *(path.name for path in arrays)],
         learned=classifier.learned().upstream_of(),
-        facts={"rows": len(slices), "width": width, "dtype": config.embedding.dtype, "views": views},
+        facts={
+            "rows": len(slices),
+            "width": width,
+            "dtype": config.embedding.dtype,
+            "views": views,
+            **label_facts(classifier),
+        },
     )
 
 

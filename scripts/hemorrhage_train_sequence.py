@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.scores import score
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
@@ -56,7 +56,8 @@ def main() -> None:
         check_sequence(config.sequence, devices)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
-            slices = read_slices(data, ("image_id", "split", "series", "patient_id", *CLASSES, "fold"))
+            names = label_set_of(data).names
+            slices = read_slices(data, ("image_id", "split", "series", "patient_id", *names, "fold"))
             folds = data_set_folds(command, data, TRAIN_SEQUENCE)
             for fold, epoch in itertools.product(folds, extracted_epochs(config)):
                 work(SequenceRun(command, data, fold, epoch), slices, devices)
@@ -79,14 +80,14 @@ def train(task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataF
     """Train the network, and write its weights and the mean probabilities of its last epochs."""
     watch, settings = Stopwatch(), task.config.sequence
     data = split_series(slices, task.fold, packed=settings.packed)
-    labels = np.array(slices[list(CLASSES)], np.float32)
+    labels = slices[list(label_set_of(task.data).names)].to_numpy(np.float32, na_value=np.nan)
     store = open_store(embeddings, slices["image_id"])
     total = train_epochs(task, out, store, data, labels, devices)
     if devices.first:
         write_array(out.folder / PROBABILITIES, total / settings.epochs_to_bag)
     kept = range(max(0, settings.epochs - settings.keep_epochs), settings.epochs)
     learned = Ledger.joined([Ledger.of(task.config.data_set, data.patients), embeddings.learned().upstream_of()])
-    facts = {"width": store.width, "classifier": classifier_of(embeddings)}
+    facts = {"width": store.width, "classifier": classifier_of(embeddings), **label_facts(task.data)}
     out.finish([PROBABILITIES, *weights_files(kept)], learned=learned, facts=facts)
     summary(task.name, int(data.train.lengths.sum()) * settings.epochs, "slices", watch.seconds)
 
@@ -94,10 +95,12 @@ def train(task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataF
 def train_epochs(
     task: SequenceRun, out: Output, store: EmbeddingStore, data: SeriesSplit, labels: np.ndarray, devices: Devices
 ) -> np.ndarray:
-    """Train every epoch and score it on the validation fold. Returns the last ones' probabilities, added up: (N, 6)."""
-    settings, seed = task.config.sequence, task.config.seed
+    """Train every epoch and score it on the validation fold. Returns the last ones' probabilities, added up: (N, C)."""
+    settings, seed, label_set = task.config.sequence, task.config.seed, label_set_of(task.data)
     torch.manual_seed(seed_of(seed))
-    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed).to(devices.device)
+    classes = labels.shape[1]
+    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed, classes=classes)
+    network = network.to(devices.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
     with training(
@@ -105,11 +108,11 @@ def train_epochs(
         seed=seed, save_every=settings.save_every, name=task.name, scalars=out.folder / "tensorboard",
     ) as run:  # fmt: skip
         if run.is_fresh:
-            run.tensors["probabilities"] = torch.zeros(len(labels), len(CLASSES), dtype=torch.float64)
-        loss = sequence_loss(devices.wrap(network), devices)
+            run.tensors["probabilities"] = torch.zeros(len(labels), classes, dtype=torch.float64)
+        loss = sequence_loss(devices.wrap(network), devices, label_set.weights)
         while run.epoch < settings.epochs:
             run.steps(SeriesBatches(store, data.train, labels, settings, devices, seed=seed, epoch=run.epoch), loss)
-            found = np.zeros((len(labels), len(CLASSES)))
+            found = np.zeros((len(labels), classes))
             for index in data.predicted:
                 found += predict_series(network, store, index, len(labels), settings, devices, run.stop)
             if run.epoch >= settings.epochs - settings.epochs_to_bag:
@@ -118,7 +121,7 @@ def train_epochs(
                 facts = {"settings": task.settings(), "width": store.width}
                 save_weights(out.folder / weights_name(run.epoch), network.state_dict(), facts)
             scored = data.validation
-            run.end_epoch(score(LABELS, found[scored], labels[scored]) if scored.any() else {})
+            run.end_epoch(score(label_set, found[scored], labels[scored]) if scored.any() else {})
         return run.tensors["probabilities"].numpy()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
@@ -35,7 +36,7 @@ from hounsfield.stacking.preparation import (
     prepared_source,
     store_file,
 )
-from hounsfield.stacking.tables import PREPARED_COLUMNS, STACKING_SCHEMA, log_slices, shows_brain, stacking_slices
+from hounsfield.stacking.tables import PREPARED_COLUMNS, log_slices, shows_brain, stacking_schema, stacking_slices
 
 COLUMNS = tuple(
     dict.fromkeys(("path", "rows", "columns", "hu_mean", "intercept_repaired", *PREPARED_COLUMNS, *DOMAIN_COLUMNS))
@@ -82,8 +83,8 @@ def source_options(command: StackingCommand) -> tuple[str, ...]:
 
 def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out: Output) -> None:
     """Store the images that are not there yet, then write the table of this experiment."""
-    work, config, watch = command.work, command.config.data, Stopwatch()
-    images, slices = hu_folder(work, command.data_set), read_slices(data, COLUMNS)
+    work, config, watch, label_set = command.work, command.config.data, Stopwatch(), label_set_of(data)
+    images, slices = hu_folder(work, command.data_set), read_slices(data, (*COLUMNS, *label_set.names))
     wanted = slices[shows_brain(slices, config)].set_index("path")
     files = find_files(wanted, sources, data.folder / SLICES)
     journal = open_journal(hu_parts_folder(work, command.data_set), images)
@@ -108,11 +109,11 @@ def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out
     listing = out.folder / "hu_rejected.csv"
     write_rejected(listing, rejected)
     check_usable(listing, len(stored), rejected, config.bad_share, option="data.bad_share")
-    table: pd.DataFrame = stacking_slices(slices, stored.set_index("image_id")["hu_crc32"], config)
-    write_table(out.folder / SLICES, table, STACKING_SCHEMA)
-    facts = {"trained_on": training_facts(data, slices[slices["split"] == "train"])}
+    table: pd.DataFrame = stacking_slices(label_set, slices, stored.set_index("image_id")["hu_crc32"], config)
+    write_table(out.folder / SLICES, table, stacking_schema(label_set))
+    facts = {"trained_on": training_facts(data, slices[slices["split"] == "train"]), **label_facts(data)}
     out.finish([SLICES], facts=facts)
-    log_slices(table)
+    log_slices(label_set, table)
     summary("stacking data", len(todo), "slices", watch.seconds, {"slices in the table": len(table)})
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.predictions import write_predictions
@@ -44,7 +44,7 @@ from hounsfield.stacking.second_level_tables import open_second_level
 from hounsfield.stacking.submission import write_stacking_submission
 
 SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
-PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "fold", "patient_id", *CLASSES)))
+PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "fold", "patient_id")))  # and labels
 STAGE = Stage(
     StackingConfig,
     "Average the second level into a submission and score it",
@@ -84,21 +84,21 @@ def main() -> None:
 def average(command: StackingCommand, out: Output, results: Results, data_set: Upstream, data: Upstream) -> None:
     """Score, and write submission, answers and the table of the system. data: the stacking slices of the data set."""
     watch, config, held_out = Stopwatch(), command.config, results.held_out
-    prepared, facts = read_slices(data_set, PREPARED_COLUMNS), data.record["facts"].get("trained_on")
+    prepared = read_slices(data_set, (*PREPARED_COLUMNS, *results.label_set.names))
+    facts = data.record["facts"].get("trained_on")
     again = " && ".join(f"{remedies(command)(stage)} --force" for stage in (TRAIN, PREDICT, LEARN, AVERAGE))
     systems = scored_systems(command.experiment, results, config.prediction.epochs)
     folds = " ".join(map(str, out.provenance.settings["folds"]))
-    table = score_table(LABELS, systems, held_out.labels, held_out.patients, folds, remedy=again)
+    table = score_table(results.label_set, systems, held_out.labels, held_out.patients, folds, remedy=again)
     write_scores(out.folder / SCORES, table)
     sample = sample_submission_path(command.work, command.data_set)
     names = [SCORES, ENSEMBLE]
     if len(results.test_images):
-        write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
-        names.append(SUBMISSION)
+        names += write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
     names += write_answers(out.folder, results, prepared, data_set, facts, config.data_set)
-    write_predictions(out.folder / ENSEMBLE, LABELS, ensemble_frame(results))
-    by_design = ensemble_by_design(results.slices)._asdict()
-    out.finish(names, learned=ensemble_ledger(results), facts={"by_design": by_design, "trained_on": facts})
+    write_predictions(out.folder / ENSEMBLE, results.label_set, ensemble_frame(results))
+    noted = {"by_design": ensemble_by_design(results.slices)._asdict(), "trained_on": facts, **label_facts(data)}
+    out.finish(names, learned=ensemble_ledger(results), facts=noted)
     count = len(results.second_level.runs)
     summary("ensemble", count, "tables", watch.seconds, {"test slices": len(results.test_images)})
 

@@ -11,7 +11,7 @@ import itertools
 
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
@@ -23,7 +23,7 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
-from hounsfield.stacking.images import SAMPLE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
+from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
 from hounsfield.stacking.inference import predict_slices, predictions_table, slices_to_predict
 from hounsfield.stacking.networks import (
     add_network_argument,
@@ -61,7 +61,7 @@ def main() -> None:
         open_devices(config.prediction.precision, config.threads) as devices,
     ):
         set_up_logging(rank=devices.rank)
-        folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*SAMPLE_COLUMNS, "split", "fold"))
+        folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*IMAGE_COLUMNS, "split", "fold"))
         for network, fold in itertools.product(networks, folds):
             folder = network_folder(command.work, command.experiment, network.name, fold)
             classifier = require(command.work, folder, TRAIN, remedies(command))
@@ -90,17 +90,19 @@ def predict(
         if out.finished:
             logger.info("%s: nothing to do, %s is written", name, folder / PREDICTIONS)
             return
-        model = build_network(network.backbone, len(CLASSES))
+        label_set = label_set_of(data)
+        model = build_network(network.backbone, len(label_set.names))
         model.load_state_dict(load_weights(classifier.file(weights_name(epoch)))[0])
         chosen = slices_to_predict(slices, fold)
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
         seed = prediction_seed(config.seed, network.name, fold, epoch)
         images = open_prediction_images(chosen, source, network, config.prediction, seed)
         array = out.unfinished / "predictions.npy"
-        predict_slices(array, devices.place(model), images, config.prediction, config.training, devices)
+        classes = len(label_set.names)
+        predict_slices(array, devices.place(model), images, config.prediction, config.training, devices, classes)
         if devices.first:
-            write_predictions(folder / PREDICTIONS, LABELS, predictions_table(chosen, open_array(array)))
-        out.finish([PREDICTIONS], learned=classifier.learned())
+            write_predictions(folder / PREDICTIONS, label_set, predictions_table(label_set, chosen, open_array(array)))
+        out.finish([PREDICTIONS], learned=classifier.learned(), facts=label_facts(data))
     summary(name, len(chosen) * config.prediction.passes, "images", watch.seconds)
 
 

@@ -12,8 +12,9 @@ import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
+from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
@@ -77,9 +78,10 @@ def main() -> None:
 
 def read_lesson(data: Upstream, tables: list[CnnTable], folds: list[int]) -> Lesson:
     """Slices, and the classifiers' mean predictions of them."""
-    slices = read_stacking_slices(data, SLICE_COLUMNS)
-    ensemble = read_first_level(tables, slices).ensemble
-    return Lesson(arrange(slices, ensemble, folds, str(data.folder / SLICES)), first_level_ledger(tables))
+    label_set = label_set_of(data)
+    slices = read_stacking_slices(data, (*SLICE_COLUMNS, *label_set.names))
+    ensemble = read_first_level(label_set, tables, slices).ensemble
+    return Lesson(arrange(label_set, slices, ensemble, folds, str(data.folder / SLICES)), first_level_ledger(tables))
 
 
 def learn(
@@ -92,9 +94,10 @@ def learn(
     with output(one.models, provenance, force=command.force, remedy=remedy) as out:
         if not out.finished:
             data, first_level = lesson()
+            facts = {"labels": label_settings(data.label_set)}
             names = train_models(one, data, command.config)
-            out.finish(names, learned=run_ledger(one, data, first_level, command.data_set))
-            summary(f"second level, {one.name}", 6 * len(one.folds), "models", watch.seconds)
+            out.finish(names, learned=run_ledger(one, data, first_level, command.data_set), facts=facts)
+            summary(f"second level, {one.name}", len(data.label_set.names) * len(one.folds), "models", watch.seconds)
     return require(command.work, one.models, LEARN, remedies(command))
 
 
@@ -108,8 +111,8 @@ def predict(command: StackingCommand, one: BoosterRun, models: Upstream, lesson:
             return
         data = lesson().data
         frame = prediction_frame(data, predict_with(one, models, data, command.config))
-        write_predictions(one.table / PREDICTIONS, LABELS, frame)
-        out.finish([PREDICTIONS], learned=models.learned())
+        write_predictions(one.table / PREDICTIONS, data.label_set, frame)
+        out.finish([PREDICTIONS], learned=models.learned(), facts=label_facts(models))
     summary(f"second level, {one.name}", len(frame), "slices", watch.seconds)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.core.stages.outputs import Input, Provenance, output
@@ -20,13 +21,13 @@ from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
-from hounsfield.stacking.images import SAMPLE_COLUMNS, HuFolder, open_training_images, open_whole_images
+from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
 from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
 from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
 from hounsfield.stacking.tables import read_stacking_slices
 from hounsfield.stacking.training import classifier_ledger, classifier_of, split_slices
 
-COLUMNS = (*SAMPLE_COLUMNS, "split", "fold", "patient_id")
+COLUMNS = (*IMAGE_COLUMNS, "split", "fold", "patient_id")
 STAGE = Stage(
     StackingConfig,
     "Train the classifiers of the stacking system",
@@ -46,7 +47,8 @@ def main() -> None:
         open_devices(config.training.precision, config.threads) as devices,
     ):
         set_up_logging(rank=devices.rank)
-        folds, slices = stacking_folds(command, data), read_stacking_slices(data, COLUMNS)
+        names = label_set_of(data).names
+        folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*COLUMNS, *names))
         for network, fold in itertools.product(networks, folds):
             train_network(command, network, fold, data, slices, devices)
 
@@ -63,15 +65,16 @@ def train_network(
     provenance = Provenance(TRAIN, training_settings(config, network, fold), inputs, libraries=("torch",))
     remedy = remedies(command)(TRAIN)
     with output(folder, provenance, force=command.force, remedy=remedy, processes=devices) as out:
-        task = classifier_of(config, network, folder, fold)
+        label_set = label_set_of(data)
+        task = classifier_of(config, network, folder, fold, label_set)
         if out.finished:
             logger.info("%s: nothing to do, %d epochs are trained", task.name, config.training.epochs)
             return
         train, validation = split_slices(slices, fold)
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
-        images = open_training_images(train, source, network, config.training)
-        train_classifier(task, images, open_whole_images(validation, source, network), devices)
-        facts = {"trained_on": data.record["facts"].get("trained_on")}
+        images = open_training_images(train, source, network, config.training, label_set.names)
+        train_classifier(task, images, open_whole_images(validation, source, network, label_set.names), devices)
+        facts = {"trained_on": data.record["facts"].get("trained_on"), **label_facts(data)}
         out.finish(task.files(), learned=classifier_ledger(command.data_set, train), facts=facts)
 
 

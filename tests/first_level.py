@@ -41,7 +41,7 @@ from hounsfield.stacking.paths import (
     network_predictions_folder,
     stacking_data_folder,
 )
-from hounsfield.stacking.tables import STACKING_SCHEMA, read_stacking_slices, stacking_slices
+from hounsfield.stacking.tables import read_stacking_slices, stacking_schema, stacking_slices
 from programs import load_program
 from synthetic_runs import guesses, make_data_set, open_toy
 
@@ -92,11 +92,11 @@ def write_stacking_slices(work: Path, change: Change = lambda table: table) -> p
     data = open_toy(work, CONFIG.data_set)
     prepared = read_slices(data)
     checksums = pd.Series(np.arange(len(prepared)), prepared["image_id"])
-    table = change(stacking_slices(prepared, checksums, CONFIG.data))
+    table = change(stacking_slices(LABELS, prepared, checksums, CONFIG.data))
     folder = stacking_data_folder(work, CONFIG.data_set, EXPERIMENT)
     provenance = Provenance(DATA, dict(data_settings(CONFIG.data)), {"data set": data.as_input()})
     with output(folder, provenance, force=True, remedy="") as out:
-        write_table(folder / SLICES, table.astype(object).where(table.notna(), None), STACKING_SCHEMA)
+        write_table(folder / SLICES, table.astype(object).where(table.notna(), None), stacking_schema(LABELS))
         out.finish([SLICES])
     return read_stacking_slices(open_slices(work))
 

@@ -24,7 +24,7 @@ from hounsfield.core.storage.image_files import encode_jpeg, image_path
 from hounsfield.core.training.batches import load_batches
 from hounsfield.core.training.draws import batches, epoch_order
 from hounsfield.hemorrhage.config import ClassifierConfig
-from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
+from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.paths import array_path
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, build_batch, index_series, training_batches
 
@@ -102,8 +102,8 @@ def image_epochs(folder: Path, table: pd.DataFrame, images: int) -> Iterator[tup
     config, files = ClassifierConfig(), draw_images(folder)
     of_row = np.arange(len(table)) % len(files)
     checksums = np.array([zlib.crc32(path.read_bytes()) for path in files])
-    wanted = table[list(SAMPLE_COLUMNS)].assign(image_crc32=checksums[of_row], x0=40, y0=20, x1=470, y1=490)
-    dataset, size = open_slice_images(wanted, folder, config, SEED), config.batch_size
+    wanted = table[[*IMAGE_COLUMNS, *CLASSES]].assign(image_crc32=checksums[of_row], x0=40, y0=20, x1=470, y1=490)
+    dataset, size = open_slice_images(wanted, folder, config, SEED, names=CLASSES), config.batch_size
     names, steps = table["image_id"].to_numpy(object), -(-images // size)
     for epoch in range(EPOCHS):
         order = epoch_order(SEED, epoch, len(table))

@@ -21,7 +21,7 @@ from hounsfield.competitions.rsna2019.tables import (
 )
 from hounsfield.core.logs import Stopwatch
 from hounsfield.hemorrhage.config import ClassifierConfig
-from hounsfield.hemorrhage.images import SAMPLE_COLUMNS, open_slice_images
+from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.sequence_batches import index_series
 
 SERIES_EACH = 41  # slices of a series on average
@@ -66,7 +66,7 @@ def full_size_lines(folder: Path, slices: int, *, width: int, images: int) -> li
     marks.append(watch.seconds)
     index = index_series(table)
     marks.append(watch.seconds)
-    samples = open_slice_images(table[list(SAMPLE_COLUMNS)], Path(), ClassifierConfig(), seed=0)
+    samples = open_slice_images(table, Path(), ClassifierConfig(), seed=0, names=CLASSES)
     arrays = [value for value in vars(samples).values() if isinstance(value, np.ndarray)]
     held = sum(array.nbytes for array in (*arrays, *index))
     del files, samples, arrays  # what a stage does not hold as it trains
@@ -80,5 +80,5 @@ def full_size_lines(folder: Path, slices: int, *, width: int, images: int) -> li
              note="names, boxes and labels as each loader process has them, and the index of series"),
         Line(what="the table of slices of the sequence stage in memory",
              measured=int(table[columns].memory_usage(deep=True).sum()) / MEGABYTE, unit="MB"),
-        *epoch_lines(folder, table[["split", "series", *SAMPLE_COLUMNS]], width=width, images=images),
+        *epoch_lines(folder, table[["split", "series", *IMAGE_COLUMNS, *CLASSES]], width=width, images=images),
     ]  # fmt: skip

@@ -108,5 +108,5 @@ def _seconds(booster: Booster, train: Samples, stop: Samples, rounds: int, threa
         xgboost=replace(XGBoostConfig(), rounds=rounds, patience=rounds),
     )
     start = time.perf_counter()
-    train_booster(booster, config, train, stop, feature_names(NEIGHBOURS), threads=threads)
+    train_booster(booster, config, train, stop, feature_names(NEIGHBOURS, CLASSES), threads=threads)
     return time.perf_counter() - start

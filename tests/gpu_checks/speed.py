@@ -150,7 +150,9 @@ def prepared_images(folder: Path, sizes: Sizes, config: ClassifierConfig) -> Ima
     labels = np.random.default_rng(0).integers(0, 2, (count, len(CLASSES))).astype(np.float32)
     table[list(CLASSES)] = labels
     files = [image_path(folder, name) for name in names]
-    return ImageSet(open_slice_images(table, folder, config, 0), PillowImages(files, labels, config.size))
+    return ImageSet(
+        open_slice_images(table, folder, config, 0, names=CLASSES), PillowImages(files, labels, config.size)
+    )
 
 
 def lines(

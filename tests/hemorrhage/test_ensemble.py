@@ -450,7 +450,7 @@ def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(monkeypat
 def test_the_prior_of_a_fold_does_not_know_its_own_patients(work):
     slices = make_data_set(work)
     held_out = held_out_rows(LABELS, slices, ("0", "3"))
-    found = prior_predictions(slices, held_out)
+    found = prior_predictions(LABELS, slices, held_out)
     train = slices[slices["split"] == "train"]
     for fold in (0, 3):
         expected = train.loc[train["fold"] != fold, list(CLASSES)].mean().to_numpy(float)

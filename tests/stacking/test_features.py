@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from hounsfield.core.errors import BadInput
 from hounsfield.stacking.features import class_features, feature_names, index_studies
 from reference.second_level_features import plain_features
 
-NAMES = feature_names(9)
+NAMES = feature_names(9, CLASSES)
 
 
 def studies_of(lengths: list[int], seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -37,11 +39,11 @@ def studies_of(lengths: list[int], seed: int = 0) -> tuple[pd.DataFrame, np.ndar
 
 
 def features_of(
-    slices: pd.DataFrame, predictions: np.ndarray, name: str, neighbours: int = 9, **published: str
+    slices: pd.DataFrame, predictions: np.ndarray, name: str, neighbours: int = 9, **published: Any
 ) -> pd.DataFrame:
     studies = index_studies(slices, "slices.parquet")
     table = class_features(predictions, CLASSES.index(name), studies, neighbours, **published)
-    return pd.DataFrame(table, columns=feature_names(neighbours))
+    return pd.DataFrame(table, columns=feature_names(neighbours, CLASSES))
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(0, 9), st.sampled_from(CLASSES))
@@ -71,7 +73,7 @@ def test_the_studys_mean_is_that_of_the_class_and_not_that_of_the_last_class_as_
 def test_the_published_mean_is_that_of_the_last_class_in_its_order_for_every_class() -> None:
     slices, predictions = studies_of([4, 7])
     for name in CLASSES:
-        found = features_of(slices, predictions, name, study_mean="last_class")
+        found = features_of(slices, predictions, name, mean_of=CLASSES.index("intraparenchymal"))
         last = predictions[:, CLASSES.index("intraparenchymal")]
         np.testing.assert_allclose(found["study_mean"].iloc[[0, 4]], [last[:4].mean(), last[4:].mean()], rtol=1e-6)
         expected = features_of(slices, predictions, name)

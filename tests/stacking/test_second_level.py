@@ -62,7 +62,7 @@ def average(work: Path, *extra: object, config=CONFIG) -> None:
 
 
 def slices_of(work: Path) -> pd.DataFrame:
-    return read_stacking_slices(open_slices(work), SLICE_COLUMNS)
+    return read_stacking_slices(open_slices(work), (*SLICE_COLUMNS, *CLASSES))
 
 
 def read_table_of(work: Path, booster: str, stopping: str) -> pd.DataFrame:
@@ -118,7 +118,7 @@ def test_every_labelled_and_every_test_slice_is_predicted_once_in_the_slices_ord
 def test_importance_names_every_feature_of_every_model(second_level_work, booster) -> None:
     table = pd.read_csv(boosters_folder(second_level_work, EXPERIMENT, booster, "nested") / "importance.csv")
     assert list(table.columns) == ["class", "fold", "feature", "gain_share"]
-    assert set(table["feature"]) == set(feature_names(9))
+    assert set(table["feature"]) == set(feature_names(9, CLASSES))
     np.testing.assert_allclose(table.groupby(["class", "fold"])["gain_share"].sum(), 1, atol=1e-3)
     own = table[table["feature"] == table["class"]].groupby("class")["gain_share"].mean()
     assert own.mean() > 1 / 28  # more than an equal share
@@ -179,7 +179,7 @@ def test_other_settings_are_refused_until_force_is_given(done) -> None:
         learn(done, *ONE, config=other)
     learn(done, *ONE, "--force", config=other)
     table = pd.read_csv(boosters_folder(done, EXPERIMENT, "lightgbm", "nested") / "importance.csv")
-    assert set(table["feature"]) == set(feature_names(2))
+    assert set(table["feature"]) == set(feature_names(2, CLASSES))
 
 
 def test_settings_of_one_library_do_not_make_anothers_models_stale(done) -> None:
@@ -258,7 +258,7 @@ def test_a_missing_label_or_number_is_refused_with_the_file_named(work, column, 
     slices = slices_of(work)
     slices.loc[3, column] = np.nan
     with pytest.raises(BadInput, match=f"^slices of stage 41: {fact}"):
-        arrange(slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
+        arrange(LABELS, slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
 
 
 def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> None:
@@ -269,7 +269,7 @@ def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> 
     slices.loc[first[::2], ["fold", *CLASSES]] = np.nan
     slices = slices.sort_values(["split", "series", "order"], ascending=[False, True, True], ignore_index=True)
     predictions = np.random.default_rng(0).random((len(slices), 6))
-    case = arrange(slices, predictions, CONFIG.folds, "")
+    case = arrange(LABELS, slices, predictions, CONFIG.folds, "")
     table = class_features(case.predictions, 5, case.studies, 9)
     study = slices["series"].iloc[case.rows].to_numpy() == long["series"].iloc[0]
     along = predictions[slices.index[slices["series"] == long["series"].iloc[0]], 5]
@@ -404,16 +404,16 @@ def test_as_published_slices_without_brain_train_every_model_and_are_never_score
 
 def test_slices_of_no_fold_take_the_minimum_and_are_neighbours_as_all_others(no_fold) -> None:
     slices = slices_of(no_fold)
-    first_level = read_first_level(all_tables(no_fold), slices)
+    first_level = read_first_level(LABELS, all_tables(no_fold), slices)
     is_train, seen = slices["split"] == "train", slices["hu_crc32"].notna()
     least = first_level.ensemble[is_train & seen].min(axis=0)
     assert (first_level.ensemble[is_train & ~seen] == least).all()
-    case = arrange(slices, first_level.ensemble, CONFIG.folds, "")
+    case = arrange(LABELS, slices, first_level.ensemble, CONFIG.folds, "")
     assert (case.folds == EVERY_FOLD).sum() == (is_train & ~seen).sum()
     assert len(case.folds) == len(slices)
     slices.loc[slices.index[is_train & seen][0], "fold"] = np.nan
     with pytest.raises(BadInput, match="1 training slices lack a label or the fold"):
-        arrange(slices, first_level.ensemble, CONFIG.folds, "")
+        arrange(LABELS, slices, first_level.ensemble, CONFIG.folds, "")
 
 
 def test_the_published_features_are_learnt_from_when_they_are_asked_for(done) -> None:
@@ -429,7 +429,7 @@ def test_the_published_features_are_learnt_from_when_they_are_asked_for(done) ->
 
 def test_the_second_level_learns_from_what_the_first_level_says_of_the_study(second_level_work) -> None:
     slices = slices_of(second_level_work)
-    first_level = read_first_level(all_tables(second_level_work), slices)
-    case = arrange(slices, first_level.ensemble, CONFIG.folds, "")
+    first_level = read_first_level(LABELS, all_tables(second_level_work), slices)
+    case = arrange(LABELS, slices, first_level.ensemble, CONFIG.folds, "")
     assert np.isfinite(case.predictions).all()
     assert sorted(case.rows) == list(range(len(slices)))

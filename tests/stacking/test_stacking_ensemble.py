@@ -32,7 +32,7 @@ def slices_of(work: Path) -> pd.DataFrame:
 
 def test_the_mean_is_over_networks_and_epochs_and_for_test_slices_over_folds_too(work) -> None:
     slices, tables = slices_of(work), all_tables(work)
-    first_level = read_first_level(tables, slices)
+    first_level = read_first_level(LABELS, tables, slices)
     for kind in ("test", "train"):
         row = slices[(slices["split"] == kind) & slices["hu_crc32"].notna()].index[0]
         image, fold = slices.loc[row, ["image_id", "fold"]]
@@ -45,7 +45,7 @@ def test_the_mean_is_over_networks_and_epochs_and_for_test_slices_over_folds_too
 
 def test_a_slice_without_an_image_takes_the_class_minimum_of_its_own_kind(work) -> None:
     slices = slices_of(work)
-    first_level = read_first_level(all_tables(work), slices)
+    first_level = read_first_level(LABELS, all_tables(work), slices)
     seen, is_test = slices["hu_crc32"].notna(), slices["split"] == "test"
     for mean in (first_level.ensemble, *first_level.networks.values()):
         for kind in (is_test, ~is_test):
@@ -56,7 +56,7 @@ def test_a_slice_without_an_image_takes_the_class_minimum_of_its_own_kind(work) 
 
 def test_labelled_slices_of_folds_that_are_left_out_have_no_prediction(work) -> None:
     slices = slices_of(work)
-    first_level = read_first_level(all_tables(work, (0, 2)), slices)
+    first_level = read_first_level(LABELS, all_tables(work, (0, 2)), slices)
     np.testing.assert_array_equal(np.isnan(first_level.ensemble).all(axis=1), slices["fold"] == 1)
 
 
@@ -96,11 +96,11 @@ def test_a_table_that_lacks_slices_or_holds_one_without_an_image_is_named_with_t
     slices = slices_of(work)
     make_table(work, 7, lambda frame: frame.iloc[3:])
     with pytest.raises(BadInput, match=r"large/fold0_epoch3.*: 3 rows are missing here \(ID_toy"):
-        read_first_level(all_tables(work), slices)
+        read_first_level(LABELS, all_tables(work), slices)
     unseen = slices.loc[slices["hu_crc32"].isna(), "image_id"].iloc[0]
     make_table(work, 7, lambda frame: pd.concat([frame, frame.iloc[:1].assign(image_id=unseen)]))
     with pytest.raises(BadInput, match=rf"1 rows should not be here \({unseen}\); 0 are not in the data set"):
-        read_first_level(all_tables(work), slices)
+        read_first_level(LABELS, all_tables(work), slices)
 
 
 def test_a_table_that_was_changed_by_hand_is_refused_with_the_file_named(work) -> None:
@@ -109,4 +109,4 @@ def test_a_table_that_was_changed_by_hand_is_refused_with_the_file_named(work) -
     content[100] ^= 1
     path.write_bytes(content)
     with pytest.raises(BadInput, match=r"fold0_epoch3.predictions\.parquet"):
-        read_first_level(tables, slices_of(work))
+        read_first_level(LABELS, tables, slices_of(work))

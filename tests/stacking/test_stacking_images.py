@@ -55,7 +55,7 @@ def test_the_windows_clip_hounsfield_units_and_do_not_scale_them() -> None:
 
 
 def test_a_slice_is_three_windows_of_the_networks_size_and_its_six_labels(slices: pd.DataFrame, folder: Path) -> None:
-    images = open_training_images(slices, HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig())
+    images = open_training_images(slices, HuFolder(folder, "sh remedy"), NETWORK, TrainingConfig(), CLASSES)
     assert len(images) == 6
     assert images.image_ids(np.array([5, 0])) == [slices["image_id"][5], slices["image_id"][0]]
     image, labels = images[2, 5]

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.storage.tables import to_arrow
 from hounsfield.stacking.config import DataConfig
-from hounsfield.stacking.tables import LEFT, RIGHT, STACKING_SCHEMA, stacking_slices
+from hounsfield.stacking.tables import neighbour_columns, stacking_schema, stacking_slices
 
 CONFIG = DataConfig(fold_count=4)
+
+LEFT, RIGHT = neighbour_columns(LABELS)[:6], neighbour_columns(LABELS)[6:]
 
 
 def prepared_slices(patients: int = 30, test_patients: int = 5, seed: int = 0) -> pd.DataFrame:
@@ -47,7 +49,7 @@ def slices() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(slices: pd.DataFrame) -> pd.DataFrame:
-    return to_arrow(stacking_slices(slices, checksums(slices), CONFIG), STACKING_SCHEMA).to_pandas()
+    return to_arrow(stacking_slices(LABELS, slices, checksums(slices), CONFIG), stacking_schema(LABELS)).to_pandas()
 
 
 def test_rows_stay_where_they_were(slices: pd.DataFrame, table: pd.DataFrame) -> None:
@@ -83,7 +85,7 @@ def test_a_slice_without_brain_is_passed_over_by_its_neighbours() -> None:
     slices = prepared_slices(1, 0).iloc[:1].loc[[0] * 3].reset_index(drop=True)
     slices = slices.assign(order=[0, 1, 2], brain_diff=[80.0, 60.0, 80.0], image_id=list("abc"))
     slices.loc[:, list(CLASSES)] = np.array([[0] * 6, [1] * 6, [0, 1] * 3])
-    table = stacking_slices(slices, checksums(slices), CONFIG)
+    table = stacking_slices(LABELS, slices, checksums(slices), CONFIG)
     assert table.loc[0, RIGHT].tolist() == [0, 1] * 3
     assert table.loc[2, LEFT].tolist() == [0] * 6
     assert table.loc[1, [*LEFT, *RIGHT]].isna().all()
@@ -93,7 +95,7 @@ def test_a_series_with_labels_on_some_slices_only_still_has_its_neighbours_in_or
     slices = prepared_slices(1, 0, seed=3).iloc[:1].loc[[0] * 4].reset_index(drop=True)
     slices = slices.assign(order=[0, 2, 3, 1], split=["train"] * 3 + ["test"], image_id=list("abcd"), brain_diff=80.0)
     slices.loc[:, list(CLASSES)] = np.array([[0] * 6, [1] * 6, [0, 1] * 3, [np.nan] * 6])
-    table = stacking_slices(slices, checksums(slices), CONFIG).set_index("order")
+    table = stacking_slices(LABELS, slices, checksums(slices), CONFIG).set_index("order")
     assert table.loc[2, RIGHT].tolist() == [0, 1] * 3
     assert table.loc[3, LEFT].tolist() == [1] * 6
     assert table.loc[[0], RIGHT].isna().all(axis=None)  # the next one has no labels
@@ -109,28 +111,28 @@ def test_patients_are_whole_in_their_folds_and_test_slices_have_none(table: pd.D
 
 
 def test_folds_balance_the_labels_that_the_networks_see_and_no_others(slices: pd.DataFrame) -> None:
-    folds = stacking_slices(slices, checksums(slices), CONFIG)["fold"]
+    folds = stacking_slices(LABELS, slices, checksums(slices), CONFIG)["fold"]
     unseen = slices.copy()
     hidden = (unseen["split"] == "train") & (unseen["brain_diff"] <= 60)
     unseen.loc[hidden, list(CLASSES)] = 1.0
-    assert stacking_slices(unseen, checksums(slices), CONFIG)["fold"].equals(folds)
+    assert stacking_slices(LABELS, unseen, checksums(slices), CONFIG)["fold"].equals(folds)
     seen = slices.assign(brain_diff=np.float32(80))
-    assert not stacking_slices(seen, checksums(slices), CONFIG)["fold"].equals(folds)
+    assert not stacking_slices(LABELS, seen, checksums(slices), CONFIG)["fold"].equals(folds)
 
 
 def test_slices_without_brain_are_in_their_patients_fold_or_as_published_in_none(slices: pd.DataFrame) -> None:
-    ours = stacking_slices(slices, checksums(slices), CONFIG)
+    ours = stacking_slices(LABELS, slices, checksums(slices), CONFIG)
     config = replace(CONFIG, fold_without_brain="none")
-    published = stacking_slices(slices, checksums(slices), config)
+    published = stacking_slices(LABELS, slices, checksums(slices), config)
     train, shown = slices["split"] == "train", slices["brain_diff"] > 60
     assert ours["fold"].notna().equals(train)
     assert published["fold"].notna().equals(train & shown)
     assert published[train & shown].groupby("patient_id")["fold"].nunique().eq(1).all()
     seen = slices[shown].reset_index(drop=True)  # the folds are those of a data set without the other slices
-    alone = stacking_slices(seen, checksums(seen), CONFIG)
+    alone = stacking_slices(LABELS, seen, checksums(seen), CONFIG)
     assert alone.set_index("image_id")["fold"].equals(published[shown].set_index("image_id")["fold"])
 
 
 def test_a_data_set_without_labels_has_no_folds() -> None:
     slices = prepared_slices(0, 4)
-    assert stacking_slices(slices, checksums(slices), CONFIG)["fold"].isna().all()
+    assert stacking_slices(LABELS, slices, checksums(slices), CONFIG)["fold"].isna().all()

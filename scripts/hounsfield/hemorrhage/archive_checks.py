@@ -132,7 +132,8 @@ def _is_form(facts: Mapping[str, Any]) -> bool:
 def _check_array(path: Path, facts: Mapping[str, Any], rows: int) -> None:
     array = open_array(path)
     logits = path == array_path(path.parent, LOGITS)
-    shape = (rows, len(CLASSES) if logits else facts["width"])
+    classes = len(facts["labels"]["names"]) if "labels" in facts else len(CLASSES)
+    shape = (rows, classes if logits else facts["width"])
     dtype = "float32" if logits else facts.get("dtype")
     if array.shape != shape or array.dtype.name != dtype:
         raise BadInput(f"{path}: {array.dtype} {array.shape}, expected {dtype} {shape}")

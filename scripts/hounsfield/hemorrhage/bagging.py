@@ -10,11 +10,12 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, rule_of_run, write_results
 from hounsfield.competitions.rsna2019.domain import facts_of, in_words, outside
-from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
 from hounsfield.core.evaluation.scores import empty_table, score_table
 from hounsfield.core.logs import logger
@@ -38,6 +39,11 @@ class BagTask(NamedTuple):
     folder: Path
     scored_run: Path  # where the same bag of the data set trained on lies, or would
     run: Upstream | None  # that one, where another data set is predicted and it is finished
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the runs were trained to tell."""
+        return label_set_of(self.runs[0].predictions)
 
 
 def find_task(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand]) -> BagTask:
@@ -88,13 +94,15 @@ def provenance(task: BagTask) -> Provenance:
     return Provenance(BAG, {**settings, "experiments": experiments}, inputs)
 
 
-def write_means(path: Path, images: pd.Series, is_test: np.ndarray, mean: Bag, held_out: HeldOut) -> None:
+def write_means(
+    path: Path, label_set: LabelSet, images: pd.Series, is_test: np.ndarray, mean: Bag, held_out: HeldOut
+) -> None:
     """Write bag.parquet: held-out and test slices with the means, for a bag of several systems. images: (N,)."""
     rows = np.concatenate([held_out.rows, np.flatnonzero(is_test)])
     order = np.argsort(rows)
     rows, means = rows[order], np.concatenate([mean.held_out, mean.test])[order]
-    frame = prediction_table(LABELS, images.to_numpy()[rows], np.where(is_test[rows], TEST, OUT_OF_FOLD), means)
-    write_predictions(path, LABELS, frame)
+    frame = prediction_table(label_set, images.to_numpy()[rows], np.where(is_test[rows], TEST, OUT_OF_FOLD), means)
+    write_predictions(path, label_set, frame)
 
 
 def compare(
@@ -106,17 +114,17 @@ def compare(
         if command.data_set != command.config.data_set:
             reason = f"{command.data_set} is not the data set trained on ({command.config.data_set})"
         logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / "scores.csv")
-        return empty_table(LABELS)
+        return empty_table(task.label_set)
     compared = systems(task.runs, mean, slices, held_out)
-    return score_table(LABELS, compared, held_out.labels, held_out.patients, " ".join(task.folds))
+    return score_table(task.label_set, compared, held_out.labels, held_out.patients, " ".join(task.folds))
 
 
 def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -> list[str]:
     """Write the tables of answers, by the rule of the run that was scored; returns their names."""
     trained_on, facts = command.config.data_set, trained_on_facts(task)
     if command.data_set == trained_on:
-        rule = rule_of(LABELS, found)
+        rule = rule_of(task.label_set, found)
     else:
-        rule = rule_of_run(LABELS, task.run, f"{task.scored_run} holds no out-of-fold scores")
+        rule = rule_of_run(task.label_set, task.run, f"{task.scored_run} holds no out-of-fold scores")
     warnings = outside(found.slices[found.is_test], facts)
-    return write_results(task.folder, LABELS, found, rule, in_words(facts, trained_on), warnings)
+    return write_results(task.folder, task.label_set, found, rule, in_words(facts, trained_on), warnings)

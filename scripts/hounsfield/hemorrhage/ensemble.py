@@ -1,7 +1,7 @@
 """The mean of many runs, and what each step of the pipeline is worth on patients that its models have not seen.
 
 A run is the sequence network's prediction from one classifier checkpoint: one experiment, fold and classifier epoch.
-N slices of the data set, T of them to be predicted for the submission, M held out in cross-validation; C = 6 classes.
+N slices of the data set, T of them to be predicted for the submission, M held out in cross-validation; C classes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.folds import ALL
@@ -29,7 +29,7 @@ from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, PREDICTIONS, TRAIN_CLASSIFIER, TRAIN_SEQUENCE
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 
-TABLE_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "patient_id", "fold", *CLASSES)))
+TABLE_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "patient_id", "fold")))  # and labels
 NEIGHBOUR, CENTRE = 0.6, 1.8  # weights of the rolling mean over 3 slices (2nd place); their sum is 3
 LOGITS_FILE = f"{LOGITS}.npy"
 
@@ -123,7 +123,7 @@ def bag_runs(
         folds = [-1 if run.fold == ALL else int(run.fold) for run in some]
         mine = [np.union1d(test_rows, held_out.rows[held_out.folds == fold]) for fold in folds]
         tables = zip([run.predictions.file(PREDICTIONS) for run in some], mine, strict=True)
-        return mean_of_tables(LABELS, tables, rows, remedy=runs[0].predictions.remedy)
+        return mean_of_tables(label_set_of(runs[0].predictions), tables, rows, remedy=runs[0].predictions.remedy)
 
     whole = mean(runs)
     last = {name: [r for r in runs if (r.experiment, r.epoch) == (name, epoch)] for name, epoch in last_epochs.items()}
@@ -162,7 +162,7 @@ def read_classifier(embeddings: Upstream, count: int) -> np.ndarray:
     Raises BadInput when the logits are not those that were written.
     """
     logits = open_array(embeddings.file(LOGITS_FILE), remedy=embeddings.remedy)
-    if logits.shape != (count, len(CLASSES)) or not np.isfinite(logits).all():
+    if logits.shape != (count, len(label_set_of(embeddings).names)) or not np.isfinite(logits).all():
         path = embeddings.folder / LOGITS_FILE
         raise BadInput(f"{path}: {logits.shape}, or not finite; make it anew: {embeddings.remedy} --force")
     return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
@@ -176,7 +176,7 @@ def classifier_predictions(
     runs: one per fold. Each slice is predicted by the classifier of the fold that holds its patient out.
     """
     series, order = slices["series"].to_numpy(), slices["order"].to_numpy()
-    alone, smooth = np.empty((2, len(held_out.rows), len(CLASSES)))
+    alone, smooth = np.empty((2, *held_out.labels.shape))
     for run in runs:
         probabilities = read_classifier(run.embeddings, len(slices))
         mine = held_out.folds == int(run.fold)
@@ -194,7 +194,9 @@ def systems(runs: Sequence[BaggedRun], bag: Bag, slices: pd.DataFrame, held_out:
     Embeddings published without the classifier's outputs have no classifier to compare with.
     """
     models = "share of positive slices in the other folds"
-    found = [System("prior", "", prior_predictions(slices, held_out), models, ranks=False)]
+    found = [
+        System("prior", "", prior_predictions(label_set_of(runs[0].predictions), slices, held_out), models, ranks=False)
+    ]
     for experiment, sequence in bag.sequences.items():
         own = [run for run in runs if run.experiment == experiment]
         epoch = max(run.epoch for run in own)

@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.imaging.boxes import Box, box_of_shown, crop_to_square, resize
 from hounsfield.core.storage.image_files import image_path, read_image
 from hounsfield.core.training.augmentation import augment, flip_shift_transpose
@@ -20,7 +19,7 @@ from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
 from hounsfield.core.training.draws import seed_of
 from hounsfield.hemorrhage.config import ClassifierConfig
 
-SAMPLE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1", *CLASSES)
+IMAGE_COLUMNS = ("image_id", "image_crc32", "x0", "y0", "x1", "y1")
 
 
 class HeadImages:
@@ -51,14 +50,23 @@ class HeadImages:
 
 
 def open_slice_images(
-    slices: pd.DataFrame, folder: Path, config: ClassifierConfig, seed: int, *, remedy: str = "prepare it again"
+    slices: pd.DataFrame,
+    folder: Path,
+    config: ClassifierConfig,
+    seed: int,
+    *,
+    names: tuple[str, ...] = (),
+    remedy: str = "prepare it again",
 ) -> SliceImages:
-    """The images of `slices` as one classifier's configuration wants them. remedy: the command that prepares them."""
+    """The images of `slices` as one classifier's configuration wants them.
+
+    names: of the labels that go with them; none where they are only predicted. remedy: the command that prepares them.
+    """
     boxes = slices[["x0", "y0", "x1", "y1"]].to_numpy() if config.crop_boxes == "prepared" else None
     draw = HeadImages(boxes, folder, config, seed, remedy)
-    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
-    names, checksums = slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy()
-    return SliceImages(names, checksums, labels, draw, remedy="Lower classifier.workers or classifier.batch_size")
+    labels = slices[list(names)].to_numpy(np.float32, na_value=np.nan)
+    images, checksums = slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy()
+    return SliceImages(images, checksums, labels, draw, remedy="Lower classifier.workers or classifier.batch_size")
 
 
 def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:

@@ -26,21 +26,21 @@ def with_deltas(embeddings: Tensor, is_slice: Tensor) -> Tensor:
 class SequenceNetwork(nn.Module):
     """Two bidirectional LSTM layers with skip connections; logits for every slice of a series."""
 
-    def __init__(self, embedding_width: int, hidden_units: int, *, packed: bool) -> None:
+    def __init__(self, embedding_width: int, hidden_units: int, *, packed: bool, classes: int = len(CLASSES)) -> None:
         """packed: padding stands at the end and is inert; else the states run over it, as in the published system."""
         super().__init__()
         both = 2 * hidden_units
-        self.packed = packed
+        self.packed, self.classes = packed, classes
         self.lstm1 = nn.LSTM(3 * embedding_width, hidden_units, bidirectional=True, batch_first=True)
         self.lstm2 = nn.LSTM(both, hidden_units, bidirectional=True, batch_first=True)
         self.linear1 = nn.Linear(both, both)
         self.linear2 = nn.Linear(both, both)
-        self.linear = nn.Linear(both, len(CLASSES))
+        self.linear = nn.Linear(both, classes)
         # the published widths agree, and the embedding is added twice side by side; other widths learn a projection
         self.project = None if hidden_units == embedding_width else nn.Linear(embedding_width, both)
 
     def forward(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
-        """embeddings: (B, T, E). is_slice: (B, T) bool. Returns logits (B, T, 6), without meaning on padding."""
+        """embeddings: (B, T, E). is_slice: (B, T) bool. Returns logits (B, T, C), without meaning on padding."""
         lengths = is_slice.sum(dim=1).cpu() if self.packed else None
         first = self._run(self.lstm1, with_deltas(embeddings, is_slice), lengths)  # (B, T, 2H)
         second = self._run(self.lstm2, first, lengths)  # (B, T, 2H)

@@ -1,6 +1,7 @@
 """Batches of series for the sequence network, cut from the embeddings' memory map.
 
-B series, T slices of the longest, E embedding width, N slices in all. Rows of a series stand together in the store.
+B series, T slices of the longest, E embedding width, N slices in all, C classes. Rows of a series
+stand together in the store.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array
@@ -28,7 +28,7 @@ class SequenceBatch(NamedTuple):
 
     embeddings: Tensor  # (B, T, E) float32
     is_slice: Tensor  # (B, T) bool, False on padding
-    labels: Tensor  # (B, T, 6) float32; 0 on padding, NaN where unknown
+    labels: Tensor  # (B, T, C) float32; 0 on padding, NaN where unknown
     rows: Tensor  # (B, T) int64, row in the store; -1 on padding
 
     def to(self, device: torch.device) -> SequenceBatch:
@@ -112,7 +112,7 @@ def build_batch(
     pad_front: bool,
     longest: int | None = None,
 ) -> SequenceBatch:
-    """Assemble one batch. series: positions in `index`. labels: (N, 6) float32. pad_front: as published.
+    """Assemble one batch. series: positions in `index`. labels: (N, C) float32. pad_front: as published.
 
     longest: slices to pad to, where these series are one process's share of a batch; None: their own longest.
     """
@@ -120,7 +120,7 @@ def build_batch(
     longest = int(lengths.max()) if longest is None else longest
     embeddings = np.zeros((len(series), longest, store.width), np.float32)
     rows = np.full((len(series), longest), -1, np.int64)
-    padded = np.zeros((len(series), longest, len(CLASSES)), np.float32)
+    padded = np.zeros((len(series), longest, labels.shape[1]), np.float32)
     for place, (start, length) in enumerate(zip(index.starts[series], lengths, strict=True)):
         steps = slice(longest - length, longest) if pad_front else slice(0, length)
         store.read(start, length, embeddings[place, steps])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
@@ -87,10 +87,12 @@ class SequenceRun:
         return Provenance(TRAIN_SEQUENCE, settings, {"data set": self.data.as_input(), **inputs})
 
 
-def write_run(path: Path, images: pd.Series, splits: np.ndarray, probabilities: np.ndarray) -> None:
+def write_run(
+    path: Path, label_set: LabelSet, images: pd.Series, splits: np.ndarray, probabilities: np.ndarray
+) -> None:
     """Write a table of predictions. images: (N,) image_id. splits: (N,); rows that have none are left out."""
-    frame = prediction_table(LABELS, images.to_numpy(), splits, probabilities)
-    write_predictions(path, LABELS, frame[frame["split"] != ""])
+    frame = prediction_table(label_set, images.to_numpy(), splits, probabilities)
+    write_predictions(path, label_set, frame[frame["split"] != ""])
 
 
 def splits_of(slices: pd.DataFrame, validation: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.evaluation.predictions import TEST
 from hounsfield.core.logs import Stopwatch, logger, summary
@@ -37,7 +37,7 @@ from hounsfield.hemorrhage.training import validation_slices
 
 
 def predict_series(
-    network: nn.Module,
+    network: SequenceNetwork,
     store: EmbeddingStore,
     index: SeriesIndex,
     rows: int,
@@ -45,22 +45,27 @@ def predict_series(
     devices: Devices,
     stop: StopRequest,
 ) -> np.ndarray:
-    """Probabilities of every slice of the series in `index`: (rows, 6) float64, zero in the rows of other series.
+    """Probabilities of every slice of the series in `index`: (rows, C) float64, zero in the rows of other series.
 
     Unpacked, the batches are cut from the series as they stand, since what shares a batch counts.
     Raises Stopped in all processes when one was asked to stop.
     """
     parts = _predict(network, store, index, rows, config, devices)
-    return share_rows(parts, (rows, len(CLASSES)), devices, stop)
+    return share_rows(parts, (rows, network.classes), devices, stop)
 
 
 @torch.no_grad()
 def _predict(
-    network: nn.Module, store: EmbeddingStore, index: SeriesIndex, rows: int, config: SequenceConfig, devices: Devices
+    network: SequenceNetwork,
+    store: EmbeddingStore,
+    index: SeriesIndex,
+    rows: int,
+    config: SequenceConfig,
+    devices: Devices,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """This process's share: row numbers (n,) and probabilities (n, 6) float64 of the n slices of each batch."""
+    """This process's share: row numbers (n,) and probabilities (n, C) float64 of the n slices of each batch."""
     network.eval()
-    size, no_labels = config.predict_batch_size, np.zeros((rows, len(CLASSES)), np.float32)
+    size, no_labels = config.predict_batch_size, np.zeros((rows, network.classes), np.float32)
     todo = prediction_batches(index.lengths, size) if config.packed else batches(np.arange(len(index.lengths)), size)
     for series in todo[devices.rank :: devices.world]:
         batch = build_batch(store, index, series, no_labels, pad_front=not config.packed).to(devices.device)
@@ -80,8 +85,8 @@ def write_predictions(run: SequenceRun, slices: pd.DataFrame, devices: Devices) 
         mean = open_array(network.file(PROBABILITIES), remedy=network.remedy)
         if devices.first:
             splits = splits_of(slices, validation_slices(slices, run.fold))
-            write_run(run.predictions / PREDICTIONS, slices["image_id"], splits, mean)
-        out.finish([PREDICTIONS], learned=network.learned())
+            write_run(run.predictions / PREDICTIONS, label_set_of(network), slices["image_id"], splits, mean)
+        out.finish([PREDICTIONS], learned=network.learned(), facts=label_facts(network))
 
 
 def predict_studies(run: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:
@@ -103,8 +108,9 @@ def predict_studies(run: SequenceRun, slices: pd.DataFrame, devices: Devices) ->
             return
         mean = _mean_over_epochs(run, open_store(embeddings, slices["image_id"]), network, epochs, slices, devices)
         if devices.first:
-            write_run(run.predictions / PREDICTIONS, slices["image_id"], np.full(len(slices), TEST), mean)
-        out.finish([PREDICTIONS], learned=network.learned())
+            splits = np.full(len(slices), TEST)
+            write_run(run.predictions / PREDICTIONS, label_set_of(network), slices["image_id"], splits, mean)
+        out.finish([PREDICTIONS], learned=network.learned(), facts=label_facts(network))
     summary(run.name, len(slices), "slices", watch.seconds, {"epochs averaged": len(epochs)})
 
 
@@ -139,10 +145,10 @@ def _mean_over_epochs(
     slices: pd.DataFrame,
     devices: Devices,
 ) -> np.ndarray:
-    """Probabilities of all slices, (N, 6) float64."""
-    settings, index = run.config.sequence, index_series(slices)
-    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed).to(devices.device)
-    total = np.zeros((len(slices), len(CLASSES)))
+    """Probabilities of all slices, (N, C) float64."""
+    settings, index, classes = run.config.sequence, index_series(slices), len(label_set_of(trained).names)
+    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed, classes=classes)
+    network, total = network.to(devices.device), np.zeros((len(slices), classes))
     with stop_on_sigterm() as stop:
         for epoch in epochs:
             network.load_state_dict(read_weights(trained, epoch)[0])

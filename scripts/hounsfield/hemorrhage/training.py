@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import score
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.training.classifier import Classifier
@@ -45,19 +46,19 @@ def shaping_settings(config: HemorrhageConfig) -> dict[str, Any]:
     return {name: value for name, value in plain(config.classifier).items() if name not in SPEED_SETTINGS}
 
 
-def classifier_of(config: HemorrhageConfig, folder: Path, fold: str) -> Classifier:
+def classifier_of(config: HemorrhageConfig, folder: Path, fold: str, label_set: LabelSet = LABELS) -> Classifier:
     """One fold's classifier. folder: where its weights go."""
     return Classifier(
         name=f"classifier fold {fold}",
         folder=folder,
         backbone=config.classifier.backbone,
         pretrained=config.classifier.weights,
-        classes=len(CLASSES),
+        classes=len(label_set.names),
         settings=config.classifier,
         seed=config.seed,
         normalise=partial(normalise, config=config.classifier),
-        loss=hemorrhage_loss,
-        score=partial(score, LABELS),
+        loss=partial(hemorrhage_loss, weights=label_set.weights),
+        score=partial(score, label_set),
         facts={"classifier": shaping_settings(config), "fold": fold},
     )
 
@@ -124,7 +125,7 @@ class SeriesBatches:
         seed: int,
         epoch: int,
     ) -> None:
-        """index: the training series. labels: (N, 6) float32."""
+        """index: the training series. labels: (N, C) float32."""
         self._store, self._index, self._labels, self._packed = store, index, labels, config.packed
         self._devices = devices
         order, size = epoch_order(seed, epoch, len(index.lengths)), config.batch_size
@@ -150,14 +151,16 @@ class SeriesBatches:
         return f"the series that begin at rows {self._index.starts[self._series[step]].tolist()} of slices.parquet"
 
 
-def sequence_loss(model: nn.Module, devices: Devices) -> Callable[[SequenceBatch], Tensor]:
-    """The loss of every slice of a batch of series, (B, T), without meaning on padding."""
+def sequence_loss(
+    model: nn.Module, devices: Devices, weights: tuple[float, ...] = LABELS.weights
+) -> Callable[[SequenceBatch], Tensor]:
+    """The loss of every slice of a batch of series, (B, T), without meaning on padding. weights: (C,)."""
 
     def loss(batch: SequenceBatch) -> Tensor:
         batch = batch.to(devices.device)
         with devices.autocast():
             logits = model(batch.embeddings, batch.is_slice)
-        return hemorrhage_loss(logits, batch.labels)
+        return hemorrhage_loss(logits, batch.labels, weights)
 
     return loss
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, write_results
 from hounsfield.competitions.rsna2019.domain import in_words, outside
-from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.stacking.results import Results, ensemble_ledger
 from hounsfield.stacking.scores import ensemble_by_design
@@ -35,6 +34,6 @@ def write_answers(
     seen = ensemble_ledger(results).roles_by_fold(held_out.patients, held_out.folds)
     nested = results.second_level.mean(NESTED)[held_out.rows]
     found = Predicted(data, prepared, is_test, results.test_probabilities, held_out, nested, seen)
-    rule = rule_of(LABELS, found, ensemble_by_design(results.slices).words)
+    rule = rule_of(results.label_set, found, ensemble_by_design(results.slices).words)
     warnings = outside(prepared[is_test], facts)
-    return write_results(folder, LABELS, found, rule, in_words(facts, trained_on), warnings)
+    return write_results(folder, results.label_set, found, rule, in_words(facts, trained_on), warnings)

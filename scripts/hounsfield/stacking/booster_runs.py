@@ -1,6 +1,6 @@
 """One library of the second level with one way of early stopping: its models, whom they have seen, what they predict.
 
-Written by stage 44; stage 45 reads the tables. N slices, C = 6 classes, F features.
+Written by stage 44; stage 45 reads the tables. N slices, C classes, F features.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
+from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
 from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.logs import Stopwatch, logger, progress
 from hounsfield.core.stages.ledger import Ledger, fold_part
@@ -109,14 +109,14 @@ def train_models(run: BoosterRun, data: SecondLevelData, config: StackingConfig)
     Each model is saved as it is done, and one that is there is not trained again. Writes importance.csv beside them.
     """
     facts, before = [], -1
-    for c, fold in progress(list(models_of(run)), unit="model", label=run.name):
-        made = saved_model(run.models, model_name(fold, c))
+    for c, fold in progress(list(models_of(run, data)), unit="model", label=run.name):
+        made = saved_model(run.models, model_name(fold, data.label_set.names[c]))
         if made is None:
             if c != before:
                 x, before = features_of(data, c, config.second_level), c
             made = train_model(run, data, x, c, fold, config)
         facts.append(made)
-    write_importance(run, facts, feature_names(config.second_level.neighbours))
+    write_importance(run, facts, feature_names(config.second_level.neighbours, data.label_set.names))
     return [IMPORTANCE, *(name for made in facts for name in (made["file"], facts_name(made["fold"], made["class"])))]
 
 
@@ -127,10 +127,10 @@ def predict_with(run: BoosterRun, models: Upstream, data: SecondLevelData, confi
     """
     found, threads = np.zeros(data.predictions.shape), compute_threads(config)
     is_test, before = data.folds == TEST_FOLD, -1
-    for c, fold in models_of(run):
+    for c, fold in models_of(run, data):
         if c != before:
             x, before = features_of(data, c, config.second_level), c
-        made = read_json(models.file(facts_name(fold, CLASSES[c])))
+        made = read_json(models.file(facts_name(fold, data.label_set.names[c])))
         path, mine = models.file(made["file"]), data.folds == fold
         found[mine, c] = predict_booster(made["made_by"], path, x[mine], threads=threads)
         if is_test.any():
@@ -138,14 +138,14 @@ def predict_with(run: BoosterRun, models: Upstream, data: SecondLevelData, confi
     return np.clip(found, 0, 1)  # a mean over folds may round beyond 1
 
 
-def models_of(run: BoosterRun) -> Iterator[tuple[int, int]]:
+def models_of(run: BoosterRun, data: SecondLevelData) -> Iterator[tuple[int, int]]:
     """The class and fold of each model."""
-    return ((c, fold) for c in range(len(CLASSES)) for fold in run.folds)
+    return ((c, fold) for c in range(len(data.label_set.names)) for fold in run.folds)
 
 
-def model_name(fold: int, c: int) -> str:
+def model_name(fold: int, class_name: str) -> str:
     """The name of a model's files, without their endings."""
-    return f"fold{fold}_{CLASSES[c]}"
+    return f"fold{fold}_{class_name}"
 
 
 def facts_name(fold: int, class_name: str) -> str:
@@ -173,23 +173,24 @@ def train_model(
 
     Returns its facts, which are written last.
     """
-    name, watch = model_name(fold, c), Stopwatch()
+    class_name, watch = data.label_set.names[c], Stopwatch()
+    name = model_name(fold, class_name)
     split = split_data(data, run.folds, fold, run.stopping)
     train, stop = (Samples(x[rows], data.labels[rows, c]) for rows in (split.train, split.early_stop))
     reason, threads = why_prior(train, stop), compute_threads(config)
     made_by: str = PRIOR if reason else run.booster
     if reason:
-        logger.warning("%s fold %d %s: %s; its prior stands in for a model", run.name, fold, CLASSES[c], reason)
+        logger.warning("%s fold %d %s: %s; its prior stands in for a model", run.name, fold, class_name, reason)
         trained = prior_model(train, x.shape[1])
     else:
-        names = feature_names(config.second_level.neighbours)
+        names = feature_names(config.second_level.neighbours, data.label_set.names)
         trained = train_booster(run.booster, config.second_level, train, stop, names, threads=threads)
     path = run.models / f"{name}{SUFFIXES[made_by]}"
     write_bytes(path, trained.content)
     facts = {
         "made_by": made_by,
         "file": path.name,
-        "class": CLASSES[c],
+        "class": class_name,
         "fold": fold,
         "learnt_folds": split.train_folds,
         "stop_fold": split.stop_fold,
@@ -204,9 +205,9 @@ def train_model(
         loss = log_loss(predict_booster(made_by, path, stop.x, threads=threads), stop.y, clip=PROBABILITY_CLIP).mean()
         logger.info(
             "%s fold %d %s: %d rounds, log loss %.4f where it stopped, %.1f s",
-            *(run.name, fold, CLASSES[c], trained.rounds, loss, watch.seconds),
+            *(run.name, fold, class_name, trained.rounds, loss, watch.seconds),
         )
-    write_json(run.models / facts_name(fold, CLASSES[c]), facts)
+    write_json(run.models / facts_name(fold, class_name), facts)
     return facts
 
 

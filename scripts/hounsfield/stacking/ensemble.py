@@ -1,6 +1,6 @@
 """The classifiers' predictions of one experiment, averaged: the first level. Read by stages 44 and 45.
 
-N slices in the order of the stacking slices, C = 6 classes.
+N slices in the order of the stacking slices, C classes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import read_record
@@ -100,7 +100,7 @@ def first_level_ledger(tables: Sequence[CnnTable]) -> Ledger:
     return Ledger.joined([table.output.learned().rows.assign(part=fold_part(table.fold)) for table in tables])
 
 
-def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstLevel:
+def read_first_level(label_set: LabelSet, tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstLevel:
     """Read the tables one after another and average them.
 
     slices: N rows with image_id, split, fold and hu_crc32.
@@ -117,7 +117,7 @@ def read_first_level(tables: Sequence[CnnTable], slices: pd.DataFrame) -> FirstL
         positions = np.flatnonzero(has_image & (is_test | (fold == table.fold)))
         of_network.setdefault(table.network, []).append((table.output.file(PREDICTIONS), positions))
     remedy = tables[0].output.remedy
-    networks = {name: mean_of_tables(LABELS, own, rows, remedy=remedy) for name, own in of_network.items()}
+    networks = {name: mean_of_tables(label_set, own, rows, remedy=remedy) for name, own in of_network.items()}
     ensemble = np.mean(list(networks.values()), axis=0)
     averaged = np.isin(fold, list({table.fold for table in tables})) | np.isnan(fold)  # of no fold: without brain
     kinds = {"test": is_test, "held-out": averaged & ~is_test}

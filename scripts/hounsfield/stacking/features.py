@@ -1,21 +1,21 @@
 """What the second level learns from: of each slice its own predictions, and those of one class along its study.
 
 A study is one series of `slices.parquet` (in this competition every study has one). Here its rows stand together, and
-`order` counts them 0, 1, ... along the slice normal. N slices, C = 6 classes, S studies, F features.
+`order` counts them 0, 1, ... along the slice normal. N slices, C classes, S studies, F features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.errors import BadInput
-from hounsfield.stacking.config import BeforeFirst, StudyMean
+from hounsfield.stacking.config import BeforeFirst
 
-LAST_CLASS = CLASSES.index("intraparenchymal")  # in the order of the published code
+LAST_CLASS = "intraparenchymal"  # in the order of the published code
 COLUMNS = ("series", "order", "slices_in_study", "position_ord", "brain_ratio")  # of the stacking slices
 
 
@@ -51,11 +51,11 @@ def index_studies(slices: pd.DataFrame, source: str) -> Studies:
     return Studies(starts, lengths, numbers, lengths[numbers].astype(np.float32), *values.T.copy())
 
 
-def feature_names(neighbours: int) -> list[str]:
-    """Names of the columns of `class_features`, (F,): 28 with nine neighbours."""
+def feature_names(neighbours: int, classes: Sequence[str]) -> list[str]:
+    """Names of the columns of `class_features`, (F,): 28 with nine neighbours and six classes."""
     before = [f"before_{distance}" for distance in range(neighbours, 0, -1)]
     after = [f"after_{distance}" for distance in range(1, neighbours + 1)]
-    return [*before, *after, *CLASSES, "slices_in_study", "position_ord", "study_mean", "brain_ratio"]
+    return [*before, *after, *classes, "slices_in_study", "position_ord", "study_mean", "brain_ratio"]
 
 
 def class_features(
@@ -65,17 +65,18 @@ def class_features(
     neighbours: int,
     *,
     before_first: BeforeFirst = "missing",
-    study_mean: StudyMean = "class",
+    mean_of: int | None = None,
 ) -> np.ndarray:
     """The features of class number `c` for all slices, (N, F) float32 in the order of `feature_names`.
 
     predictions: (N, C) probabilities by the first level; rows in the order of `studies`. Beyond the ends of a study a
     neighbour is NaN; `wrapped` takes those before its first slice from its end, as the published code does by a slip.
-    The study's mean is that of class `c`; by another slip the published code takes that of its `last_class` for all.
-    Only this class's table is built: all six at once would be half a gigabyte.
+    The study's mean is that of class `c`, or of number `mean_of`: by another slip the published code takes that of its
+    last class for all.
+    Only this class's table is built: all at once would be half a gigabyte.
     """
     own = predictions[:, c].astype(np.float32)
-    table = np.empty((len(own), 2 * neighbours + len(CLASSES) + 4), np.float32)
+    table = np.empty((len(own), 2 * neighbours + predictions.shape[1] + 4), np.float32)
     padded = np.full(max(1, len(own)) + 2 * neighbours, np.nan, np.float32)
     padded[neighbours : len(own) + neighbours] = own
     # each slice with the rows around it, of whichever study; those of another one are cleared below
@@ -90,10 +91,10 @@ def class_features(
     if before_first == "wrapped":
         _wrap(table, own, studies, neighbours)
     rest = table[:, 2 * neighbours :]
-    rest[:, : len(CLASSES)] = predictions
-    averaged = predictions[:, c if study_mean == "class" else LAST_CLASS]
+    rest[:, : predictions.shape[1]] = predictions
+    averaged = predictions[:, c if mean_of is None else mean_of]
     means = np.bincount(studies.numbers, averaged, len(studies.starts)) / studies.lengths
-    rest[:, len(CLASSES) :] = np.column_stack(
+    rest[:, predictions.shape[1] :] = np.column_stack(
         (studies.slices_in_study, studies.position_ord, means[studies.numbers], studies.brain_ratio)
     )
     return table

@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.imaging.boxes import resize
 from hounsfield.core.training.augmentation import Transform, augment, crop_flip_rotate_noise
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
@@ -23,7 +22,7 @@ from hounsfield.core.training.draws import seed_of
 from hounsfield.stacking.config import NetworkConfig, PredictionConfig, TrainingConfig
 from hounsfield.stacking.hu_images import WINDOWS, hu_path, read_hu
 
-SAMPLE_COLUMNS = ("image_id", "hu_crc32", *CLASSES)
+IMAGE_COLUMNS = ("image_id", "hu_crc32")
 
 
 class HuFolder(NamedTuple):
@@ -60,16 +59,18 @@ def three_windows(hu: np.ndarray) -> np.ndarray:
 
 
 def open_training_images(
-    slices: pd.DataFrame, source: HuFolder, network: NetworkConfig, config: TrainingConfig
+    slices: pd.DataFrame, source: HuFolder, network: NetworkConfig, config: TrainingConfig, names: tuple[str, ...] = ()
 ) -> SliceImages:
-    """The slices that one network learns from, changed at random in every epoch."""
+    """The slices that one network learns from, changed at random in every epoch. names: of the labels."""
     augmentation = _augmentation(network, config, network.hu_noise)
-    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=augmentation))
+    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=augmentation), names)
 
 
-def open_whole_images(slices: pd.DataFrame, source: HuFolder, network: NetworkConfig) -> SliceImages:
-    """The slices that one network is scored on while it is trained: each whole, in every pass."""
-    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=()))
+def open_whole_images(
+    slices: pd.DataFrame, source: HuFolder, network: NetworkConfig, names: tuple[str, ...] = ()
+) -> SliceImages:
+    """The slices that one network is scored on while it is trained: each whole, in every pass. names: of the labels."""
+    return _open(slices, HuImages(source, size=network.size, seed=network.seed, augmentation=()), names)
 
 
 def open_prediction_images(
@@ -85,10 +86,10 @@ def prediction_seed(seed: int, network: str, fold: int, epoch: int) -> int:
     return seed_of(seed, zlib.crc32(network.encode()), fold, epoch)
 
 
-def _open(slices: pd.DataFrame, draw: HuImages) -> SliceImages:
-    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)
-    names, checksums = slices["image_id"].to_numpy(), slices["hu_crc32"].to_numpy()
-    return SliceImages(names, checksums, labels, draw, remedy="Lower training.workers or the stage's batch_size")
+def _open(slices: pd.DataFrame, draw: HuImages, names: tuple[str, ...] = ()) -> SliceImages:
+    labels = slices[list(names)].to_numpy(np.float32, na_value=np.nan)
+    images, checksums = slices["image_id"].to_numpy(), slices["hu_crc32"].to_numpy()
+    return SliceImages(images, checksums, labels, draw, remedy="Lower training.workers or the stage's batch_size")
 
 
 def _augmentation(

@@ -1,4 +1,4 @@
-"""Prediction with one classifier: the mean over random passes. B slices of a batch, N in all."""
+"""Prediction with one classifier: the mean over random passes. B slices of a batch, N in all, C classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.training.batches import SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
@@ -27,13 +27,14 @@ def predict_slices(
     config: PredictionConfig,
     training: TrainingConfig,
     devices: Devices,
+    classes: int,
 ) -> None:
-    """Write the probabilities of all slices of `images` to `path`, (N, 6) float64.
+    """Write the probabilities of all slices of `images` to `path`, (N, C) float64. classes: C.
 
     What is drawn for a slice depends on the pass and the slice alone. A killed run goes on with the blocks that are
     missing.
     """
-    compute = partial(_predict_batches, network, images, config, training, devices)
+    compute = partial(_predict_batches, network, images, config, training, devices, classes)
     size, block = config.batch_size, config.block_batches
     fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=block)
 
@@ -45,14 +46,15 @@ def _predict_batches(
     config: PredictionConfig,
     training: TrainingConfig,
     devices: Devices,
+    classes: int,
     batches: Sequence[np.ndarray],
 ) -> Iterator[list[np.ndarray]]:
-    """For each batch of row numbers its probabilities, (B, 6) float64, the mean over the passes."""
+    """For each batch of row numbers its probabilities, (B, C) float64, the mean over the passes."""
     network.eval()
     keys = [(number, rows) for rows in batches for number in range(config.passes)]
     loader = load_batches(images, keys, workers=training.workers, device=devices.device)
     for rows in batches:
-        total = np.zeros((len(rows), len(CLASSES)))
+        total = np.zeros((len(rows), classes))
         for _ in range(config.passes):
             with devices.autocast():
                 logits = network(normalise(next(loader).images.to(devices.device, non_blocking=True), training))
@@ -66,7 +68,7 @@ def slices_to_predict(slices: pd.DataFrame, fold: int) -> pd.DataFrame:
     return slices[(validation | (slices["split"] == "test")) & slices["hu_crc32"].notna()]
 
 
-def predictions_table(slices: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
-    """One row per predicted slice: image_id, whether it is a test slice, six probabilities, (N, 6) float64."""
+def predictions_table(label_set: LabelSet, slices: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """One row per predicted slice: image_id, whether it is a test slice, probabilities, (N, C) float64."""
     split = np.where(slices["split"] == "test", TEST, OUT_OF_FOLD)
-    return prediction_table(LABELS, slices["image_id"].to_numpy(), split, probabilities)
+    return prediction_table(label_set, slices["image_id"].to_numpy(), split, probabilities)

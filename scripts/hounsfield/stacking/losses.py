@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS
+from hounsfield.core.training.losses import known_cross_entropy
 
 
-def stacking_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean over the classes of binary cross-entropy times the class's weight, 2 for `any`: (B, 6) -> (B,).
+def stacking_loss(logits: Tensor, labels: Tensor, class_weights: tuple[float, ...] = CLASS_WEIGHTS) -> Tensor:
+    """The mean over the classes of binary cross-entropy times the class's weight, 2 for `any`: (B, C) -> (B,).
 
-    The weights do not sum to one: as published, a loss is 7/6 of the competition's metric.
+    The weights do not sum to one: as published, a loss is 7/6 of the competition's metric. An unknown label (NaN)
+    counts 0.
     """
-    weights = torch.as_tensor(CLASS_WEIGHTS, dtype=torch.float32, device=logits.device)
-    return (F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none") * weights).mean(dim=-1)
+    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=logits.device)
+    return (known_cross_entropy(logits, labels) * weights).mean(dim=-1)

@@ -1,6 +1,6 @@
 """All that one experiment predicts, read and averaged: what stage 45 scores and submits.
 
-N slices in the order of the stacking slices, C = 6 classes.
+N slices in the order of the stacking slices, C classes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
@@ -21,14 +22,15 @@ from hounsfield.stacking.second_level import NESTED, SCORED_FOLD
 from hounsfield.stacking.second_level_tables import BoosterTable, SecondLevel, read_second_level
 from hounsfield.stacking.tables import read_stacking_slices
 
-SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32", *CLASSES)  # of the stacking slices
+SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32")  # of the stacking slices, and the labels
 OF_TEST = "test"  # the part of the ensemble's ledger that predicts the test slices
 
 
 class Results(NamedTuple):
     """Both levels' predictions, and whom what made them has seen."""
 
-    slices: pd.DataFrame  # N rows with SLICE_COLUMNS
+    label_set: LabelSet
+    slices: pd.DataFrame  # N rows with SLICE_COLUMNS and the labels
     held_out: HeldOut
     first_level: FirstLevel
     first_ledgers: dict[str, Ledger]  # by network, a part per fold
@@ -54,12 +56,14 @@ def read_results(
     data: Upstream, tables: Sequence[CnnTable], runs: Sequence[BoosterTable], folds: Sequence[int]
 ) -> Results:
     """Read the slices and all tables. Raises BadInput where one does not hold the slices that it should."""
-    slices = read_stacking_slices(data, SLICE_COLUMNS)
-    held_out = held_out_rows(LABELS, slices, list(map(str, folds)))
+    label_set = label_set_of(data)
+    slices = read_stacking_slices(data, (*SLICE_COLUMNS, *label_set.names))
+    held_out = held_out_rows(label_set, slices, list(map(str, folds)))
     networks = dict.fromkeys(table.network for table in tables)
     ledgers = {name: first_level_ledger([table for table in tables if table.network == name]) for name in networks}
-    first_level, second_level = read_first_level(tables, slices), read_second_level(runs, slices, held_out)
-    return Results(slices, held_out, first_level, ledgers, second_level)
+    first_level = read_first_level(label_set, tables, slices)
+    second_level = read_second_level(label_set, runs, slices, held_out)
+    return Results(label_set, slices, held_out, first_level, ledgers, second_level)
 
 
 def ensemble_frame(results: Results) -> pd.DataFrame:
@@ -68,7 +72,7 @@ def ensemble_frame(results: Results) -> pd.DataFrame:
     nested, scored_fold = (results.second_level.mean(stopping) for stopping in (NESTED, SCORED_FOLD))
     probabilities = np.where(is_test[:, np.newaxis], scored_fold, nested)
     split = np.where(is_test, TEST, OUT_OF_FOLD)
-    frame = prediction_table(LABELS, results.slices["image_id"].to_numpy(), split, probabilities)
+    frame = prediction_table(results.label_set, results.slices["image_id"].to_numpy(), split, probabilities)
     return frame.iloc[np.union1d(np.flatnonzero(is_test), results.held_out.rows)]
 
 

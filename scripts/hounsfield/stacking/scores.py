@@ -1,6 +1,6 @@
 """The rows of this system's table of scores, and how what predicts each of them has seen the patients scored.
 
-N slices, M of them held out, C = 6 classes.
+N slices, M of them held out, C classes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _first_level(experiment: str, results: Results, epochs: Sequence[int]) -> It
     placed = results.slices[results.slices["fold"].notna()]  # slices of no fold are of all patients
     share = "share of positive slices in the other folds"
     seen = _seen(prior_ledger(placed, held_out), held_out)
-    yield System("prior", "", prior_predictions(placed, held_out), share, ranks=False, seen=seen)
+    yield System("prior", "", prior_predictions(results.label_set, placed, held_out), share, ranks=False, seen=seen)
     for name, mean in means.networks.items():
         seen = _seen(results.first_ledgers[name], held_out)
         yield System(name, experiment, mean[held_out.rows], f"classifier, mean over {of_fold}", over=0, seen=seen)

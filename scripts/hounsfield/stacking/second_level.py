@@ -5,7 +5,7 @@ Early stopping needs slices that the model does not learn from. `nested` takes t
 scored fold stays unseen. `scored_fold` takes the scored fold itself, as published: its out-of-fold scores are
 optimistic. In both, as in all stacking, the classifiers behind the features that are learnt from have seen the scored
 fold's labels.
-N slices, C = 6 classes, F features.
+N slices, C classes, F features.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.logs import logger
 from hounsfield.stacking.boosters import not_installed
 from hounsfield.stacking.config import Booster, SecondLevelConfig
-from hounsfield.stacking.features import COLUMNS, Studies, class_features, index_studies
+from hounsfield.stacking.features import COLUMNS, LAST_CLASS, Studies, class_features, index_studies
 
 Stopping = Literal["nested", "scored_fold"]
 NESTED: Stopping = "nested"
 SCORED_FOLD: Stopping = "scored_fold"
 STOPPINGS: tuple[Stopping, ...] = (NESTED, SCORED_FOLD)
-SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32", *COLUMNS, *CLASSES)  # of the stacking slices
+SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32", *COLUMNS)  # of the stacking slices, and labels
 
 # in place of a fold's number: a test slice; a slice of a fold that is left out; and one without brain that is in no
 # fold, as published: all models learn from it, and none is scored on it
@@ -38,6 +38,7 @@ TEST_FOLD, NO_FOLD, EVERY_FOLD = -1, -2, -3
 class SecondLevelData(NamedTuple):
     """What all models learn from and predict: all slices, study by study in their order."""
 
+    label_set: LabelSet
     images: np.ndarray  # (N,) image_id
     patients: np.ndarray  # (N,) pseudonyms
     rows: np.ndarray  # (N,) where they stand in the stacking slices
@@ -76,10 +77,12 @@ def installed_boosters(wanted: Sequence[Booster], *, skip_missing: bool) -> list
     return left
 
 
-def arrange(slices: pd.DataFrame, predictions: np.ndarray, folds: Sequence[int], source: str) -> SecondLevelData:
+def arrange(
+    label_set: LabelSet, slices: pd.DataFrame, predictions: np.ndarray, folds: Sequence[int], source: str
+) -> SecondLevelData:
     """Check and arrange what is learnt from.
 
-    slices: the columns SLICE_COLUMNS of the stacking slices, of which `source` is the file; predictions: (N, C).
+    slices: SLICE_COLUMNS and the labels of the stacking slices, of which `source` is the file; predictions: (N, C).
     A study of which some slices have labels stands in two places of that table; here it is in one piece.
     Raises BadInput naming the file when a label is missing, or when its studies are not what they should be.
     """
@@ -87,13 +90,14 @@ def arrange(slices: pd.DataFrame, predictions: np.ndarray, folds: Sequence[int],
     slices = slices.iloc[along]
     is_test = (slices["split"] == "test").to_numpy()
     fold = slices["fold"].to_numpy(np.float64)
-    labels = slices[list(CLASSES)].to_numpy(np.float64)
+    labels = slices[list(label_set.names)].to_numpy(np.float64)
     no_fold = np.isnan(fold) & slices["hu_crc32"].isna().to_numpy() & ~is_test  # it shows no brain
     unlabelled = ~(np.isin(labels, (0, 1)).all(axis=1) & (np.isfinite(fold) | no_fold)) & ~is_test
     if unlabelled.any():
         first = slices["image_id"].iloc[int(unlabelled.argmax())]
         raise BadInput(f"{source}: {unlabelled.sum()} training slices lack a label or the fold; the first is {first}")
     return SecondLevelData(
+        label_set=label_set,
         images=slices["image_id"].to_numpy(),
         patients=slices["patient_id"].to_numpy(),
         rows=along,
@@ -127,19 +131,23 @@ def split_data(data: SecondLevelData, folds: Sequence[int], fold: int, stopping:
 
 def features_of(data: SecondLevelData, c: int, config: SecondLevelConfig) -> np.ndarray:
     """The features of class `c` as the configuration wants them, (N, F)."""
+    names = data.label_set.names
+    mean_of = None
+    if config.study_mean == "last_class":  # of the published code's order; of other classes, the last
+        mean_of = names.index(LAST_CLASS) if LAST_CLASS in names else len(names) - 1
     return class_features(
         data.predictions,
         c,
         data.studies,
         config.neighbours,
         before_first=config.before_first,
-        study_mean=config.study_mean,
+        mean_of=mean_of,
     )
 
 
 def prediction_frame(data: SecondLevelData, probabilities: np.ndarray) -> pd.DataFrame:
     """Probabilities (N, C) as a table of predictions, in the order of the stacking slices."""
     split = np.where(data.folds == TEST_FOLD, TEST, OUT_OF_FOLD)
-    frame = prediction_table(LABELS, data.images, split, probabilities)
+    frame = prediction_table(data.label_set, data.images, split, probabilities)
     in_order = np.argsort(data.rows)
     return frame.iloc[in_order[data.predicted[in_order]]]

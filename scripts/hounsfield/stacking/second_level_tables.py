@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
@@ -79,7 +79,9 @@ def open_second_level(command: StackingCommand, folds: Sequence[int]) -> list[Bo
     return tables
 
 
-def read_second_level(tables: Sequence[BoosterTable], slices: pd.DataFrame, held_out: HeldOut) -> SecondLevel:
+def read_second_level(
+    label_set: LabelSet, tables: Sequence[BoosterTable], slices: pd.DataFrame, held_out: HeldOut
+) -> SecondLevel:
     """Read all tables. slices: N rows with image_id and split.
 
     Raises BadInput when one does not hold the test slices and those that are held out, in their order.
@@ -87,7 +89,7 @@ def read_second_level(tables: Sequence[BoosterTable], slices: pd.DataFrame, held
     is_test = (slices["split"] == "test").to_numpy()
     positions, rows = np.union1d(np.flatnonzero(is_test), held_out.rows), Rows(slices["image_id"].to_numpy(), is_test)
     probabilities = {
-        one.name: mean_of_tables(LABELS, [(output.file(PREDICTIONS), positions)], rows, remedy=output.remedy)
+        one.name: mean_of_tables(label_set, [(output.file(PREDICTIONS), positions)], rows, remedy=output.remedy)
         for one, output in tables
     }
     ledgers = {one.name: output.learned() for one, output in tables}

@@ -13,43 +13,55 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
+from hounsfield.competitions.rsna2019.tables import label_fields
 from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
 from hounsfield.stacking.config import DataConfig
 
-LEFT, RIGHT = ([f"{side}_{name}" for name in CLASSES] for side in ("left", "right"))
-
-STACKING_SCHEMA = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("split", pa.string()),  # train (it has labels) or test
-        ("series", pa.int32()),
-        ("order", pa.int32()),
-        ("patient_id", pa.string()),
-        ("study_uid", pa.string()),
-        ("position_ord", pa.float32()),  # rank in the series, from 1, by the number of its slices
-        ("slices_in_study", pa.int32()),
-        ("brain_diff", pa.float32()),  # HU in the brain window, brightest minus darkest
-        ("brain_ratio", pa.float32()),  # share of pixels strictly between 0 and 80 HU
-        *((name, pa.int8()) for name in CLASSES),  # null for test slices
-        # labels of the slices before and after, among those that show brain; null beyond the ends
-        *((name, pa.int8()) for name in (*LEFT, *RIGHT)),
-        ("fold", pa.int8()),  # this system's own; null for test slices, and as data.fold_without_brain says
-        ("hu_crc32", pa.int64()),  # of the image in Hounsfield units; null where there is none
-    ]
+FIXED_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("image_id", pa.string()),
+    ("split", pa.string()),  # train (it has labels) or test
+    ("series", pa.int32()),
+    ("order", pa.int32()),
+    ("patient_id", pa.string()),
+    ("study_uid", pa.string()),
+    ("position_ord", pa.float32()),  # rank in the series, from 1, by the number of its slices
+    ("slices_in_study", pa.int32()),
+    ("brain_diff", pa.float32()),  # HU in the brain window, brightest minus darkest
+    ("brain_ratio", pa.float32()),  # share of pixels strictly between 0 and 80 HU
 )
-PREPARED_COLUMNS = (
-    "image_id", "split", "series", "order", "patient_id", "study_uid", "brain_diff", "brain_ratio", *CLASSES
+PREPARED_COLUMNS = (  # and the labels
+    "image_id", "split", "series", "order", "patient_id", "study_uid", "brain_diff", "brain_ratio"
 )  # fmt: skip
+
+
+def neighbour_columns(label_set: LabelSet) -> list[str]:
+    """The columns of the labels of the slice before, then of the slice after: (2 * C,)."""
+    return [f"{side}_{name}" for side in ("left", "right") for name in label_set.names]
+
+
+def stacking_schema(label_set: LabelSet) -> pa.Schema:
+    """The columns of an experiment's table of slices."""
+    return pa.schema(
+        [
+            *FIXED_FIELDS,
+            *label_fields(label_set),  # null for test slices
+            # labels of the slices before and after, among those that show brain; null beyond the ends
+            *label_fields(label_set, neighbour_columns(label_set)),
+            ("fold", pa.int8()),  # this system's own; null for test slices, and as data.fold_without_brain says
+            ("hu_crc32", pa.int64()),  # of the image in Hounsfield units; null where there is none
+        ]
+    )
 
 
 def read_stacking_slices(data: Upstream, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The slices of an experiment, sorted by split, series and order in the series."""
-    return read_table(data.file(SLICES), STACKING_SCHEMA, remedy=data.remedy, columns=columns)
+    return read_table(data.file(SLICES), stacking_schema(label_set_of(data)), remedy=data.remedy, columns=columns)
 
 
 def folds_of_run(made: Upstream, slices: pd.DataFrame) -> np.ndarray:
@@ -61,7 +73,7 @@ def folds_of_run(made: Upstream, slices: pd.DataFrame) -> np.ndarray:
     if own is None:
         return slices["fold"].to_numpy(np.int8)
     path = made.work / Path(own["record"]).with_name(SLICES)
-    folds = read_table(path, STACKING_SCHEMA, columns=("image_id", "fold")).set_index("image_id")["fold"]
+    folds = read_table(path, pa.schema([("image_id", pa.string()), ("fold", pa.int8())])).set_index("image_id")["fold"]
     return folds.reindex(slices.index).to_numpy(np.int8)
 
 
@@ -70,11 +82,13 @@ def shows_brain(slices: pd.DataFrame, config: DataConfig) -> np.ndarray:
     return slices["brain_diff"].to_numpy() > config.brain_diff_above
 
 
-def stacking_slices(slices: pd.DataFrame, checksums: pd.Series, config: DataConfig) -> pd.DataFrame:
-    """The table of one experiment, with the columns of STACKING_SCHEMA.
+def stacking_slices(
+    label_set: LabelSet, slices: pd.DataFrame, checksums: pd.Series, config: DataConfig
+) -> pd.DataFrame:
+    """The table of one experiment, with the columns of `stacking_schema`.
 
-    slices: PREPARED_COLUMNS of the prepared slices. checksums: the CRC-32 of each image that was written, indexed by
-    image identifier; those of slices that show too little brain for this experiment are left out.
+    slices: PREPARED_COLUMNS and the labels of the prepared slices. checksums: the CRC-32 of each image that was
+    written, indexed by image identifier; those of slices that show too little brain for this experiment are left out.
     """
     series = slices["series"]
     length = series.groupby(series).transform("size")
@@ -82,13 +96,13 @@ def stacking_slices(slices: pd.DataFrame, checksums: pd.Series, config: DataConf
     return slices.assign(
         position_ord=(slices["order"] + 1) / length,
         slices_in_study=length,
-        fold=_folds(slices, seen, config),
+        fold=_folds(label_set, slices, seen, config),
         hu_crc32=checksums.reindex(slices["image_id"]).to_numpy(np.float64, na_value=np.nan).copy(),
-        **_neighbour_labels(slices, seen),
+        **_neighbour_labels(label_set, slices, seen),
     ).assign(hu_crc32=lambda table: table["hu_crc32"].where(seen))
 
 
-def log_slices(slices: pd.DataFrame) -> None:
+def log_slices(label_set: LabelSet, slices: pd.DataFrame) -> None:
     """Say what the networks will see, and what each fold holds."""
     has_image = slices["hu_crc32"].notna()
     train = slices["split"] == "train"
@@ -98,28 +112,28 @@ def log_slices(slices: pd.DataFrame) -> None:
     )  # fmt: skip
     for fold, rows in slices[train & has_image].groupby("fold"):
         logger.info(
-            "fold %d: %d slices of %d patients, %d with any bleed",
-            fold, len(rows), rows["patient_id"].nunique(), rows["any"].sum(),
+            "fold %d: %d slices of %d patients, %d with a positive label",
+            fold, len(rows), rows["patient_id"].nunique(), (rows[list(label_set.names)] > 0.5).any(axis=1).sum(),
         )  # fmt: skip
 
 
-def _folds(slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:
+def _folds(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:
     """The fold of each labelled slice, (N,) float32; NaN for test slices.
 
     As published, what is balanced is the labels of the slices that the networks see. All slices of a patient are in
     its fold, and a patient who shows no brain on any slice is one without labels; or, as published, slices that show
     no brain are in no fold, nor is such a patient.
     """
-    placed = slices["any"].notna().to_numpy()
+    placed = (slices["split"] == "train").to_numpy()
     if config.fold_without_brain == "none":
         placed = placed & seen
-    labels = slices.loc[placed, list(CLASSES)].to_numpy(np.int8) * seen[placed, None]
+    labels = slices.loc[placed, list(label_set.names)].to_numpy(np.int8) * seen[placed, None]
     folds = np.full(len(slices), np.nan, np.float32)
     folds[placed] = fold_by_rarest_label(slices.loc[placed, "patient_id"], labels, config.fold_count, config.fold_seed)
     return folds
 
 
-def _neighbour_labels(slices: pd.DataFrame, seen: np.ndarray) -> dict[str, np.ndarray]:
+def _neighbour_labels(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray) -> dict[str, np.ndarray]:
     """The labels of the slice before and of the slice after each one that is seen, (N,) float32 a column.
 
     As published, slices that show no brain are neither neighbours nor have any. NaN, too, beyond the ends of the
@@ -129,13 +143,13 @@ def _neighbour_labels(slices: pd.DataFrame, seen: np.ndarray) -> dict[str, np.nd
     order = np.lexsort((slices["order"], slices["series"]))
     order = order[seen[order]]
     series = slices["series"].to_numpy()[order]
-    labels = slices[list(CLASSES)].to_numpy(np.float32, na_value=np.nan)[order]  # (N, 6)
+    labels = slices[list(label_set.names)].to_numpy(np.float32, na_value=np.nan)[order]  # (N, C)
     together = series[1:] == series[:-1]
     left, right = np.full_like(labels, np.nan), np.full_like(labels, np.nan)
     left[1:][together] = labels[:-1][together]
     right[:-1][together] = labels[1:][together]
-    both = np.hstack([left, right])  # (N, 12)
+    both = np.hstack([left, right])  # (N, 2 * C)
     both[np.isnan(labels).any(axis=1)] = np.nan
     placed = np.full((len(slices), both.shape[1]), np.nan, np.float32)
     placed[order] = both
-    return dict(zip((*LEFT, *RIGHT), placed.T, strict=True))
+    return dict(zip(neighbour_columns(label_set), placed.T, strict=True))

@@ -10,8 +10,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
+from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import score
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.training.classifier import Classifier
@@ -21,19 +22,21 @@ from hounsfield.stacking.losses import stacking_loss
 from hounsfield.stacking.networks import training_settings
 
 
-def classifier_of(config: StackingConfig, network: NetworkConfig, folder: Path, fold: int) -> Classifier:
+def classifier_of(
+    config: StackingConfig, network: NetworkConfig, folder: Path, fold: int, label_set: LabelSet = LABELS
+) -> Classifier:
     """One network of one fold. folder: where its weights go."""
     return Classifier(
         name=f"{network.name} fold {fold}",
         folder=folder,
         backbone=network.backbone,
         pretrained=network.weights,
-        classes=len(CLASSES),
+        classes=len(label_set.names),
         settings=config.training,
         seed=network.seed,
         normalise=partial(normalise, config=config.training),
-        loss=stacking_loss,
-        score=partial(score, LABELS),
+        loss=partial(stacking_loss, class_weights=label_set.weights),
+        score=partial(score, label_set),
         facts={"network": training_settings(config, network, fold)},
         schedule=partial(learning_rate_schedule, config=config.training),
         drop_last=config.training.drop_last_batch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput
-from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.metrics import WeightedLogLoss
+from hounsfield.core.evaluation.labels import LabelSet, label_settings, labels_from, weighted_labels
+from hounsfield.core.stages.upstream import Upstream
 
 # the order of the 2nd-place system; every array of six in this project has it
 CLASSES = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
 CLASS_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0)  # the competition's metric counts `any` twice
 PROBABILITY_CLIP = 1e-5  # 2nd place; the metric would be infinite at 0 and 1
-LABELS = LabelSet(CLASSES, "image_id", WeightedLogLoss(CLASS_WEIGHTS, CLASS_WEIGHTS, PROBABILITY_CLIP))
+LABELS = weighted_labels(CLASSES, "image_id", CLASS_WEIGHTS, PROBABILITY_CLIP, any_of="any")
 ROWS_PER_READ = 250_000  # rows of a table that are text at one time
+
+
+def label_set_of(made: Upstream) -> LabelSet:
+    """The label set of a data set, or of what has learnt from one; the competition's where the record names none."""
+    settings = made.record["settings"].get("labels") or made.record["facts"].get("labels")
+    return LABELS if settings is None else labels_from(settings, LABELS.row, PROBABILITY_CLIP)
+
+
+def label_facts(made: Upstream) -> dict[str, Any]:
+    """What the record of an output says of the labels of `made`, from which they are handed on to it."""
+    return {"labels": label_settings(label_set_of(made))}
 
 
 def read_labels(content: bytes, source: str) -> pd.DataFrame:

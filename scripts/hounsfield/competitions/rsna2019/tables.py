@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_of
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.core.evaluation.folds import fold_by_first_row
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.imaging.geometry import position_along_normal, slice_normal
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
@@ -62,18 +64,30 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
 )
 FILE_SCHEMA = pa.schema(FILE_FIELDS)
 
-SLICE_SCHEMA = pa.schema(
-    [
-        ("split", pa.string()),  # train (it has labels) or test
-        ("series", pa.int32()),  # numbers the sequences of one data set; rows of a series stand together
-        ("order", pa.int32()),  # 0, 1, ... along the series
-        ("normal_mm", pa.float64()),  # position along the slice normal
-        # without what tells files apart: a copied file is the same slice
-        *(field for field in FILE_FIELDS if field[0] not in ("stamp", "content", "sop_number", "pixel_number")),
-        *((name, pa.int8()) for name in CLASSES),  # null for test slices
-        ("fold", pa.int8()),  # null for test slices
-    ]
-)
+
+def slice_schema(label_set: LabelSet) -> pa.Schema:
+    """The columns of slices.parquet for the labels of one data set."""
+    return pa.schema(
+        [
+            ("split", pa.string()),  # train (it has labels) or test
+            ("series", pa.int32()),  # numbers the sequences of one data set; rows of a series stand together
+            ("order", pa.int32()),  # 0, 1, ... along the series
+            ("normal_mm", pa.float64()),  # position along the slice normal
+            # without what tells files apart: a copied file is the same slice
+            *(field for field in FILE_FIELDS if field[0] not in ("stamp", "content", "sop_number", "pixel_number")),
+            *label_fields(label_set),
+            ("fold", pa.int8()),  # null for test slices
+        ]
+    )
+
+
+def label_fields(label_set: LabelSet, names: Iterable[str] | None = None) -> list[tuple[str, pa.DataType]]:
+    """A column for each name (or for `names`): 0 and 1, or probabilities; null where the label is not known."""
+    kind = pa.float32() if label_set.soft else pa.int8()
+    return [(name, kind) for name in (label_set.names if names is None else names)]
+
+
+SLICE_SCHEMA = slice_schema(LABELS)  # of the competition's own data
 
 # what the order, the folds and the flags of slices follow from
 ORDERING_COLUMNS = (
@@ -89,7 +103,7 @@ def open_data_set(work: Path, data_set: str, remedy_of: RemedyOf) -> Upstream:
 
 def read_slices(data: Upstream, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     """The slices of a data set, sorted by split, series and order in the series."""
-    return read_table(data.file(SLICES), SLICE_SCHEMA, remedy=data.remedy, columns=columns)
+    return read_table(data.file(SLICES), slice_schema(label_set_of(data)), remedy=data.remedy, columns=columns)
 
 
 def files_to_order(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:

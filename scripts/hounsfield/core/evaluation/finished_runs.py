@@ -28,6 +28,7 @@ class SystemRun(NamedTuple):
 
     name: str  # <system>/<experiment>
     output: Upstream
+    label_set: LabelSet
     predictions: pd.DataFrame  # indexed by the rows' identifiers: split, a probability for each name
     by_design: ByDesign  # how its models may have seen the patients of its held-out rows
 
@@ -38,11 +39,16 @@ class SystemRun(NamedTuple):
 
 
 def read_run(
-    work: Path, folder: Path, label_set: LabelSet, tables: Mapping[str, str], remedy_of: Callable[[str, Path], str]
+    work: Path,
+    folder: Path,
+    label_set_of: Callable[[Upstream], LabelSet],
+    tables: Mapping[str, str],
+    remedy_of: Callable[[str, Path], str],
 ) -> SystemRun:
     """The finished predictions in a folder below `work`.
 
-    tables: by stage, the file that it leaves. remedy_of: the command that runs a stage for the run in a folder.
+    label_set_of: finds the labels that an output is of. tables: by stage, the file that it leaves. remedy_of: the
+    command that runs a stage for the run in a folder.
     Raises MissingInput or StaleOutput, with the commands, when none is there, or was made from something else than
     there is now.
     """
@@ -55,17 +61,23 @@ def read_run(
         raise MissingInput(f"{folder} holds no finished predictions; make them with one of:\n{remedies}")
     stage = record["stage"]
     output = require(work, folder, stage, lambda one: remedy_of(one, folder))
+    label_set = label_set_of(output)
     frame = read_predictions(output.file(tables[stage]), label_set, remedy=output.remedy)
     leak = output.record["facts"].get("by_design")
     by_design = ByDesign(leak["words"], tuple(leak["roles"])) if leak else UNSEEN
-    return SystemRun(f"{folder.parent.name}/{folder.name}", output, frame.set_index(label_set.row), by_design)
+    return SystemRun(
+        f"{folder.parent.name}/{folder.name}", output, label_set, frame.set_index(label_set.row), by_design
+    )
 
 
 def one_data_set(runs: list[SystemRun]) -> str:
-    """The data set that all runs predict. Raises BadInput when they differ."""
+    """The data set that all runs predict. Raises BadInput when they differ, or have other labels of it."""
     names = sorted({one.data_set for one in runs})
     if len(names) > 1:
         raise BadInput(f"the runs predict different data sets ({', '.join(names)}); blend those of one")
+    if len({one.label_set for one in runs}) > 1:
+        named = ", ".join(f"{one.name} {' '.join(one.label_set.names)}" for one in runs)
+        raise BadInput(f"the runs tell different labels of {names[0]} ({named}); blend those of one kind")
     return names[0]
 
 

@@ -36,6 +36,6 @@ def held_out_rows(label_set: LabelSet, table: pd.DataFrame, folds: Sequence[str]
     return HeldOut(
         rows=np.flatnonzero(wanted),
         folds=fold[wanted].astype(np.int8),
-        labels=chosen[list(label_set.names)].to_numpy(np.int8),
+        labels=chosen.reindex(columns=list(label_set.names)).to_numpy(np.int8),
         patients=chosen["patient_id"].to_numpy(),
     )
