@@ -199,7 +199,7 @@ def test_changed_settings_are_refused_saying_what_differs(finished: Work) -> Non
 
 
 def test_a_loss_that_is_no_number_stops_naming_the_slices(copy: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
+    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _, weights: logits.sum(dim=-1) * torch.nan)
     with pytest.raises(BadInput, match=r"the loss is nan on the slices ID_[0-9a-f]{9}, ID_"):
         run_program("hemorrhage_train_classifier", *copy.arguments)
 
@@ -209,7 +209,7 @@ def test_a_sequence_loss_that_is_no_number_stops_naming_where_the_series_begin(
 ) -> None:
     work = work_at(tmp_path / "work")
     copy_work(finished, work)
-    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _: logits.sum(dim=-1) * torch.nan)
+    monkeypatch.setattr(training, "hemorrhage_loss", lambda logits, _, weights: logits.sum(dim=-1) * torch.nan)
     with pytest.raises(BadInput, match=r"the loss is nan on the series that begin at rows \[\d+.*\] of slices"):
         run_program("hemorrhage_train_sequence", *work.arguments, "--fold", 0, "--force")
 

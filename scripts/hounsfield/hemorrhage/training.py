@@ -160,7 +160,7 @@ def sequence_loss(
         batch = batch.to(devices.device)
         with devices.autocast():
             logits = model(batch.embeddings, batch.is_slice)
-        return hemorrhage_loss(logits, batch.labels, weights)
+        return hemorrhage_loss(logits, batch.labels, weights=weights)
 
     return loss
 
