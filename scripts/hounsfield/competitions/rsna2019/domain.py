@@ -28,7 +28,8 @@ def training_facts(data: Upstream, slices: pd.DataFrame) -> dict[str, Any]:
     slices: DOMAIN_COLUMNS, those that are learnt from.
     """
     studies = _by_study(slices)
-    ranges = {name: [float(studies[name].min()), float(studies[name].max())] for name in RANGES}
+    known = {name: studies[name].dropna() for name in RANGES}
+    ranges = {name: [float(values.min()), float(values.max())] for name, values in known.items() if len(values)}
     parts = sorted(set(slices["body_part"].fillna("")) - {""})
     tilt = float(np.nan_to_num(studies["tilt"].max()))
     drawn = bool(data.record["facts"].get("drawn"))
