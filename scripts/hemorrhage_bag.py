@@ -8,39 +8,10 @@ Out: preds/hemorrhage/<experiment>/ submission.csv.gz, findings.csv, scores.csv,
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
+from hounsfield.core.logs import set_up_logging
+from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
-import numpy as np
-
-from hounsfield.competitions.rsna2019.answers import Predicted
-from hounsfield.competitions.rsna2019.labels import label_facts
-from hounsfield.competitions.rsna2019.paths import sample_submission_path
-from hounsfield.competitions.rsna2019.results import training_prior, write_submission
-from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.held_out import held_out_rows
-from hounsfield.core.evaluation.scores import read_scores, readable, write_scores
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages.command import Stage, check_name, parse, run, shown, stage_parser
-from hounsfield.core.stages.outputs import output
-from hounsfield.core.stages.upstream import reading
-from hounsfield.hemorrhage.bagging import (
-    BagTask,
-    compare,
-    find_task,
-    provenance,
-    trained_on_facts,
-    write_answers,
-    write_means,
-)
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
-from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig, extracted_epochs
-from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, bag_runs, learned_by, refuse_seen_patients
-from hounsfield.hemorrhage.paths import BAG
-
-SUBMISSION, SCORES, MEANS = "submission.csv.gz", "scores.csv", "bag.parquet"
-SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
 STAGE = Stage(
     HemorrhageConfig,
     "Average all runs into a submission and score every step",
@@ -59,67 +30,9 @@ def main() -> None:
         "--experiments", type=str, nargs="+", default=None, help="bag these; their YAMLs lie beside that of --config"
     )
     command = parse(parser, STAGE)
-    names = command.arguments.experiments or [command.experiment]
-    if len(set(names)) < len(names):
-        raise WrongUse(f"--experiments {' '.join(names)}: each experiment counts once")
-    task = find_task(command, {name: command_of(name, command) for name in names})
-    remedy = command.remedy(f"{BAG}.sh", *(("--experiments", *names) if command.arguments.experiments else ()))
-    with ExitStack() as held:
-        for made in (task.data, *(one for run in task.runs for one in (run.predictions, run.embeddings))):
-            held.enter_context(reading(made.folder))
-        out = held.enter_context(output(task.folder, provenance(task), force=command.force, remedy=remedy))
-        if out.finished:
-            logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
-        else:
-            names, facts = bag(task, command), label_facts(task.runs[0].predictions)
-            facts["trained_on"] = trained_on_facts(task)
-            out.finish(names, learned=learned_by(task.runs), facts=facts)
-    print(readable(read_scores(task.folder / SCORES)))
-    print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
+    from hounsfield.hemorrhage.stages.bag import bag_and_score
 
-
-def command_of(name: str, command: HemorrhageCommand) -> HemorrhageCommand:
-    """The same command for one of the experiments: its data set and folds are those of --config."""
-    if name == command.experiment:
-        return command
-    given = Path(str(command.arguments.config[-1]))
-    path = given.with_name(f"{check_name(name, '--experiments')}{given.suffix}")
-    argv = ["--config", str(path), "--work", str(command.work), "--apply-to", command.data_set]
-    argv += ["--fold", *command.folds]
-    if any(word.startswith("--data_set") for word in command.overrides):
-        argv += ["--data_set", command.config.data_set]
-    other = parse(stage_parser(STAGE), STAGE, argv)
-    if other.config.data_set != command.config.data_set:
-        trained_on = f"{other.config.data_set}, and {shown(given)} on {command.config.data_set}"
-        raise WrongUse(f"{shown(path)} trains on {trained_on}; bag experiments of one data set")
-    return other
-
-
-def bag(task: BagTask, command: HemorrhageCommand) -> list[str]:
-    """Average, write the submission and the answers, and score. Returns the names of the files."""
-    watch, trained_on = Stopwatch(), command.config.data_set
-    foreign = command.data_set != trained_on  # its patients are in no fold: all of its slices are predicted as test
-    label_set = task.label_set
-    slices = read_slices(task.data, TABLE_COLUMNS if foreign else (*TABLE_COLUMNS, *label_set.names))
-    is_test = np.full(len(slices), True) if foreign else (slices["split"] == "test").to_numpy()
-    held_out = held_out_rows(label_set, slices, () if foreign else task.folds)
-    refuse_seen_patients(task.runs, held_out, remedies(command))
-    last_epochs = {name: max(extracted_epochs(one.config)) for name, one in task.commands.items()}
-    mean = bag_runs(task.runs, last_epochs, slices["image_id"], is_test, held_out)
-    other = read_slices(task.trained_on, ("split", *label_set.names)) if task.trained_on else None
-    training = other if foreign else slices
-    sample, images = sample_submission_path(command.work, command.data_set), slices["image_id"]
-    names = [SCORES, MEANS]
-    if sample.exists() or (is_test.any() and not foreign):
-        prior, path = training_prior(label_set, training, trained_on), task.folder / SUBMISSION
-        names += write_submission(path, label_set, sample, images[is_test], mean.test, prior)
-    write_means(task.folder / MEANS, label_set, images, is_test, mean, held_out)
-    write_scores(task.folder / SCORES, compare(task, command, mean, slices, held_out))
-    seen = learned_by(task.runs).roles_by_fold(held_out.patients, held_out.folds)
-    found = Predicted(task.data, slices, is_test, mean.test, held_out, mean.held_out, seen)
-    names += write_answers(task, command, found)
-    summary("bag", len(task.runs), "runs", watch.seconds, {"test slices": int(is_test.sum())})
-    return names
+    bag_and_score(command, STAGE)
 
 
 if __name__ == "__main__":

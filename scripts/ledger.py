@@ -8,26 +8,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from hounsfield.core.errors import MissingInput
-from hounsfield.core.stages.command import REPOSITORY, run, shown
-from hounsfield.core.stages.ledger import LEDGER_FILE, ROLES, Ledger
-from hounsfield.core.stages.outputs import RECORD, read_record
-
-
-class Rested(NamedTuple):
-    """One output that the run rests on."""
-
-    place: str  # of its folder below the work folder
-    depth: int  # 0: the run itself
-    stage: str
-    ledger: Ledger
-    gone: bool  # it is no longer there
+from hounsfield.core.stages.command import REPOSITORY, run
 
 
 def main() -> None:
@@ -37,63 +20,10 @@ def main() -> None:
     parser.add_argument("--patient", help="pseudonym of a patient: print who has seen it, and how")
     parser.add_argument("--work", type=Path, default=os.environ.get("WORK") or REPOSITORY, help="holds data and preds")
     options = parser.parse_args()
+    from hounsfield.core.stages.lineage import print_lineage
+
     work = Path(options.work).resolve()
-    folder = options.run if options.run.exists() else work / options.run
-    if read_record(folder) is None:
-        raise MissingInput(f"{folder} holds no finished output ({RECORD}); name the folder of a run, such as "
-                           f"{shown(work / 'preds' / 'hemorrhage' / 'quickstart')}")  # fmt: skip
-    found = list(rested_on(work, folder.resolve().relative_to(work).as_posix(), 0, set()))
-    if options.patient:
-        print_patient(found, options.patient)
-    else:
-        print_chain(found)
-        print_models(found)
-
-
-def rested_on(work: Path, place: str, depth: int, told: set[str]) -> Iterator[Rested]:
-    """The output in the folder `place`, then all that it was made from; each once."""
-    if place in told:
-        return
-    told.add(place)
-    record = read_record(work / place)
-    if record is None:
-        yield Rested(place, depth, "", Ledger.nobody(), gone=True)
-        return
-    listed = LEDGER_FILE in record["files"]
-    ledger = Ledger.read(work / place / LEDGER_FILE) if listed else Ledger.nobody()
-    yield Rested(place, depth, record["stage"], ledger, gone=False)
-    for made_from in record["inputs"].values():
-        if made_from.get("record"):
-            yield from rested_on(work, str(Path(made_from["record"]).parent), depth + 1, told)
-
-
-def print_chain(found: list[Rested]) -> None:
-    """What rests on what, indented; each output once."""
-    print("What rests on what (each once, below the first that was made from it):\n")
-    for one in found:
-        print(f"{'  ' * one.depth}{one.place}{'  (no longer there)' if one.gone else f'  by {one.stage}'}")
-
-
-def print_models(found: list[Rested]) -> None:
-    """Which output has seen how many patients, and how; equal digests are equal patients."""
-    print("\nPatients seen, by part of the output (role: how many, digest of the list):\n")
-    for one in found:
-        for part in one.ledger.rows["part"].unique():
-            rows = one.ledger.rows[one.ledger.rows["part"] == part]
-            roles = [
-                f"{role}: {len(patients)} ({Ledger.of('', patients).digest()[:8]})"
-                for role in ROLES
-                if len(patients := rows.loc[rows["role"] == role, "patient_id"].unique())
-            ]
-            print(f"{one.place}{f' [{part!s}]' if part else ''}  {', '.join(roles)}")
-
-
-def print_patient(found: list[Rested], patient: str) -> None:
-    """Who has seen one patient, and how."""
-    for one in found:
-        for part in one.ledger.rows["part"].unique():
-            role = one.ledger.roles_of(np.array([patient]), part)[0]
-            print(f"{one.place}{f' [{part}]' if part else ''}  {role or 'not seen'}")
+    print_lineage(work, options.run, options.patient, example=work / "preds" / "hemorrhage" / "quickstart")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hounsfield.competitions.rsna2019.phantom.archive import ArchiveSummary, write_archive
 from hounsfield.competitions.rsna2019.phantom.recipe import LAYOUTS, PhantomRecipe
 from hounsfield.core.errors import HounsfieldError
+
+if TYPE_CHECKING:
+    from hounsfield.competitions.rsna2019.phantom.archive import ArchiveSummary
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -72,6 +75,8 @@ def main() -> int:
             layout=options.layout,
             compression=options.compression,
         )
+        from hounsfield.competitions.rsna2019.phantom.archive import write_archive
+
         summary = write_archive(options.output, recipe, options.jobs, options.force)
     except HounsfieldError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,42 +6,9 @@ Out: data/<data set>/slices.parquet, images/, rejected.csv.
 
 from __future__ import annotations
 
-from functools import partial
-
-import pandas as pd
-
-from hounsfield.competitions.rsna2019.paths import (
-    PREPARE,
-    SLICES,
-    data_folder,
-    images_folder,
-    sample_submission_path,
-)
-from hounsfield.competitions.rsna2019.preparation import prepare_file
-from hounsfield.competitions.rsna2019.source import Source, default_source, find_source, permitted_changes
-from hounsfield.competitions.rsna2019.tables import (
-    FILE_SCHEMA,
-    add_labels_and_folds,
-    files_to_order,
-    log_slices,
-    order_slices,
-    slice_table,
-    spacing_facts,
-)
-from hounsfield.core.intake.journal import Journal
-from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
-from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
-from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.outputs import Input, Provenance, output
-from hounsfield.core.stages.upstream import replacing
-from hounsfield.core.storage.files import write_bytes
-from hounsfield.core.storage.tables import write_arrow
+from hounsfield.core.logs import set_up_logging
+from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
-
-# files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
-NOT_CT_SLICES = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file"}
-
 
 STAGE = Stage(
     HemorrhageConfig,
@@ -50,7 +17,6 @@ STAGE = Stage(
     role="prepares",
     parts=("data_set", "prepare"),
 )
-PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
 
 
 def main() -> None:
@@ -63,63 +29,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     command = parse(parser, STAGE)
-    arguments, work, data_set, watch = command.arguments, command.work, command.data_set, Stopwatch()
-    folder, images = data_folder(work, data_set), images_folder(work, data_set)
-    named = {name: arguments[name] for name in ("archive", "images", "labels") if arguments[name] is not None}
-    source = find_source(work, data_set, **(named or default_source(work, data_set)))
-    settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
-    per_file = {name: settings[name] for name in PER_FILE}
-    provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
+    from hounsfield.hemorrhage.stages.prepare import prepare
 
-    def journal() -> Journal:
-        return Journal(folder / "parts", FILE_SCHEMA, images, ".jpg", settings=per_file)
-
-    claim = output(
-        folder,
-        provenance,
-        force=command.force,
-        remedy=command.remedy(f"{PREPARE}.sh", *source.options),
-        permits=lambda: permitted_changes(source, journal(), folder, command),
-        extends=True,
-    )
-    with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
-        recorded = journal()
-        missing = recorded.unrecorded(source.files)
-        if out.finished and not missing:
-            logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), data_set)
-            return
-        out.reopen()  # later stages must not read an old table over new images
-        prepare_files(
-            missing,
-            partial(prepare_file, images=images, naming=source.naming, **per_file),
-            recorded,
-            jobs=arguments.jobs,
-            dask_scheduler=arguments.dask_scheduler,
-            label="prepare",
-        )
-        count = write_tables(source, recorded, command)
-        recorded.forget_outdated(source.files)
-        out.finish([SLICES], facts={"source": source.options, "drawn": source.drawn})
-    summary("prepare", len(missing), "files", watch.seconds, {"slices in the table": count})
-
-
-def write_tables(source: Source, journal: Journal, command: Command[HemorrhageConfig]) -> int:
-    """Write the tables of refused files and of slices; returns the number of slices. Raises BadInput."""
-    work, data_set, settings = command.work, command.data_set, command.config.prepare
-    folder = data_folder(work, data_set)
-    rows, refusals = journal.join(source.files)
-    files, tilted = files_to_order(rows)
-    rejected, listing = pd.concat([refusals.to_pandas(), tilted], ignore_index=True), folder / "rejected.csv"
-    write_rejected(listing, rejected)
-    check_usable(listing, len(files), rejected, settings.bad_share, option="prepare.bad_share", foreign=NOT_CT_SLICES)
-    slices = order_slices(files, settings.order)
-    slices = add_labels_and_folds(slices, source.labels, settings.fold_count)
-    write_bytes(folder / "spacing.csv", spacing_facts(slices).to_csv(index=False).encode())
-    log_slices(slices, source.ignored, folder / "spacing.csv")
-    if source.sample is not None:
-        write_bytes(sample_submission_path(work, data_set), source.sample)
-    write_arrow(folder / SLICES, slice_table(rows, slices))
-    return len(slices)
+    prepare(command)
 
 
 if __name__ == "__main__":

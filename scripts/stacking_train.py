@@ -6,28 +6,10 @@ Out: checkpoints/stacking/<experiment>/<network>/fold<k>/epoch<e>.safetensors.
 
 from __future__ import annotations
 
-import itertools
-from pathlib import Path
-
-import pandas as pd
-
-from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
-from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
-from hounsfield.core.stages.outputs import Input, Provenance, output
-from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.files import file_digest
-from hounsfield.core.training.classifier import train_classifier
-from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.stacking.config import DEFAULT_CONFIG, NetworkConfig, StackingConfig
-from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
-from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
-from hounsfield.stacking.networks import add_network_argument, chosen_networks, training_settings
-from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
-from hounsfield.stacking.tables import read_stacking_slices
-from hounsfield.stacking.training import classifier_ledger, classifier_of, split_slices
+from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
+from hounsfield.stacking.networks import add_network_argument
 
-COLUMNS = (*IMAGE_COLUMNS, "split", "fold", "patient_id")
 STAGE = Stage(
     StackingConfig,
     "Train the classifiers of the stacking system",
@@ -41,41 +23,9 @@ def main() -> None:
     parser = stage_parser(STAGE)
     add_network_argument(parser)
     command = parse(parser, STAGE)
-    config, networks = command.config, chosen_networks(command.arguments.network, command.config)
-    with (
-        open_stacking_data(command, TRAIN) as data,
-        open_devices(config.training.precision, config.threads) as devices,
-    ):
-        set_up_logging(rank=devices.rank)
-        names = label_set_of(data).names
-        folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*COLUMNS, *names))
-        for network, fold in itertools.product(networks, folds):
-            train_network(command, network, fold, data, slices, devices)
+    from hounsfield.stacking.stages.train import train_networks
 
-
-def train_network(
-    command: StackingCommand, network: NetworkConfig, fold: int, data: Upstream, slices: pd.DataFrame, devices: Devices
-) -> None:
-    """Train one classifier, unless every epoch is there."""
-    config = command.config
-    folder = network_folder(command.work, command.experiment, network.name, fold)
-    inputs = {"stacking data": data.as_input()}
-    if network.weights is not None:
-        inputs["starting weights"] = Input(file_digest(Path(network.weights)))
-    provenance = Provenance(TRAIN, training_settings(config, network, fold), inputs, libraries=("torch",))
-    remedy = remedies(command)(TRAIN)
-    with output(folder, provenance, force=command.force, remedy=remedy, processes=devices) as out:
-        label_set = label_set_of(data)
-        task = classifier_of(config, network, folder, fold, label_set)
-        if out.finished:
-            logger.info("%s: nothing to do, %d epochs are trained", task.name, config.training.epochs)
-            return
-        train, validation = split_slices(slices, fold)
-        source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
-        images = open_training_images(train, source, network, config.training, label_set.names)
-        train_classifier(task, images, open_whole_images(validation, source, network, label_set.names), devices)
-        facts = {"trained_on": data.record["facts"].get("trained_on"), **label_facts(data)}
-        out.finish(task.files(), learned=classifier_ledger(command.data_set, train), facts=facts)
+    train_networks(command)
 
 
 if __name__ == "__main__":

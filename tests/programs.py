@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import signal
 import subprocess
@@ -24,6 +25,12 @@ def load_program(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def work_of(name: str) -> ModuleType:
+    """The module with what the program `scripts/<name>.py` does once its command line is read."""
+    system, _, stage = name.replace("rsna2019_prepare", "hemorrhage_prepare").partition("_")
+    return importlib.import_module(f"hounsfield.{system}.stages.{stage}")
 
 
 def run_program(name: str, *arguments: object) -> None:

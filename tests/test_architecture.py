@@ -9,6 +9,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -278,6 +279,37 @@ def test_nothing_runs_code_from_data_or_through_a_shell() -> None:
     assert unsafe_calls(SCRIPTS) == []
 
 
+# A program reads its command line first; what it then does lies in the library, imported by its `main` after parsing.
+LARGE_LIBRARIES = "albumentations cv2 joblib numpy pandas pyarrow pydicom scipy sklearn tensorboard timm torch"
+IMPORTED_BY_PROGRAMS = """
+import importlib.util, sys
+large = set(sys.argv[1].split())
+for path in sys.argv[2:]:
+    before = set(sys.modules)
+    specification = importlib.util.spec_from_file_location("program", path)
+    specification.loader.exec_module(importlib.util.module_from_spec(specification))
+    found = sorted(large & (set(sys.modules) - before))
+    if found:
+        print(path, "imports", ", ".join(found))
+"""
+
+
+def large_libraries_imported_before_parsing(scripts: Path) -> list[str]:
+    programs = [str(path) for path in sorted(scripts.glob("*.py"))]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED_BY_PROGRAMS, LARGE_LIBRARIES, *programs],
+        env={"PYTHONPATH": str(scripts)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_mistyped_option_waits_for_no_large_library() -> None:
+    assert large_libraries_imported_before_parsing(SCRIPTS) == []
+
+
 @pytest.mark.skipif(shutil.which("dash") is None, reason="dash is not installed")
 @pytest.mark.parametrize("stage", sorted((REPOSITORY / "bin").rglob("*.s[hb]*")), ids=lambda path: path.name)
 def test_every_stage_is_posix_shell(stage: Path) -> None:
@@ -315,6 +347,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (unsafe_calls, "core/a.py", "import yaml\nyaml.load(f, Loader=yaml.Loader)"),
     (unsafe_calls, "core/a.py", "import numpy as np\nnp.load(f, allow_pickle=True)"),
     (unsafe_calls, "core/a.py", "import numpy as np\nnp.load(f, allow_pickle=yes)"),
+    (large_libraries_imported_before_parsing, "../program.py", "import numpy"),
     (unsafe_calls, "../program.py", "import subprocess\nsubprocess.run(c, shell=True)"),
     (unsafe_calls, "../program.py", "from subprocess import getoutput\ngetoutput(c)"),
 ]

@@ -26,6 +26,7 @@ from hounsfield.core.storage.files import write_json
 from hounsfield.core.storage.tables import escape_cell
 from hounsfield.hemorrhage.ensemble import rolling_mean
 from hounsfield.hemorrhage.paths import PREDICTIONS, predictions_folder, run_folder, store_folder
+from hounsfield.hemorrhage.stages import bag as bag_stage
 from programs import held_by_another_process
 from reference.rolling_mean import rolling_mean_of_series
 from synthetic_runs import (
@@ -283,7 +284,7 @@ def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
 
 
 def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
-    original, refused = hemorrhage_bag.write_means, []
+    original, refused = bag_stage.write_means, []
 
     def replace_a_run(*arguments):
         original(*arguments)
@@ -294,7 +295,7 @@ def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
             done = subprocess.run([sys.executable, "-c", code, place], env=environment, capture_output=True, text=True)
             refused.append("another run is reading" in done.stderr)
 
-    monkeypatch.setattr(hemorrhage_bag, "write_means", replace_a_run)
+    monkeypatch.setattr(bag_stage, "write_means", replace_a_run)
     bag(monkeypatch, work)
     assert refused == [True, True]
 

@@ -28,11 +28,11 @@ from hounsfield.competitions.rsna2019.submission import ids_of
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, read_predictions
 from hounsfield.core.evaluation.scores import read_scores
-from hounsfield.stacking.config import Booster, SubmissionConfig
+from hounsfield.stacking.config import STOPPINGS, Booster, SubmissionConfig
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features, feature_names
 from hounsfield.stacking.paths import PREDICTIONS, boosters_folder, predictions_folder, second_level_folder
-from hounsfield.stacking.second_level import EVERY_FOLD, SLICE_COLUMNS, STOPPINGS, arrange, split_folds
+from hounsfield.stacking.second_level import EVERY_FOLD, SLICE_COLUMNS, arrange, split_folds
 from hounsfield.stacking.tables import read_stacking_slices
 from programs import run_program
 from synthetic_runs import write_sample

@@ -9,7 +9,6 @@ patients behind it. So a table of predictions can be asked without any record or
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_files, weights_name
-from programs import load_program
+from programs import run_program, work_of
 
 PATIENTS, SLICES_EACH = 12, 5  # five: the folds of two or three are then even
 CONFIG = """\
@@ -112,15 +111,14 @@ def prepare(work: Path, fold_count: int, seed: int) -> None:
 
 def start(work: Path, stage: str, *arguments: str) -> bool:
     """Run one stage; False when it refuses."""
-    module = load_program(stage)
+    module = work_of(stage)
     with pytest.MonkeyPatch.context() as patch:
         for name, stand_in in STAND_INS.items():
             if hasattr(module, name):
                 patch.setattr(module, name, stand_in)
         words = ["--config", str(work / "toy.yaml"), "--work", str(work), *arguments]
-        patch.setattr(sys, "argv", [stage, *words])
         try:
-            module.main()
+            run_program(stage, *words)
         except HounsfieldError:
             return False
     return True

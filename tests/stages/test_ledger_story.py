@@ -18,7 +18,7 @@ from remedies import paste, remedies_in, shell_variables, stage_of
 from conftest import MINI_PHANTOM
 from hounsfield.core.errors import HounsfieldError, StaleOutput, WrongUse
 from hounsfield.core.stages.ledger import Ledger
-from programs import MINI_CONFIG, held_by_another_process, load_program, run_program
+from programs import MINI_CONFIG, held_by_another_process, run_program, work_of
 
 CLASSIFIER, EMBEDDINGS, SEQUENCE, BAG = TRAINING = (
     "hemorrhage_train_classifier", "hemorrhage_extract_embeddings", "hemorrhage_train_sequence", "hemorrhage_bag"
@@ -257,11 +257,9 @@ def test_every_stage_holds_what_it_reads(told: Told, program: str, inside: str, 
         found.extend(subprocess.run(command, env=environment, capture_output=True, text=True).stdout.split())
         raise Enough
 
-    module = load_program(program)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Enough):
-        patch.setattr(module, inside, look)
-        patch.setattr(sys, "argv", [program, *told.arguments, "--fold", "0", "--force"])
-        module.main()
+        patch.setattr(work_of(program), inside, look)
+        run_program(program, *told.arguments, "--fold", "0", "--force")
     assert found == ["held"] * len(held)
 
 

@@ -28,7 +28,7 @@ from hounsfield.competitions.rsna2019.source import own_source
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
-from programs import REPOSITORY, load_program, run_program
+from programs import REPOSITORY, run_program, work_of
 
 SMALL = PIXELS.clip(0, 255).astype(np.uint8)
 PLAIN = ct_file()
@@ -382,10 +382,9 @@ def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
     (tmp_path / "ct").mkdir()
     for name in ("a", "b", "deadly"):
         (tmp_path / "ct" / name).write_bytes(PLAIN)
-    work, program = work_at(tmp_path / "work"), load_program("rsna2019_prepare")
-    monkeypatch.setattr(program, "prepare_file", prepare_with_a_deadly_file)
-    monkeypatch.setattr(sys, "argv", ["x", *work.arguments, "--images", str(tmp_path / "ct"), *map(str, TABLE)])
-    program.main()
+    work = work_at(tmp_path / "work")
+    monkeypatch.setattr(work_of("rsna2019_prepare"), "prepare_file", prepare_with_a_deadly_file)
+    run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", *TABLE)
     data = work.folder / "data" / "own"
     assert sorted(pd.read_parquet(data / "slices.parquet")["path"]) == ["a", "b"]
     assert pd.read_csv(data / "rejected.csv")[["path", "reason"]].to_numpy().tolist() == [["deadly", "decoder_died"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -29,7 +28,7 @@ from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking import preparation
 from hounsfield.stacking.hu_images import hu_path, read_hu
-from programs import REPOSITORY, held_by_another_process, load_program, run_program
+from programs import REPOSITORY, held_by_another_process, run_program, work_of
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
 DATA = Path("data") / "phantom"
@@ -42,13 +41,12 @@ def in_turn(work: Callable[..., object], chunks: Iterable[object], refuse: objec
 
 def run_stage(work: Work, archive: Path, *extra: object, run: Callable[..., Iterator[object]] = in_turn) -> None:
     """The stage within the test's own process, in chunks of eight files. run: in place of the pool of processes."""
-    program = load_program("stacking_data")
-    program.prepare_files = partial(program.prepare_files, files_per_chunk=8)
     arguments = (*work_at(work.folder, CONFIG).arguments, "--archive", archive, *extra)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare_files, "run_chunks", run)
-        patch.setattr(sys, "argv", ["stacking_data.py", *map(str, arguments)])
-        program.main()
+        stage = work_of("stacking_data")
+        patch.setattr(stage, "prepare_files", partial(stage.prepare_files, files_per_chunk=8))
+        run_program("stacking_data", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from processes import run_together
 
-from bagged_submission import TABLES
 from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
@@ -21,12 +20,15 @@ from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
+from hounsfield.hemorrhage.paths import BAG
+from hounsfield.stacking.paths import AVERAGE, ENSEMBLE
 from programs import REPOSITORY, run_program
 from synthetic_runs import seen_by
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
 PREDS = Path("preds") / "stacking" / "mini_stacking"
 NETWORKS = ("--network", "byobnet")
+TABLES = {BAG: "bag.parquet", AVERAGE: ENSEMBLE}  # what each system leaves for the bag of both
 
 
 class Killed(BaseException):
@@ -147,7 +149,7 @@ def test_every_network_fold_and_epoch_draws_its_own_passes(
         seeds.append(arguments[-1])
         raise Opened
 
-    monkeypatch.setattr("hounsfield.stacking.images.open_prediction_images", open_and_leave)
+    monkeypatch.setattr("hounsfield.stacking.stages.predict.open_prediction_images", open_and_leave)
     for network in ("resnet", "byobnet"):
         for fold in (0, 1):
             for epoch in (0, 1):

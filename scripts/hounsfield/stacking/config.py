@@ -7,12 +7,15 @@ configs/stacking/published.yaml makes it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
+Stopping = Literal["nested", "scored_fold"]
+BOOSTERS: tuple[Booster, ...] = get_args(Booster)
+STOPPINGS: tuple[Stopping, ...] = get_args(Stopping)  # what stops the training of boosters early
 BeforeFirst = Literal["missing", "wrapped"]
 StudyMean = Literal["class", "last_class"]
 DEFAULT_CONFIG = REPOSITORY / "configs" / "stacking" / "se_resnext.yaml"
@@ -142,7 +145,7 @@ class XGBoostConfig:
 class SecondLevelConfig:
     """Gradient boosting over a study's predictions, one model per class and fold (stage 44)."""
 
-    boosters: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
+    boosters: tuple[Booster, ...] = BOOSTERS
     neighbours: int = 9  # slices before and after whose prediction is a feature
     before_first: BeforeFirst = "missing"  # neighbours before a study's first slice; published: wrapped, to its end
     study_mean: StudyMean = "class"  # whose mean over the study is a feature; published: last_class, for all classes

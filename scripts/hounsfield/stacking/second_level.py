@@ -11,7 +11,7 @@ N slices, C classes, F features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,11 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.logs import logger
 from hounsfield.stacking.boosters import not_installed
-from hounsfield.stacking.config import Booster, SecondLevelConfig
+from hounsfield.stacking.config import Booster, SecondLevelConfig, Stopping
 from hounsfield.stacking.features import COLUMNS, LAST_CLASS, Studies, class_features, index_studies
 
-Stopping = Literal["nested", "scored_fold"]
 NESTED: Stopping = "nested"
 SCORED_FOLD: Stopping = "scored_fold"
-STOPPINGS: tuple[Stopping, ...] = (NESTED, SCORED_FOLD)
 SLICE_COLUMNS = ("image_id", "split", "fold", "patient_id", "hu_crc32", *COLUMNS)  # of the stacking slices, and labels
 
 # in place of a fold's number: a test slice; a slice of a fold that is left out; and one without brain that is in no

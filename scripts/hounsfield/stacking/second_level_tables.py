@@ -20,9 +20,9 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.booster_runs import BoosterRun, booster_run
+from hounsfield.stacking.config import STOPPINGS, Stopping
 from hounsfield.stacking.experiments import StackingCommand, remedies
 from hounsfield.stacking.paths import LEARN, PREDICTIONS
-from hounsfield.stacking.second_level import STOPPINGS, Stopping
 
 
 class BoosterTable(NamedTuple):

@@ -23,7 +23,8 @@ from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.storage.packed_folder import unpack_foreign
 from hounsfield.hemorrhage.config import View
 from hounsfield.hemorrhage.published_2019.restricted_pickle import frame_column, read_inert
-from hounsfield.hemorrhage.published_2019.tables import TABLE_NAMES, read_row_order, refuse
+from hounsfield.hemorrhage.published_2019.table_names import TABLE_NAMES
+from hounsfield.hemorrhage.published_2019.tables import read_row_order, refuse
 
 NAME = re.compile(r"(emb|loader)([TP]?)_(trn|val|tst)_size\d+_fold(\d+)_ep(\d+)(\.\w+)?")
 VIEWS: dict[str, View] = {"": "identity", "T": "hflip", "P": "transpose"}

@@ -30,7 +30,8 @@ from hounsfield.hemorrhage.archive_checks import Subject
 from hounsfield.hemorrhage.config import View
 from hounsfield.hemorrhage.paths import IMPORT, ROWS, ROWS_SCHEMA, array_path, store_folder
 from hounsfield.hemorrhage.published_2019.layout import PublishedArray, PublishedStore
-from hounsfield.hemorrhage.published_2019.tables import TABLE_NAMES, PublishedTables
+from hounsfield.hemorrhage.published_2019.table_names import TABLE_NAMES
+from hounsfield.hemorrhage.published_2019.tables import PublishedTables
 
 MAX_WIDTH = 65_536
 ROWS_A_READ = 4096

@@ -30,7 +30,6 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.tables import read_table
 
-TABLE_NAMES = ("train_metadata.csv", "test_metadata.csv", "train.csv.gz", "test.csv.gz")
 MAX_TABLE_BYTES = 2 * 2**30  # the published metadata are some 300 MB
 IDENTIFIERS = {
     "SOPInstanceUID": "image_id",

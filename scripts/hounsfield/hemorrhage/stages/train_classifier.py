@@ -1,0 +1,73 @@
+"""The slice classifier, fold after fold (stage 12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
+from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.errors import MissingInput
+from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import Upstream, reading
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.classifier import train_classifier
+from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
+from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
+from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder
+from hounsfield.hemorrhage.training import classifier_of, shaping_settings, split_slices
+
+
+def train_classifiers(command: HemorrhageCommand) -> None:
+    """Train every fold that is not there yet."""
+    with open_devices(command.config.classifier.precision, command.config.threads) as devices:
+        set_up_logging(rank=devices.rank)
+        data = open_data_set(command.work, command.data_set, remedies(command))
+        with reading(data.folder):
+            names = label_set_of(data).names
+            slices = read_slices(
+                data, tuple(dict.fromkeys((*IMAGE_COLUMNS, *DOMAIN_COLUMNS, *names, "split", "fold", "patient_id")))
+            )
+            slices = slices[slices["split"] == "train"]
+            if slices.empty:
+                raise MissingInput(f"{data.folder / SLICES} holds no labelled slices to train on")
+            for fold in data_set_folds(command, data, TRAIN_CLASSIFIER):
+                train_fold(command, data, slices, fold, devices)
+
+
+def train_fold(command: HemorrhageCommand, data: Upstream, slices: pd.DataFrame, fold: str, devices: Devices) -> None:
+    """Train one fold's classifier, unless it is there. slices: the labelled ones."""
+    config, folder = command.config, classifier_folder(command.work, command.experiment, fold)
+    task = classifier_of(config, folder, fold, label_set_of(data))
+    remedy = remedies(command)(TRAIN_CLASSIFIER)
+    claim = output(folder, provenance(command, data, fold), force=command.force, remedy=remedy, processes=devices)
+    with claim as out:
+        if out.finished:
+            logger.info("%s: nothing to do, %d epochs are trained", task.name, task.settings.epochs)
+            return
+        train, validation = split_slices(slices, fold, config.classifier.sanity_slices)
+        names = label_set_of(data).names
+        opened = [
+            open_slice_images(
+                part, data.folder / IMAGES, config.classifier, config.seed, names=names, remedy=data.remedy
+            )
+            for part in (train, validation)
+        ]
+        train_classifier(task, opened[0], opened[1], devices)
+        facts = {"trained_on": training_facts(data, train), **label_facts(data)}
+        out.finish(task.files(), learned=Ledger.of(command.data_set, train["patient_id"]), facts=facts)
+
+
+def provenance(command: HemorrhageCommand, data: Upstream, fold: str) -> Provenance:
+    """What the weights depend on."""
+    config, inputs = command.config, {"data set": data.as_input()}
+    if config.classifier.weights is not None:
+        inputs["starting weights"] = Input(file_digest(Path(config.classifier.weights)))
+    settings = {**shaping_settings(config), "fold": fold, "seed": config.seed}
+    return Provenance(TRAIN_CLASSIFIER, settings, inputs, libraries=("torch", "timm"))

@@ -1,0 +1,97 @@
+"""The slices that show brain in Hounsfield units, and this system's table of slices (stage 41)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
+from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
+from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
+from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.stages.outputs import Output, Provenance, output
+from hounsfield.core.stages.upstream import Upstream, reading, replacing
+from hounsfield.core.storage.files import locked
+from hounsfield.core.storage.tables import write_table
+from hounsfield.stacking.experiments import StackingCommand, data_settings, remedies
+from hounsfield.stacking.paths import DATA, hu_folder, hu_parts_folder, stacking_data_folder
+from hounsfield.stacking.preparation import (
+    AS_PREPARED,
+    check_space,
+    files_to_store,
+    find_files,
+    open_journal,
+    prepared_source,
+    store_file,
+)
+from hounsfield.stacking.tables import PREPARED_COLUMNS, log_slices, shows_brain, stacking_schema, stacking_slices
+
+COLUMNS = tuple(
+    dict.fromkeys(("path", "rows", "columns", "hu_mean", "intercept_repaired", *PREPARED_COLUMNS, *DOMAIN_COLUMNS))
+)
+
+
+def store_slices(command: StackingCommand) -> None:
+    """Store what is not stored yet, then write the table."""
+    work, data_set = command.work, command.data_set
+    source = source_options(command)
+    data = open_data_set(work, data_set, remedies(command))
+    provenance = Provenance(DATA, data_settings(command.config.data), {"data set": data.as_input()})
+    folder = stacking_data_folder(work, data_set, command.experiment)
+    remedy = command.remedy(f"{DATA}.sh", *source)
+    claim = output(folder, provenance, force=command.force, remedy=remedy)
+    what = f"the slices of {command.experiment}"
+    shared = locked(hu_folder(work, data_set))  # other experiments store there, too
+    with reading(data_folder(work, data_set)), replacing(work, folder, what=what), claim as out, shared:
+        store(command, data, [Path(one) for one in source[1:]] or prepared_source(work, data), out)
+
+
+def source_options(command: StackingCommand) -> tuple[str, ...]:
+    """What the command line says of the files; nothing where they lie where they were prepared."""
+    archive, images = command.arguments.archive, command.arguments.images
+    if archive is not None and images is not None:
+        raise WrongUse("--archive and --images name two sources; give the one that was prepared")
+    option, paths = ("--images", images) if images else ("--archive", [archive] if archive else [])
+    return (option, *(str(Path(path).absolute()) for path in paths)) if paths else ()
+
+
+def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out: Output) -> None:
+    """Store the images that are not there yet, then write the table of this experiment."""
+    work, config, watch, label_set = command.work, command.config.data, Stopwatch(), label_set_of(data)
+    images, slices = hu_folder(work, command.data_set), read_slices(data, (*COLUMNS, *label_set.names))
+    wanted = slices[shows_brain(slices, config)].set_index("path")
+    files = find_files(wanted, sources, data.folder / SLICES)
+    journal = open_journal(hu_parts_folder(work, command.data_set), images)
+    journal.recognise(files)
+    todo = files_to_store(files, journal, wanted)
+    if out.finished and not todo:
+        logger.info("stacking data: nothing to do, %d slices of %s are stored", len(files), command.data_set)
+        return
+    out.reopen()  # later stages must not read an old table over new images
+    if todo:
+        check_space(len(todo), wanted, images)
+    prepare_files(
+        todo,
+        partial(store_file, folder=images),
+        journal,
+        facts=wanted[AS_PREPARED],
+        jobs=command.arguments.jobs,
+        dask_scheduler=command.arguments.dask_scheduler,
+        label="store",
+    )
+    stored, rejected = (part.to_pandas() for part in journal.join(files))
+    listing = out.folder / "hu_rejected.csv"
+    write_rejected(listing, rejected)
+    check_usable(listing, len(stored), rejected, config.bad_share, option="data.bad_share")
+    table: pd.DataFrame = stacking_slices(label_set, slices, stored.set_index("image_id")["hu_crc32"], config)
+    write_table(out.folder / SLICES, table, stacking_schema(label_set))
+    facts = {"trained_on": training_facts(data, slices[slices["split"] == "train"]), **label_facts(data)}
+    out.finish([SLICES], facts=facts)
+    log_slices(label_set, table)
+    summary("stacking data", len(todo), "slices", watch.seconds, {"slices in the table": len(table)})
