@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hounsfield.competitions.siim2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.training.precision import Precision
+from hounsfield.core.training.precision import Kept, Precision
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "pneumothorax" / "albunet_valid.yaml"
 PUBLISHED_PIXELS = 1024 * 1024  # of the image that the published areas count pixels of
@@ -76,7 +76,9 @@ class PartConfig:
     cosine_epochs: int = 8  # cosine: down to the lowest in so many, and up again in as many
     epochs: int = 50  # at most
     patience: int = 12  # stops after more epochs than these without a better score
-    top: int = 3  # best epochs whose weights are kept
+    top: int = 3  # epochs whose weights are kept ...
+    # ... the best ones, or the last: then the validation fold chooses nothing, and no part stops early
+    kept: Kept = "best"
     positive_share: float | None = None  # of an epoch's films; None: all films of the training folds
     extra_films: bool = False  # trains on the films of fold -2, too, which are never validated
     freeze_encoder: bool = False  # neither its weights nor its running statistics move

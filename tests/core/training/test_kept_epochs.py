@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from hounsfield.core.training.kept_epochs import Kept, epochs_of, kept_with, none_kept, remove_other_epochs
+from hounsfield.core.training.kept_epochs import epochs_of, kept_with, none_kept, remove_other_epochs
+from hounsfield.core.training.precision import Kept
 
 SCORES = (0.2, 0.5, 0.1, 0.5, 0.3)
 

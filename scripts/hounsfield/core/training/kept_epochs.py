@@ -6,12 +6,12 @@ The list is a tensor that a training state carries, so that a run that goes on k
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-Kept = Literal["best", "last"]
+from hounsfield.core.training.precision import Kept
 
 
 class KeptEpoch(NamedTuple):

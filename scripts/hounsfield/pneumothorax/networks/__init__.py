@@ -13,6 +13,7 @@ from hounsfield.pneumothorax.config import NetworkConfig
 from hounsfield.pneumothorax.networks import albunet, unet
 
 SMP = "smp/"  # then architecture and encoder, as segmentation_models_pytorch calls them
+SMALLEST = 64  # pixels a side
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, of 0..1
 
 
@@ -30,15 +31,15 @@ def build(config: NetworkConfig) -> nn.Module:
     raise WrongUse(f"network.name {config.name!r}: give albunet, unet, scse_unet or smp/<architecture>/<encoder>")
 
 
-def build_pretrained(config: NetworkConfig) -> nn.Module:
-    """The network as its training starts: its encoder from a file or, where allowed, a hub, or at random."""
-    smp = config.name.startswith(SMP)
-    if smp and config.download and config.weights is None:
-        return _build_smp(config, "imagenet")
-    network = build(config)
-    encoder = config.name if smp else config.encoder
-    load_pretrained_encoder(encoder_of(network), encoder, config.weights, download=config.download)
-    return network
+def start_encoder(network: nn.Module, config: NetworkConfig) -> None:
+    """Start the encoder from published weights: a file, or a hub where it is allowed; else it stays random."""
+    encoder = encoder_of(network)
+    if not config.name.startswith(SMP):
+        load_pretrained_encoder(encoder, config.encoder, config.weights, download=config.download)
+    elif config.weights is not None:
+        load_pretrained_encoder(encoder, config.name, config.weights, download=False)
+    elif config.download:
+        encoder.load_state_dict(encoder_of(_build_smp(config, "imagenet")).state_dict())
 
 
 def encoder_of(network: nn.Module) -> nn.Module:
@@ -47,10 +48,15 @@ def encoder_of(network: nn.Module) -> nn.Module:
 
 
 def check_size(config: NetworkConfig, size: int) -> None:
-    """Raise WrongUse where images of `size` pixels a side do not come out at their size again."""
+    """Raise WrongUse where images of `size` pixels a side do not come out at their size again.
+
+    At 32 pixels one film would be left of a single value per channel, of which there is no batch statistic.
+    """
     divisor = albunet.DIVISOR if config.name == "albunet" else unet.DIVISOR
-    if size < divisor or size % divisor:
-        raise WrongUse(f"{config.name} takes images of a multiple of {divisor} pixels a side, and not of {size}")
+    if size < SMALLEST or size % divisor:
+        raise WrongUse(
+            f"{config.name}: images of {size} pixels; {SMALLEST} or more, a multiple of {divisor}, are needed"
+        )
 
 
 def network_input(films: Tensor, config: NetworkConfig) -> Tensor:

@@ -1,1 +1,1 @@
-"""What the stage programs of this system do once their command line is read, a page each."""
+"""The stages of this system, each as it runs once its command line is read."""
