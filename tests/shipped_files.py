@@ -79,11 +79,12 @@ badVR.dcm                                modality           modality
 crayons.icc                              not_dicom          not_dicom
 dicomdirtests/77654033/CR?/*             modality           used               monochrome1_inverted
 dicomdirtests/77654033/CT2/17106         used               used
-dicomdirtests/77654033/CT2/17136         used               used
-dicomdirtests/77654033/CT2/17166         used               used               implausible_hu
-dicomdirtests/77654033/CT2/17196         used               used               implausible_hu
+dicomdirtests/77654033/CT2/17136         used               used               no_air
+dicomdirtests/77654033/CT2/17166         implausible_pixels implausible_pixels
+dicomdirtests/77654033/CT2/17196         implausible_pixels implausible_pixels
 dicomdirtests/98892001/CT2N/*            localizer          localizer
-dicomdirtests/98892001/CT5N/*            used               used
+dicomdirtests/98892001/CT5N/2???         used               used
+dicomdirtests/98892001/CT5N/3???         used               used               no_air
 dicomdirtests/98892003/*/*               modality           used               rescale_missing
 dicomdirtests/DICOMDIR*                  modality           modality
 dicomdirtests/README.txt                 not_dicom          not_dicom

@@ -122,7 +122,9 @@ CASES: dict[str, Case] = {
     "12 frames": refused(ct_file(NumberOfFrames=100_000), "multi_frame", "100000 frames"),
     "13 bomb": refused(files.deflated_file(bytes(2**26 + 1)), "inflated_size", "grows beyond"),
     "14 nested": refused(within_header(files.nested_sequences(50_000)), "nested_sequences", "nested too deeply"),
-    "16 too dense": kept(ct_file(RescaleIntercept=5000), "implausible_hu"),
+    "16 too dense": refused(ct_file(RescaleIntercept=5000), "implausible_pixels", "0% of its pixels read as tissue"),
+    "16 nonsense": refused(ct_file(RescaleIntercept=-9000), "implausible_pixels", "% of its pixels lie outside"),
+    "17 offset lost": kept(ct_file(files.UNSIGNED, RescaleIntercept=0, BitsStored=12, HighBit=11), "no_air"),
     "16 one unit": kept(ct_file(RescaleSlope="1e-6"), "implausible_hu"),
     "17 wrapped": kept(ct_file(wrapped(), BitsStored=12, HighBit=11, RescaleIntercept=0), "intercept_repaired"),
     "18 padding": kept(ct_file(padded(), RescaleIntercept=0)),
@@ -140,6 +142,10 @@ CASES: dict[str, Case] = {
     "29 enhanced": refused(
         ct_file(SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1"), "multi_frame", "enhanced multi-frame CT in one file; split"
     ),
+    "21 dose page": refused(ct_file(SOPClassUID="1.2.840.10008.5.1.4.1.1.7"), "secondary_capture", "Secondary Capture"),
+    "21 iodine map": refused(ct_file(RescaleType="MGML"), "rescale_type", "RescaleType is MGML, not HU"),
+    "mirrored": kept(ct_file(ImageOrientationPatient=[-1, 0, 0, 0, 1, 0]), "turned"),
+    "high pixels": kept(ct_file(PixelSpacing=[1, 0.5]), "resampled"),
     "palette": refused(ct_file(PhotometricInterpretation="PALETTE COLOR"), "colour", "colour"),
     "no slope": kept(ct_file(RescaleSlope=None), "rescale_missing"),
     "empty slope": kept(ct_file(RescaleSlope=""), "rescale_missing"),
@@ -156,10 +162,10 @@ CASES: dict[str, Case] = {
     "empty series": kept(ct_file(SeriesInstanceUID=""), "series_uid_missing"),
     "negative spacing": kept(ct_file(PixelSpacing=[-0.5, 0.5]), "pixel_spacing_missing"),
     "constant": kept(ct_file(np.full((64, 64), 1064, np.int16)), "constant"),
-    "all air": kept(ct_file(np.arange(4096, dtype=np.int16).reshape(64, 64) % 40)),
-    "8 bits": kept(ct_file(SMALL, RescaleIntercept=-100)),
-    "8 bits, odd length": kept(ct_file(np.arange(15, dtype=np.uint8).reshape(3, 5), RescaleIntercept=0)),
-    "8 bits, signed": kept(ct_file(np.arange(-128, 128, dtype=np.int8).reshape(16, 16), RescaleIntercept=0)),
+    "all air": kept(ct_file(np.arange(4096, dtype=np.int16).reshape(64, 64) % 40), "no_tissue"),
+    "8 bits": kept(ct_file(SMALL, RescaleIntercept=-100), "no_air"),
+    "8 bits, odd length": kept(ct_file(np.arange(15, dtype=np.uint8).reshape(3, 5), RescaleIntercept=0), "no_air"),
+    "8 bits, signed": kept(ct_file(np.arange(-128, 128, dtype=np.int8).reshape(16, 16), RescaleIntercept=0), "no_air"),
     "32 bits": refused(ct_file(PIXELS.astype(np.int32)), "bits", "32 bits allocated"),
     "overlay alone": refused(
         within_header(struct.pack("<HH2sHL", 0x6000, 0x3000, b"OW", 0, 512) + bytes(512))[: 900],
@@ -303,9 +309,9 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     (folder / "mixed" / "turned").write_bytes(turned)
     series(folder, "halves", [0, 5])
     for n, z in enumerate((10, 15)):
-        content = ct_file(ImagePositionPatient=[0, 0, z], ImageOrientationPatient=[1, 0, 0, 0, -1, 0],
+        content = ct_file(ImagePositionPatient=[0, 0, z], ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
                           SeriesInstanceUID=f"1.{sum(b'halves')}", SOPInstanceUID=f"1.99.{n}")  # fmt: skip
-        (folder / "halves" / f"flipped{n}").write_bytes(content)
+        (folder / "halves" / f"coronal{n}").write_bytes(content)
     twins = ((PIXELS, "1.5"), (PIXELS, "1.5"), (PIXELS[::-1].copy(), "1.6"), (PIXELS, "1.6"))
     for n, (pixels, uid) in enumerate(twins):
         (folder / f"twin{n}").write_bytes(ct_file(pixels, SOPInstanceUID=uid, SeriesInstanceUID="1.55"))
@@ -339,7 +345,7 @@ def test_uneven_spacing_is_told_with_its_places(stacks: Outcome) -> None:
 
 def test_slices_of_another_orientation_are_refused_and_without_a_majority_all_are(stacks: Outcome) -> None:
     assert stacks.rejected["reason"].to_dict() == dict.fromkeys(
-        ["halves/0", "halves/1", "halves/flipped0", "halves/flipped1", "mixed/turned"], "mixed_orientation"
+        ["halves/0", "halves/1", "halves/coronal0", "halves/coronal1", "mixed/turned"], "mixed_orientation"
     )
     assert order_in(stacks, "mixed") == ["0", "1", "2", "3"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dicom_files as files
-from dicom_files import UNSIGNED, hounsfield_units
+from dicom_files import UNSIGNED, hounsfield_units, refusal
 from hounsfield.core.dicom.reader import read_slice
 
 
@@ -21,6 +21,31 @@ def test_a_wrong_intercept_with_wrapped_values_is_repaired() -> None:
     assert np.array_equal(hounsfield_units(slice_), files.head_hu())
     assert slice_.intercept_repaired
     assert slice_.flags == ("intercept_repaired",)
+
+
+@pytest.mark.parametrize("intercept", [0, None])
+def test_an_offset_that_was_lost_is_flagged_and_not_repaired(intercept: int | None) -> None:
+    """Hounsfield units + 1024 in 12 bits: nothing has wrapped, so adding 1000 would make air read as 24 HU for good."""
+    data = files.ct_file(UNSIGNED, BitsStored=12, HighBit=11, RescaleIntercept=intercept)
+    slice_ = read_slice(data)
+    assert np.array_equal(slice_.stored, UNSIGNED)
+    assert slice_.flags == (("no_air",) if intercept == 0 else ("rescale_missing", "no_air"))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.05])
+def test_metal_beside_an_offset_that_was_lost_is_not_taken_for_wrapped_air(share: float) -> None:
+    pixels = UNSIGNED.copy()
+    pixels.flat[1000 : 1000 + round(share * pixels.size)] = 3400  # 2376 HU, which would read as -696
+    slice_ = read_slice(files.ct_file(pixels, BitsStored=12, HighBit=11, RescaleIntercept=0))
+    assert not slice_.intercept_repaired
+
+
+@pytest.mark.parametrize("margin", [2, 6, 10])
+def test_a_wrapped_slice_with_little_air_around_the_head_is_repaired(margin: int) -> None:
+    hu = files.head_hu(128)[64 - 54 - margin :, 64 - 54 - margin :][: 2 * (54 + margin), : 2 * (54 + margin)]
+    assert 0.1 < (hu == -1000).mean() < 0.45
+    slice_ = read_slice(files.ct_file(wrapped(hu), BitsStored=12, HighBit=11, RescaleIntercept=0))
+    assert np.array_equal(hounsfield_units(slice_), hu)
 
 
 def test_the_repair_can_be_switched_off() -> None:
@@ -106,3 +131,67 @@ def test_an_inverted_display_leaves_the_hounsfield_units_of_a_ct_alone() -> None
     slice_ = read_slice(files.ct_file(PhotometricInterpretation="MONOCHROME1"))
     assert np.array_equal(hounsfield_units(slice_), files.head_hu())
     assert slice_.flags == ("monochrome1_ct",)
+
+
+@pytest.mark.parametrize(
+    ("share", "outcome"), [(0.0, ()), (0.005, ("implausible_hu",)), (0.02, None), (0.32, None), (0.74, None)]
+)
+def test_values_that_no_ct_has_are_flagged_where_few_and_refused_with_their_share(
+    share: float, outcome: tuple[str, ...] | None
+) -> None:
+    pixels = files.head_hu().astype(np.int16)
+    few = np.random.default_rng(0).choice(pixels.size, round(share * pixels.size), replace=False)
+    pixels.flat[few] = -5000 - few % 1000
+    data = files.ct_file(pixels, RescaleIntercept=0)
+    if outcome is not None:
+        assert read_slice(data).flags == outcome
+    else:
+        refused = refusal(data)
+        assert refused.code == "implausible_pixels"
+        assert f"{len(few) / pixels.size:.1%} of its pixels" in refused.message
+
+
+def test_unsigned_nonsense_above_the_scale_is_refused() -> None:
+    """Signed values read as unsigned: 64536 instead of -1000."""
+    pixels = files.head_hu().view(np.uint16)
+    refused = refusal(files.ct_file(pixels, RescaleIntercept=0))
+    assert (refused.code, f"{(files.head_hu() < 0).mean():.1%}" in refused.message) == ("implausible_pixels", True)
+
+
+@pytest.mark.parametrize("padding", [-5000, -10000, -32768])
+def test_one_low_value_around_the_field_of_view_is_padding_and_no_nonsense(padding: int) -> None:
+    pixels = files.head_hu()
+    y, x = np.mgrid[:64, :64] - 31.5
+    pixels[np.hypot(x, y) > 32] = padding
+    slice_ = read_slice(files.ct_file(pixels, RescaleIntercept=0))
+    assert slice_.flags == ()
+    assert slice_.stored.min() == -1024
+
+
+@pytest.mark.parametrize(
+    "hu",
+    [
+        pytest.param(files.head_hu() + 3000, id="all dense"),
+        pytest.param(np.where(files.head_hu() > 0, 1000, -1000), id="air and bone with nothing between"),
+        pytest.param(np.full((64, 64), 900), id="one value of bone"),
+        pytest.param(files.head_hu() - 3000, id="all below air"),
+    ],
+)
+def test_a_picture_without_any_tissue_is_refused(hu: np.ndarray) -> None:
+    refused = refusal(files.ct_file(hu.astype(np.int16), RescaleIntercept=0))
+    assert refused.code == "implausible_pixels"
+    assert "%" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("hu", "flags"),
+    [
+        pytest.param(-1000 + np.arange(64 * 64).reshape(64, 64) % 50, ("no_tissue",), id="air above the head"),
+        pytest.param(np.full((64, 64), -1024), ("constant",), id="an empty slice"),
+        pytest.param(np.full((64, 64), 40), ("constant",), id="one value of tissue"),
+        pytest.param(files.head_hu().clip(min=-400), ("no_air",), id="no pixel below -500"),
+        pytest.param(files.head_hu().clip(min=-501), (), id="just below -500"),
+    ],
+)
+def test_a_picture_of_air_or_without_air_is_used_and_flagged(hu: np.ndarray, flags: tuple[str, ...]) -> None:
+    assert read_slice(files.ct_file(hu.astype(np.int16), RescaleIntercept=0)).flags == flags

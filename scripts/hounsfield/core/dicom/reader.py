@@ -14,18 +14,13 @@ import numpy as np
 from hounsfield.core.dicom.body_parts import HEAD, body_part_term
 from hounsfield.core.dicom.format import read_pixel_format
 from hounsfield.core.dicom.header import Header, read_header
+from hounsfield.core.dicom.kinds import check_kind, sop_class_flags
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
 from hounsfield.core.dicom.placement import LENGTH_LIMIT, plain_view, read_place
 from hounsfield.core.dicom.refusals import FLAGS, REASONS, REFUSALS
 from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
-from hounsfield.core.errors import Refused
 
 __all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
-
-_ENHANCED_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})  # and legacy converted
-# Only these are named in messages, so that no header's free text can reach a log.
-_NAMED_MODALITIES = frozenset({"CR", "CT", "DX", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "REG", "RF", "RTDOSE",
-                               "RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA"})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def read_slice(
     The picture may be a read-only view of `data`. Raises Refused with a code of REFUSALS.
     """
     header = read_header(data)
-    is_ct = _check_kind(header, modalities) == "CT"
+    is_ct = check_kind(header, modalities) == "CT"
     element = find_pixels(header)  # first: a cut file lacks other things too, and this says why
     form = read_pixel_format(header)
     slope, intercept, rescale_flags = read_rescale(header)
@@ -93,7 +88,7 @@ def read_slice(
     stored, place = values.stored, read_place(header)
     if is_ct:
         stored, place = plain_view(stored, place)
-        flags += place.flags
+        flags += sop_class_flags(header) + place.flags
     flags += values.flags
     return DicomSlice(
         stored=stored,
@@ -121,28 +116,6 @@ def read_slice(
         body_part=body_part_term(header.text("body_part")),
         flags=flags,
     )
-
-
-def _check_kind(header: Header, modalities: frozenset[str]) -> str:
-    """Refuse what is no single-frame grey image of the modalities asked for; return the modality."""
-    modality = header.text("modality")
-    if not modality:
-        find_pixels(header)  # a file that was cut before its modality is damaged, and not of another kind
-    if modality not in modalities:
-        named = modality if modality in _NAMED_MODALITIES else "unknown" if modality else "missing"
-        raise Refused("modality", f"modality {named}, not {' or '.join(sorted(modalities))}; keep such files elsewhere")
-    if "LOCALIZER" in header.text("image_type").upper().split("\\"):
-        raise Refused("localizer", "a localizer (scout view) is not part of the stack; nothing needs to be done")
-    frames = header.first("frames")
-    if header.text("sop_class") in _ENHANCED_CT or (frames is not None and frames > 1):
-        count = f"{frames:g} frames" if frames is not None else "enhanced multi-frame CT"
-        raise Refused(
-            "multi_frame", f"{count} in one file; split it into single-frame files, e.g. with emf2sf of dcm4che"
-        )
-    samples, photometric = header.first("samples"), header.text("photometric")
-    if samples not in (None, 1.0) or photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
-        raise Refused("colour", "a colour picture; use the grey original, not a screen capture")
-    return modality
 
 
 def _identifier_flags(header: Header) -> tuple[str, ...]:

@@ -26,6 +26,11 @@ REFUSALS: dict[str, str] = {
     "localizer": "A scout view, which is not part of the stack.",
     "multi_frame": "Several frames in one file; only single-frame images are read.",
     "colour": "A colour picture, such as a screen capture or a report page.",
+    "secondary_capture": "A CT by modality, but stored as Secondary Capture: a page or a screen, no Hounsfield units.",
+    "sop_class": "A CT by modality, but of an SOP class whose values are no Hounsfield units.",
+    "report_page": "A dose page, protocol page or screen save among CT images.",
+    "rescale_type": "The values have another unit than HU, such as an iodine or a perfusion map.",
+    "implausible_pixels": "Over 1 % of the pixels lie outside -4096..32767 HU, or none reads as tissue.",
     "rows_columns": "Rows or Columns are missing, multi-valued or beyond the limit.",
     "bits": "The description of the pixel's bits is missing or contradicts itself.",
     "rescale": "RescaleSlope or RescaleIntercept is not a number, zero, negative or absurd.",
@@ -58,7 +63,10 @@ FLAGS: dict[str, str] = {
     "pixel_data_long": "The pixel data is longer than the picture by more than a row.",
     "sign_mismatch": "The JPEG 2000 picture's own sign contradicts PixelRepresentation: signed was taken.",
     "precision_mismatch": "The compressed picture's own number of bits differs from BitsStored.",
-    "implausible_hu": "Hounsfield units outside -4096..32767 or all within one, or neither air nor tissue.",
+    "sop_class_unknown": "The SOP class is a private one or no UID.",
+    "implausible_hu": "A few Hounsfield units lie outside -4096..32767, or all of them within one.",
+    "no_air": "No pixel lies below -500 HU: a wrong intercept, or a picture from inside the body.",
+    "no_tissue": "Nothing but air, as in a slice above the head.",
     "constant": "Every pixel has the same value.",
 }
 

@@ -18,8 +18,10 @@ TISSUE_HU = (-200.0, 300.0)
 MISTAKABLE_PADDING_HU = (-200.0, 3000.0)  # a padding value in this range could also be a real pixel
 SLOPE_RANGE = (1e-6, 1e3)
 INTERCEPT_LIMIT = 1e5
+OUTSIDE_SHARE = 0.01  # of pixels outside PLAUSIBLE_HU that is too much: real pictures have none
 REPAIRED_ABOVE = -100.0  # an unsigned 12-bit CT with an intercept above this cannot hold air: its intercept is wrong
 REPAIRED_INTERCEPT = -1000.0
+_REMEDY = "the header or the decoding is wrong, export it again"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ def as_hounsfield(values: Values, header: Header, form: PixelFormat, *, repair_i
 
     Padding is the value that the header declares, and everything below AIR_HU (scanners fill the corners outside the
     field of view with -1500, -2000 or less, declared or not). It becomes AIR_HU, or the lowest value of the pixel type
-    where that is higher. An inverted display (MONOCHROME1) does not change a CT's Hounsfield units.
+    where that is higher. An inverted display (MONOCHROME1) does not change a CT's Hounsfield units. Raises Refused:
+    implausible_pixels.
     """
     padding = _declared_padding(values.stored, header, form)
-    if repair_intercept and _has_wrong_intercept(values, header, form):
+    if repair_intercept and _may_be_wrapped(values, header, form) and _is_wrapped(values.stored):
         # Wrapped modulo 4096: air (-1000) was stored as 3096 and becomes 0, water becomes 1000.
         stored = (values.stored + np.uint16(1000)) & np.uint16(4095)
         values = Values(stored, values.slope, REPAIRED_INTERCEPT, (*values.flags, "intercept_repaired"))
@@ -90,8 +93,8 @@ def inversion_sum(form: PixelFormat) -> int:
     return -1 if form.signed else 2**form.bits_stored - 1
 
 
-def _has_wrong_intercept(values: Values, header: Header, form: PixelFormat) -> bool:
-    """The RSNA 2019 series with wrapped values: 12 bits, unsigned, and an intercept that is there and above -100."""
+def _may_be_wrapped(values: Values, header: Header, form: PixelFormat) -> bool:
+    """The header of the RSNA 2019 series with wrapped values: 12 bits, unsigned, an intercept that is above -100."""
     return (
         form.bits_stored == 12
         and not form.signed
@@ -99,6 +102,22 @@ def _has_wrong_intercept(values: Values, header: Header, form: PixelFormat) -> b
         and values.slope == 1.0
         and header.first("intercept") is not None
     )
+
+
+def _is_wrapped(stored: np.ndarray) -> bool:
+    """Whether 12-bit values have wrapped, and are not Hounsfield units + 1024 whose intercept was lost.
+
+    Of both readings the right one shows a patient in air. (Metal of the second may be taken for air in the first, and
+    its air for tissue; but then the second shows more of both. Where nothing has wrapped, the first shows no air.)
+    """
+    counts = np.bincount(stored.ravel(), minlength=2**12)
+    return _patient_in_air(np.roll(counts, round(-AIR_HU))) > _patient_in_air(counts)
+
+
+def _patient_in_air(counts: np.ndarray) -> int:
+    """Pixels of air or of tissue, whichever are fewer. counts: (4096,), the pixels of each value from AIR_HU on."""
+    air, lowest, highest = (round(hu - AIR_HU) for hu in (NO_AIR_ABOVE_HU, *TISSUE_HU))
+    return int(min(counts[:air].sum(), counts[lowest:highest].sum()))
 
 
 def _declared_padding(stored: np.ndarray, header: Header, form: PixelFormat) -> np.ndarray | None:
@@ -137,14 +156,40 @@ def _padding_to_air(values: Values, padding: np.ndarray, air: int) -> Values:
 
 
 def _doubts(values: Values, lowest: float, highest: float) -> tuple[str, ...]:
-    """Flags of a picture that can hardly be of a patient; lowest and highest are stored values."""
-    if lowest == highest:
-        return ("constant",)
+    """Flags of a picture that can hardly be of a patient; lowest and highest are stored values.
+
+    Raises Refused, implausible_pixels, for one that cannot be: with a substantial share of values that a CT does not
+    have, or with no tissue in it that is not air alone.
+    """
     low, high = lowest * values.slope + values.intercept, highest * values.slope + values.intercept
-    if low < PLAUSIBLE_HU[0] or high > PLAUSIBLE_HU[1] or high - low < 1:
-        return ("implausible_hu",)
-    if low > NO_AIR_ABOVE_HU:
-        hu = values.stored * np.float32(values.slope) + np.float32(values.intercept)
-        if not ((hu > TISSUE_HU[0]) & (hu < TISSUE_HU[1])).any():
-            return ("implausible_hu",)
-    return ()
+    uniform = "constant" if lowest == highest else "implausible_hu" if high - low < 1 else ""
+    outside = low < PLAUSIBLE_HU[0] or high > PLAUSIBLE_HU[1]
+    share = _share_outside(values, lowest) if outside else 0.0
+    if share > OUTSIDE_SHARE:
+        raise Refused("implausible_pixels", f"{share:.1%} of its pixels lie outside -4096 to 32767 HU; {_REMEDY}")
+    has_tissue = _has_tissue(values)
+    is_air = high <= TISSUE_HU[0] and (high >= AIR_HU or uniform)
+    if not has_tissue and not is_air:
+        message = f"0% of its pixels read as tissue ({TISSUE_HU[0]:g} to {TISSUE_HU[1]:g} HU); {_REMEDY}"
+        raise Refused("implausible_pixels", message)
+    if uniform:
+        return (uniform,)
+    found = {"implausible_hu": share > 0, "no_tissue": not has_tissue, "no_air": low > NO_AIR_ABOVE_HU}
+    return tuple(flag for flag, is_so in found.items() if is_so)
+
+
+def _share_outside(values: Values, lowest: float) -> float:
+    """The share of pixels outside PLAUSIBLE_HU; one lowest value that fills the corners is padding and no pixel."""
+    stored = values.stored
+    hu = stored * np.float32(values.slope) + np.float32(values.intercept)
+    outside = (hu < PLAUSIBLE_HU[0]) | (hu > PLAUSIBLE_HU[1])
+    corners = stored[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if (corners == lowest).all() and lowest != stored.max():
+        outside &= stored != lowest
+    return float(outside.mean())
+
+
+def _has_tissue(values: Values) -> bool:
+    """Whether any pixel reads as tissue; a few rows of most pictures show it."""
+    first, last = ((hu - values.intercept) / values.slope for hu in TISSUE_HU)
+    return any(((part > first) & (part < last)).any() for part in (values.stored[::64], values.stored))

@@ -35,7 +35,8 @@ from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.commands import HemorrhageCommand
 
 # files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
-NOT_CT_SLICES = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file"}
+NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
+                 "sop_class", "report_page", "rescale_type"}  # fmt: skip
 
 
 PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
