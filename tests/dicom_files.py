@@ -211,3 +211,28 @@ def refusal(data: bytes) -> Refused:
     assert caught.value.code in REFUSALS
     assert "\n" not in caught.value.message
     return caught.value
+
+
+AXIAL = (1, 0, 0, 0, 1, 0)  # the plain ImageOrientationPatient
+# Turns of a plain picture: of its pixels, and how its rows and columns then run in terms of the plain ones.
+STORED = [
+    (lambda a: a, "+r +d"), (lambda a: a[:, ::-1], "-r +d"), (lambda a: a[::-1], "+r -d"),
+    (lambda a: a[::-1, ::-1], "-r -d"), (lambda a: a.T, "+d +r"), (lambda a: a.T[:, ::-1], "-d +r"),
+    (lambda a: a.T[::-1], "+d -r"), (lambda a: a.T[::-1, ::-1], "-d -r"),
+]  # fmt: skip
+
+
+def directions(plane: tuple[float, ...], word: str) -> list[float]:
+    """ImageOrientationPatient of a picture whose rows and columns run as `word` says, such as "-d +r"."""
+    plain = {"r": np.array(plane[:3], float), "d": np.array(plane[3:], float)}
+    return [value for part in word.split() for value in plain[part[1]] * (1 if part[0] == "+" else -1)]
+
+
+def stored_otherwise(pixels: np.ndarray, number: int, **elements: Any) -> bytes:
+    """The slice of ct_dataset in one of the eight storages of STORED, with the geometry that is right for it."""
+    turn, word = STORED[number]
+    places = np.arange(pixels.size).reshape(pixels.shape)
+    row, column = divmod(int(turn(places)[0, 0]), pixels.shape[1])
+    corner = [-125.0 + 0.5 * column, -120.5 + 0.5 * row, 42.25]
+    geometry = {"ImageOrientationPatient": directions(AXIAL, word), "ImagePositionPatient": corner}
+    return ct_file(np.ascontiguousarray(turn(pixels)), **{**geometry, **elements})

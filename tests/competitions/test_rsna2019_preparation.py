@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,10 +14,14 @@ from hypothesis import strategies as st
 import dicom_files as files
 from hounsfield.competitions.rsna2019.phantom.archive import render_patient
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.competitions.rsna2019.preparation import window_image
+from hounsfield.competitions.rsna2019.preparation import prepare_file, window_image
 from hounsfield.core.dicom import reader
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
+from hounsfield.core.intake.archives import SourceFile
+from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.storage.image_files import encode_jpeg
+from hounsfield.stacking.hu_images import hu_path, read_hu
+from hounsfield.stacking.preparation import store_file
 from reference.windows import three_windows
 
 PLAIN = read_slice(files.ct_file())
@@ -85,6 +90,34 @@ def test_the_plain_view_of_the_competitions_slices_is_what_is_stored(monkeypatch
     for plain, as_stored in zip(seen, stored, strict=True):
         assert encode_jpeg(window_image(plain)[0], 95) == encode_jpeg(window_image(as_stored)[0], 95)
         assert replace(plain, stored=as_stored.stored) == as_stored
+
+
+def prepared(content: bytes, folder: Path) -> dict[str, object]:
+    """The row of one file, its image below `folder`."""
+    file = SourceFile("a.dcm", str(folder), len(content), 0)
+    return prepare_file(file, content, images=folder, naming=Naming(), repair_intercept=True, jpeg_quality=95)
+
+
+def test_a_slice_is_the_same_row_and_the_same_image_however_it_was_stored(tmp_path: Path) -> None:
+    """Mirrored, upside down, rotated: eight storages of one head, so also the answers of all networks are the same."""
+    plain, *others = (prepared(files.stored_otherwise(files.PIXELS, number), tmp_path) for number in range(8))
+    assert (plain["flags"], plain["x_mm"], plain["y_mm"]) == ("", -125.0, -120.5)
+    for row in others:
+        assert row == plain | {"flags": "turned"}
+
+
+def test_the_image_in_hounsfield_units_of_the_other_system_is_turned_and_resampled_alike(tmp_path: Path) -> None:
+    content = files.stored_otherwise(files.PIXELS, 5, PixelSpacing=[0.5, 1.0])
+    row = prepared(content, tmp_path)
+    file = SourceFile("a.dcm", str(tmp_path), len(content), 0)
+    facts = (str(row["image_id"]), float(str(row["hu_mean"])), False)
+    checksum = store_file(file, content, *facts, folder=tmp_path)["hu_crc32"]
+    hu = read_hu(hu_path(tmp_path, facts[0]), checksum, remedy="")
+    assert hu.shape == (row["rows"], row["columns"]) == (128, 64)
+    shown = cv2.imread(str(next(tmp_path.rglob("*.jpg"))))
+    assert shown.shape[:2] == hu.shape
+    tissue = (hu > 30) & (hu < 75)
+    assert np.abs(shown[..., 0].astype(float) - hu * 255 / 80)[tissue].mean() < 12  # the brain window, through JPEG
 
 
 def test_the_box_of_a_turned_and_resampled_slice_is_that_of_the_picture_that_is_stored() -> None:

@@ -15,20 +15,8 @@ from hounsfield.core.dicom.placement import Place, plain_view
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.stacking.hu_images import hu_of
 
-AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
+AXIAL, CORONAL, SAGITTAL = files.AXIAL, (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 CORNER = (-120.0, -90.0, 42.0)
-# Turns of a plain picture: of its pixels, and how its rows and columns then run in terms of the plain ones.
-STORED = [
-    (lambda a: a, "+r +d"), (lambda a: a[:, ::-1], "-r +d"), (lambda a: a[::-1], "+r -d"),
-    (lambda a: a[::-1, ::-1], "-r -d"), (lambda a: a.T, "+d +r"), (lambda a: a.T[:, ::-1], "-d +r"),
-    (lambda a: a.T[::-1], "+d -r"), (lambda a: a.T[::-1, ::-1], "-d -r"),
-]  # fmt: skip
-
-
-def directions(plane: tuple[float, ...], word: str) -> list[float]:
-    """ImageOrientationPatient of a picture whose rows and columns run as `word` says, such as "-d +r"."""
-    plain = {"r": np.array(plane[:3], float), "d": np.array(plane[3:], float)}
-    return [value for part in word.split() for value in plain[part[1]] * (1 if part[0] == "+" else -1)]
 
 
 def where(place: Place, row: int, column: int) -> np.ndarray:
@@ -41,9 +29,9 @@ def where(place: Place, row: int, column: int) -> np.ndarray:
 @pytest.mark.parametrize("plane", [AXIAL, CORONAL, SAGITTAL])
 @pytest.mark.parametrize("stored", range(8))
 def test_a_picture_is_the_same_however_it_was_stored(plane: tuple[float, ...], stored: int) -> None:
-    turn, word = STORED[stored]
+    turn, word = files.STORED[stored]
     plain = np.arange(12 * 7, dtype=np.int16).reshape(12, 7)
-    orientation = tuple(directions(plane, word))
+    orientation = tuple(files.directions(plane, word))
     corners = [np.array(CORNER) + 0.5 * (np.array(plane[:3]) * column + np.array(plane[3:]) * row)
                for row, column in itertools.product((0, 11), (0, 6))]  # fmt: skip
     first = int(turn(plain)[0, 0])  # which corner of the plain picture comes first in the stored one
@@ -62,8 +50,8 @@ def test_every_pixel_stays_where_it_was_in_the_patient(
     stored: int, plane: tuple[float, ...], tilt: float, spin: float, shape: tuple[int, int]
 ) -> None:
     """Also where the gantry is tilted and the head turned: what is oblique stays so."""
-    _, word = STORED[stored]
-    orientation = np.array(directions(plane, word)).reshape(2, 3)
+    _, word = files.STORED[stored]
+    orientation = np.array(files.directions(plane, word)).reshape(2, 3)
     for first, second, angle in ((1, 2, tilt), (0, 1, spin)):
         rotation = np.eye(3)
         rotation[[first, second], [first, second]] = np.cos(angle)
@@ -142,8 +130,8 @@ def test_an_x_ray_is_left_as_it_is_stored() -> None:
 
 @pytest.mark.parametrize("stored", range(8))
 def test_both_systems_see_the_plain_head(stored: int) -> None:
-    turn, word = STORED[stored]
+    turn, word = files.STORED[stored]
     pixels = turn(files.PIXELS).copy()
-    slice_ = read_slice(files.ct_file(pixels, ImageOrientationPatient=directions(AXIAL, word)))
+    slice_ = read_slice(files.ct_file(pixels, ImageOrientationPatient=files.directions(AXIAL, word)))
     assert np.array_equal(hounsfield_units(slice_), files.head_hu())
     assert np.array_equal(hu_of(slice_), files.head_hu().clip(-150, 230))
