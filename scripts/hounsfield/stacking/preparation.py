@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.paths import raw_archive
-from hounsfield.competitions.rsna2019.source import given_options
+from hounsfield.competitions.rsna2019.source import LISTS
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.journal import Journal
+from hounsfield.core.intake.listings import given_options
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import Upstream
@@ -70,7 +71,7 @@ def store_file(
 
 def prepared_source(work: Path, data: Upstream) -> list[Path]:
     """What a data set was prepared from; the archive's usual place where that has gone."""
-    known, usual = given_options(data.record["facts"]["source"]), raw_archive(work, data.folder.name)
+    known, usual = given_options(data.record["facts"]["source"], LISTS), raw_archive(work, data.folder.name)
     sources = [Path(one) for one in known.get("images") or [known["archive"]]]
     return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
 

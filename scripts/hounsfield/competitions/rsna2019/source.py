@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import count
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,22 +24,30 @@ from hounsfield.competitions.rsna2019.paths import (
 )
 from hounsfield.competitions.rsna2019.phantom.archive import write_archive
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.core.errors import BadInput, MissingInput, Refused, StaleOutput, WrongUse
-from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile, list_files
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.intake.archives import FileList, list_files
 from hounsfield.core.intake.journal import Journal
+from hounsfield.core.intake.listings import (
+    content_of,
+    files_digest,
+    files_may_differ,
+    only_file,
+    packed_within,
+    places_by_name,
+    recorded_options,
+)
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantoms.archive import recipe_path
 from hounsfield.core.stages.command import Command
-from hounsfield.core.stages.outputs import read_record
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 # at any depth below the image folder, or with the backslashes of a program for Windows
 IMAGE = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})[/\\](?:.*[/\\])?[^/\\.][^/\\]*\.(?i:dcm)$"
-PACKED = r"(?i)(?:^|[/\\])[^/\\.][^/\\]*\.(?:zip|7z|rar|tar|gz|tgz|bz2|xz)$"
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 GIVEN_NAMES = Naming(given=PSEUDONYM)
+LISTS = ("images",)  # options that take several words
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 
@@ -58,13 +65,11 @@ class Source:
 
     def digests(self) -> dict[str, str]:
         """Change when a file, a label or the sample does."""
-        files, labels = hashlib.sha256(), hashlib.sha256(b"")
-        for block in self.files.blocks(FILES_PER_BLOCK):
-            files.update("".join(f"{file.label}\0{file.size}\0{file.stamp}\n" for file in block).encode())
+        labels = hashlib.sha256(b"")
         if self.labels is not None:
             labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
-        sample = hashlib.sha256(self.sample or b"")
-        return {"files": files.hexdigest(), "labels": labels.hexdigest(), "sample submission": sample.hexdigest()}
+        sample = hashlib.sha256(self.sample or b"").hexdigest()
+        return {"files": files_digest(self.files), "labels": labels.hexdigest(), "sample submission": sample}
 
 
 def default_source(work: Path, data_set: str) -> dict[str, Any]:
@@ -75,10 +80,8 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
     archive = raw_archive(work, data_set)
     if archive.exists():
         return {"archive": str(archive)}
-    record = read_record(data_folder(work, data_set))
-    known = [] if record is None else record["facts"].get("source", [])
-    if known:
-        return given_options(known)
+    if known := recorded_options(data_folder(work, data_set), LISTS):
+        return known
     if data_set == PHANTOM:
         drawn = write_archive(archive, PhantomRecipe(), jobs=-1, force=False)
         logger.info("drew %d training and %d test slices: %s", drawn.train_slices, drawn.test_slices, archive)
@@ -87,20 +90,6 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
         f"{archive} is missing: put the competition's archive there (kaggle competitions download -c "
         f"{archive.stem}), name it with --archive or ARCHIVE, or a folder of DICOM files with --images"
     )
-
-
-def given_options(words: Sequence[str]) -> dict[str, Any]:
-    """What the options of a source name: a path each, and of `images` a list."""
-    found: dict[str, Any] = {}
-    for word in words:
-        if word in ("--archive", "--images", "--labels"):
-            option = word.removeprefix("--")
-            found[option] = [] if option == "images" else ""
-        elif option == "images":
-            found[option].append(word)
-        else:
-            found[option] = word
-    return found
 
 
 def find_source(
@@ -129,26 +118,8 @@ def find_source(
 
 
 def permitted_changes(source: Source, journal: Journal, folder: Path, command: Command[Any]) -> list[str]:
-    """The inputs of the data set in `folder` that may differ from before: the files, where some were added only.
-
-    Files that were moved, copied or touched are compared by their bytes. Raises StaleOutput where the data set was
-    prepared from another place, whose files are not these.
-    """
-    journal.recognise(source.files)
-    outdated = journal.outdated(source.files)
-    record = read_record(folder)
-    before = [] if record is None else record["facts"].get("source", [])
-    same = given_options(before).get("images") == given_options(source.options).get("images")
-    if not outdated or command.force or same or not before:
-        return [] if outdated else ["files"]
-    free = next(name for n in count(2) if not data_folder(command.work, name := f"{command.data_set}_{n}").exists())
-    other = replace(command, variables={**command.variables, "DATA_SET": free})
-    raise StaleOutput(
-        f"{folder} was prepared from {before[1]}; {source.options[1]} holds other files ({len(outdated)} of those that "
-        f"are known are missing or have other bytes; the first: {outdated[0]!a}). Prepare them beside it: "
-        f"{other.remedy(f'{PREPARE}.sh', *source.options)}\nor replace what is there: "
-        f"{command.remedy(f'{PREPARE}.sh', *source.options)} --force"
-    )
+    """The inputs of the data set in `folder` that may differ from before, as core.intake.listings says."""
+    return files_may_differ(source.files, source.options, LISTS, journal, folder, command, PREPARE)
 
 
 def competition_source(archive: Path) -> Source:
@@ -162,28 +133,28 @@ def competition_source(archive: Path) -> Source:
     if not is_image.any():
         raise BadInput(
             f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
-            f"among {len(listing)} files; is it the whole archive?{_packed_within(listing)}"
+            f"among {len(listing)} files; is it the whole archive?{packed_within(listing)}"
         )
     images = listing.take(is_image)
     image_ids = competition_ids(images)
     _refuse_twins(archive, image_ids)
     train = image_ids.filter(pc.is_in(folders.filter(is_image), pa.array(TRAIN_FOLDERS)))
-    labels_file, sample_file = _named(listing, TRAIN_LABELS), _named(listing, SAMPLE)
+    labels_file, sample_file = only_file(listing, TRAIN_LABELS), only_file(listing, SAMPLE)
     labels = None
     if labels_file is None and len(train):
         raise BadInput(
             f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder."
-            f"{_packed_within(listing)}"
+            f"{packed_within(listing)}"
         )
     if labels_file is not None:
-        labels = read_labels(_content(labels_file), f"{archive}/{labels_file.name}")
+        labels = read_labels(content_of(labels_file), f"{archive}/{labels_file.name}")
         unlabelled = sorted(train.filter(pc.invert(pc.is_in(train, pa.array(labels.index, pa.string())))).to_pylist())
         if unlabelled:
             raise BadInput(
                 f"{archive}: {len(unlabelled)} training images without labels; the first are {unlabelled[:10]}"
             )
         labels = labels[pc.is_in(pa.array(labels.index, pa.string()), train).to_numpy(zero_copy_only=False)]
-    sample = None if sample_file is None else _content(sample_file)
+    sample = None if sample_file is None else content_of(sample_file)
     options = ("--archive", str(archive))
     drawn = recipe_path(archive).exists()
     return Source(images, labels, sample, GIVEN_NAMES, options, len(listing) - len(images), drawn)
@@ -205,7 +176,7 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming) -> S
     listing, named = list_sources(images), " ".join(map(str, images))
     if not listing:
         raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := _packed_within(listing):
+    if packed := packed_within(listing):
         logger.warning("%s:%s", named, packed)
     table = None
     if labels is not None:
@@ -218,11 +189,8 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming) -> S
 
 def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: Naming) -> pd.DataFrame:
     """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
-    known: dict[str, str | None] = {}
-    for file in listing:
-        path = PurePosixPath(file.path)
-        for name in {str(path), path.name, path.stem}:
-            known[name] = None if name in known else naming.image_id(file)  # None: the name fits several files
+    image_ids = [naming.image_id(file) for file in listing]
+    known = {name: None if n is None else image_ids[n] for name, n in places_by_name(listing).items()}
     ambiguous = [name for name in labels.index if name in known and known[name] is None]
     if ambiguous:
         raise BadInput(
@@ -238,14 +206,6 @@ def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: 
     return matched
 
 
-def _packed_within(listing: FileList) -> str:
-    """A sentence on archives within the folder or the archive, which are not opened; "" where there are none."""
-    packed = listing.labels.filter(pc.match_substring_regex(listing.labels, PACKED))
-    if not len(packed):
-        return ""
-    return f" {len(packed)} archives within it are not opened; the first: {packed[0].as_py()!a}. Unpack them first"
-
-
 def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
     counts = pc.value_counts(image_ids)
     twins = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
@@ -253,18 +213,3 @@ def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
         raise BadInput(
             f"{archive}: {len(twins)} image identifiers occur twice; the first are {twins[:10]}. Leave one file of each"
         )
-
-
-def _named(listing: FileList, name: str) -> SourceFile | None:
-    places = pc.ends_with(listing.labels, name).to_numpy(zero_copy_only=False)
-    found = [file for file in listing.take(places) if PurePosixPath(file.name).name == name]
-    if len(found) > 1:
-        raise BadInput(f"{found[0].container}: {len(found)} files are called {name}; leave one")
-    return found[0] if found else None
-
-
-def _content(file: SourceFile) -> bytes:
-    try:
-        return file.read()
-    except Refused as refusal:
-        raise BadInput(f"{file.container}/{file.name}: {refusal.message}") from refusal

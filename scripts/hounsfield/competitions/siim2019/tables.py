@@ -1,4 +1,4 @@
-"""The table of films: its columns.
+"""The table of films: its columns, which film is of which split, labels and folds.
 
 `data/<data set>/films.parquet` is written by preparation and read by every later stage.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.siim2019.paths import FILMS, PREPARE, data_folder
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table
 
@@ -33,7 +35,8 @@ FILE_SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),  # the film's
         ("path", pa.string()),  # in the archive, or below the films' folder
-        ("stamp", pa.int64()),  # modification time or checksum: tells a file that changed
+        ("stamp", pa.int64()),  # of place, size, times and inode: tells a file that changed without reading it
+        ("content", pa.int64()),  # 63 bits of the digest of the file's bytes
         *HEADER_FIELDS,
         ("image_crc32", pa.int64()),  # of the prepared PNG
     ]
@@ -62,3 +65,33 @@ def open_data_set(work: Path, data_set: str, remedy_of: RemedyOf) -> Upstream:
 def read_films(data: Upstream, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     """The films of a data set, training films first, sorted by film_id."""
     return read_table(data.file(FILMS), FILM_SCHEMA, remedy=data.remedy, columns=columns)
+
+
+def split_of(annotated: np.ndarray, may_be_test: np.ndarray, *, negatives_without_rows: bool) -> np.ndarray:
+    """The split of each film, (N,) text: train where it is annotated, else test, or missing (its row is).
+
+    annotated, may_be_test: (N,) bool. negatives_without_rows: what would be missing is a negative training film; of
+    one's own films, where no folder tells them apart, those that would be test films, too.
+    """
+    unknown = may_be_test.all() if negatives_without_rows else False
+    train = annotated | (negatives_without_rows & ~may_be_test) | (unknown & annotated.any())
+    return np.select([train, may_be_test], ["train", "test"], "missing")
+
+
+def flags_with_copies(films: pd.DataFrame) -> pd.Series:
+    """The flags of each film, and one more where another film holds the same pixels."""
+    copied = films.duplicated("pixel_digest", keep=False)
+    return (films["flags"] + np.where(copied, " copy", "")).str.strip()
+
+
+def log_films(films: pd.DataFrame, ignored: int) -> None:
+    """Say what was kept and what is odd about it. ignored: other files."""
+    train = films["split"] == "train"
+    logger.info(
+        "%d films of %d patients; %d training (%d with a pneumothorax), %d test; %d other files ignored",
+        len(films), films["patient_id"].nunique(), train.sum(), (films["label"] == 1).sum(), (~train).sum(), ignored,
+    )  # fmt: skip
+    for used, count in films["window_used"].value_counts().items():
+        logger.info("grey levels by %s: %d films", used, count)
+    for flag, count in films["flags"].str.split().explode().value_counts().items():
+        logger.info("flagged %d: %s", count, flag)

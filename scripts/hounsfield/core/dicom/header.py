@@ -46,6 +46,7 @@ _TAGS: dict[int, str] = {
     0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280102: "high_bit", 0x00280103: "pixel_representation",
     0x00280120: "padding_value", 0x00280121: "padding_limit", 0x00281050: "window_center", 0x00281051: "window_width",
     0x00281052: "intercept", 0x00281053: "slope", 0x00281054: "rescale_type", 0x0008103E: "series_description",
+    0x00185101: "view_position",
 }  # fmt: skip
 _DICTIONARY = {tag: dictionary_VR(tag) for tag in _TAGS}  # what implicit VR leaves out
 _ESCAPE = b"\x1b"  # switches the character set within a text

@@ -22,6 +22,9 @@ from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, i
 
 __all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
 
+# PS3.3 C.8.7.1.1.5 and PS3.16 CID 4010: only these leave the reader, so that no header's free text does
+VIEW_POSITIONS = frozenset({"AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO", "LPO", "RPO", "LAO", "RAO"})
+
 
 @dataclass(frozen=True)
 class DicomSlice:
@@ -52,6 +55,7 @@ class DicomSlice:
     window_center: float | None  # the first of several; mirrored where the picture was inverted
     window_width: float | None
     transfer_syntax: str
+    view_position: str  # of an X-ray, a term of VIEW_POSITIONS; "" where the header has none of them
     body_part: str  # a term of DICOM's (body_parts.TERMS), "" where the header has none of them
     flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
 
@@ -113,6 +117,7 @@ def read_slice(
         window_center=center,
         window_width=width,
         transfer_syntax=header.transfer_syntax,
+        view_position=view if (view := header.text("view_position").upper()) in VIEW_POSITIONS else "",
         body_part=body_part_term(header.text("body_part")),
         flags=flags,
     )

@@ -67,6 +67,7 @@ FLAGS: dict[str, str] = {
     "implausible_hu": "A few Hounsfield units lie outside -4096..32767, or all of them within one.",
     "no_air": "No pixel lies below -500 HU: a wrong intercept, or a picture from inside the body.",
     "no_tissue": "Nothing but air, as in a slice above the head.",
+    "window_unusable": "An X-ray's display window shows next to nothing of it: its range of values was used instead.",
     "constant": "Every pixel has the same value.",
 }
 

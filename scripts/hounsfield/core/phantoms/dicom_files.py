@@ -23,22 +23,27 @@ IMPLEMENTATION = UID("1.2.826.0.1.3680043.8.498.1")
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """How a file stores its pixels, 16 bits allocated for each: as the value plus `offset`."""
+    """How a file stores its pixels, in 16 bits each, or in 8 where that is enough: as the value plus `offset`."""
 
     bits: int = 16  # BitsStored; what does not fit wraps round, modulo 2^bits
     signed: bool = True
     offset: int = 0
     padding: int | None = None  # stored outside the circular field of view
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What one pixel is in the file."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{1 if self.bits <= 8 else 2}")
 
-def stored_values(values: Array, storage: Storage) -> NDArray[np.int16] | NDArray[np.uint16]:
+
+def stored_values(values: Array, storage: Storage) -> NDArray[np.integer[Any]]:
     """Values (rows, columns), rounded, as the file stores them."""
     stored = np.rint(values).astype(np.int32) + storage.offset
     if storage.padding is not None:
         stored[outside_field_of_view(stored.shape)] = storage.padding
     lowest = -(1 << (storage.bits - 1)) if storage.signed else 0
     wrapped = (stored - lowest) % (1 << storage.bits) + lowest
-    return wrapped.astype(np.int16) if storage.signed else wrapped.astype(np.uint16)
+    return wrapped.astype(storage.dtype)
 
 
 def outside_field_of_view(shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -55,7 +60,7 @@ def pixel_elements(shape: tuple[int, ...], storage: Storage) -> dict[str, Any]:
         "PhotometricInterpretation": "MONOCHROME2",
         "Rows": shape[0],
         "Columns": shape[1],
-        "BitsAllocated": 16,
+        "BitsAllocated": 8 * storage.dtype.itemsize,
         "BitsStored": storage.bits,
         "HighBit": storage.bits - 1,
         "PixelRepresentation": int(storage.signed),

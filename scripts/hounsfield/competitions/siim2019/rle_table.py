@@ -1,0 +1,91 @@
+"""The table of run lengths, in every spelling that occurs, and what is wrong with its rows.
+
+Columns ImageId and EncodedPixels; the first stage's header has a blank before the second, the second stage's has none.
+One film has one row or several, whose masks are one; "-1" says that it shows no pneumothorax.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from hounsfield.competitions.siim2019.rle import read_runs
+from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.storage.tables import escape_cell
+
+FILM, RUNS = "ImageId", "EncodedPixels"
+ROWS_SHOWN = 10
+
+
+class RleRow(NamedTuple):
+    """One row: where it stands in the file (the header is row 1), whose it is, and its runs as text."""
+
+    number: int
+    film: str
+    text: str
+
+
+class Fault(NamedTuple):
+    """What is wrong with one row, or one mask."""
+
+    place: str
+    film: str
+    fact: str
+
+
+def read_rle_table(content: bytes, source: str) -> list[RleRow]:
+    """Read a table of run lengths.
+
+    Raises BadInput naming `source` when it is no such table, or, with the first ten rows, when a row holds no runs.
+    """
+    table = read_columns(content, source, FILM, RUNS)
+    rows = [
+        RleRow(place, film.strip().removesuffix(".dcm"), text.strip())
+        for place, film, text in zip(table.index + 2, table[FILM], table[RUNS], strict=True)
+        if film.strip() or text.strip()
+    ]
+    if not rows:
+        raise BadInput(f"{source} has no rows; write it again as CSV")
+    refuse_faults(source, [fault for row in rows if (fault := _fault_of(row)) is not None])
+    return rows
+
+
+def read_columns(content: bytes, source: str, *names: str) -> pd.DataFrame:
+    """Some columns of a CSV table as text, one row per line; blanks around a header's names do not count."""
+    try:
+        table = pd.read_csv(
+            io.BytesIO(content), encoding="utf-8-sig", dtype=str, keep_default_na=False, skip_blank_lines=False
+        )
+    except (ValueError, pd.errors.ParserError) as error:
+        raise BadInput(f"{source} is not a readable CSV table: {error}") from error
+    table.columns = table.columns.str.strip()
+    if not isinstance(table.index, pd.RangeIndex):  # cells beyond the header would be an index
+        raise BadInput(f"{source} has rows with more cells than its header; write it again as CSV")
+    if not set(names) <= set(table.columns):
+        raise BadInput(f"{source}: columns {list(map(str, table.columns))[:8]}; {', '.join(names)} are needed")
+    return table[list(names)]
+
+
+def refuse_unknown(source: str, rows: Sequence[RleRow], known: Iterable[str]) -> None:
+    """Raise BadInput where rows belong to films that are not there."""
+    films = set(known)
+    unknown = [Fault(f"row {row.number}", row.film, "is of no film that is there") for row in rows]
+    refuse_faults(source, [fault for fault in unknown if fault.film not in films])
+
+
+def refuse_faults(source: str, faults: Sequence[Fault]) -> None:
+    """Raise BadInput listing the first ten faults, unless there are none."""
+    if faults:
+        listing = "\n".join(f"  {one.place} ({escape_cell(one.film)[:80]}) {one.fact}" for one in faults[:ROWS_SHOWN])
+        raise BadInput(f"{source}: {len(faults)} masks cannot be used; the first are\n{listing}\nCorrect them there")
+
+
+def _fault_of(row: RleRow) -> Fault | None:
+    try:
+        read_runs(row.text)
+    except Refused as refusal:
+        return Fault(f"row {row.number}", row.film, refusal.message)
+    return None

@@ -1,0 +1,268 @@
+"""What preparation starts from: the competition's archive in either stage's shape, or a folder of one's own films."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from hounsfield.competitions.siim2019.masks import Annotation
+from hounsfield.competitions.siim2019.paths import PHANTOM, data_folder, raw_archive
+from hounsfield.competitions.siim2019.phantom.archive import write_archive
+from hounsfield.competitions.siim2019.phantom.recipe import QUICKSTART
+from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.core.intake.listings import (
+    content_of,
+    files_digest,
+    only_file,
+    packed_within,
+    places_by_name,
+    recorded_options,
+)
+from hounsfield.core.intake.pseudonyms import Naming, read_key
+from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.logs import logger
+from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.storage.files import value_digest
+
+TRAIN_FOLDER, TEST_FOLDERS = "dicom-images-train", ("dicom-images-test", "stage_2_images")
+FOLDERS = (TRAIN_FOLDER, *TEST_FOLDERS)
+# at any depth below them, or with the backslashes of a program for Windows
+FILM = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(FOLDERS)})[/\\](?:.*[/\\])?[^/\\.][^/\\]*\.(?i:dcm)$"
+TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first that is there counts: it covers the other
+SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
+LISTS = ("archive", "images")  # options that take several words
+FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
+DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The films, what is known of their masks, and the tables that came with them. N films."""
+
+    files: FileList
+    film_ids: np.ndarray  # (N,) text
+    may_be_test: np.ndarray  # (N,) bool: without an annotation it is a test film, and not one whose row is missing
+    annotations: dict[str, Annotation]  # by film
+    annotated_in: str  # the table or folder that they come from, for messages
+    sample: bytes | None  # sample submission
+    folds: bytes | None  # published table of folds
+    patients: Naming
+    options: tuple[str, ...]  # that name it on a command line
+    ignored: int = 0  # files that are neither films nor tables
+    drawn: bool = False  # phantoms: no patient is behind them
+
+    def digests(self) -> dict[str, str]:
+        """Change when a film, an annotation, the sample or the table of folds does."""
+        labels = value_digest([[film, *map(_plain, self.annotations[film])] for film in sorted(self.annotations)])
+        sample, folds = (hashlib.sha256(table or b"").hexdigest() for table in (self.sample, self.folds))
+        return {"files": files_digest(self.files), "labels": labels, "sample submission": sample, "folds": folds}
+
+
+def _plain(part: tuple[RleRow, ...] | SourceFile | None) -> list[str | int]:
+    if isinstance(part, SourceFile):
+        return [part.label, part.size, part.stamp]
+    return [row.text for row in part or ()]
+
+
+def default_source(work: Path, data_set: str) -> dict[str, Any]:
+    """What to prepare where no option names it, by option: the archive, or what the data set was prepared from.
+
+    The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
+    """
+    archive = raw_archive(work, data_set)
+    if archive.is_file():  # the second stage's zip, and beside it, unpacked, what it lacks
+        return {"archive": [str(archive), *sorted(str(path) for path in archive.parent.iterdir() if path.is_dir())]}
+    if archive.exists():
+        return {"archive": [str(archive)]}
+    if known := recorded_options(data_folder(work, data_set), LISTS):
+        return known
+    if data_set == PHANTOM:
+        drawn = write_archive(archive, QUICKSTART, jobs=-1, force=False)
+        logger.info("drew %d training and %d test films: %s", drawn.train_films, drawn.test_films, archive)
+        return {"archive": [str(archive)]}
+    raise MissingInput(
+        f"{archive} is missing: put the competition's archive there, or its folders into {archive.parent} "
+        "(dicom-images-train/, dicom-images-test/, train-rle.csv, or those of the second stage), or name one of both "
+        "with --archive or ARCHIVE, or a folder of DICOM files with --images"
+    )
+
+
+def find_source(work: Path, data_set: str, options: Mapping[str, Any]) -> Source:
+    """The films to prepare, as the options archive, images, labels and folds-table name them. Raises WrongUse."""
+    images, labels = options.get("images"), options.get("labels")
+    if images is None and labels is not None:
+        raise WrongUse("--labels goes with --images; the competition's archive brings its own")
+    if images is not None and "archive" in options:
+        raise WrongUse("--archive and --images name two sources; give one")
+    if images is None:
+        source = competition_source([Path(one).absolute() for one in options["archive"]])
+    else:
+        outputs = data_folder(work, data_set)
+        source = own_source(_own_places(outputs, data_set, images), labels, outputs)
+    if "folds-table" not in options:
+        return source
+    table = Path(options["folds-table"]).absolute()
+    if not table.is_file():
+        raise MissingInput(f"{table} does not exist; --folds-table takes a CSV table with fname, fold, exist_labels")
+    return replace(source, folds=table.read_bytes(), options=(*source.options, "--folds-table", str(table)))
+
+
+def competition_source(archives: Sequence[Path]) -> Source:
+    """The competition's zips, or the folders that they were unpacked to, in the shape of either stage or of both.
+
+    Films may lie at any depth below their folders, and these below a top folder. Raises BadInput.
+    """
+    listing, archive = list_sources(archives), " ".join(map(str, archives))
+    folders = pc.struct_field(pc.extract_regex(listing.labels, FILM), "folder")
+    is_film = folders.is_valid().to_numpy(zero_copy_only=False)
+    if not is_film.any():
+        names = ", ".join(f"{name}/" for name in FOLDERS)
+        raise BadInput(
+            f"{archive}: no .dcm file in {names} among {len(listing)} files; is it the whole archive?"
+            f"{packed_within(listing)}"
+        )
+    files, folder = listing.take(is_film), folders.filter(is_film).to_numpy(zero_copy_only=False)
+    once = once_each(files)
+    files, folder = files.take(once), folder[once]
+    film_ids = np.array([film_id(file, Naming()) for file in files], object)
+    table = next((found for name in TABLES if (found := only_file(listing, name)) is not None), None)
+    sample = next((found for name in SAMPLES if (found := only_file(listing, name)) is not None), None)
+    annotations: dict[str, Annotation] = {}
+    if table is None and (folder == TRAIN_FOLDER).any():
+        raise BadInput(f"{archive}: training films and neither {' nor '.join(TABLES)}; put one beside their folder")
+    if table is not None and (folder == "stage_2_images").all():
+        logger.info("%s is of training films, of which there are none here: not used", table.name)
+    elif table is not None:
+        annotations = _annotations(read_rle_table(content_of(table), f"{archive}/{table.label}"))
+        rows = [row for annotation in annotations.values() for row in annotation.rows]
+        refuse_unknown(f"{archive}/{table.label}", rows, film_ids)
+    return Source(
+        files=files,
+        film_ids=film_ids,
+        may_be_test=folder != TRAIN_FOLDER,
+        annotations=annotations,
+        annotated_in="" if table is None else f"{archive}/{table.label}",
+        sample=None if sample is None else content_of(sample),
+        folds=None,
+        patients=Naming(),
+        options=("--archive", *map(str, archives)),
+        ignored=len(listing) - int(is_film.sum()),
+        drawn=all(recipe_path(one).exists() for one in archives),
+    )
+
+
+def once_each(files: FileList) -> np.ndarray:
+    """The places of the films without copies, ascending: a known mirror holds every file twice.
+
+    Raises BadInput where two films of one name are not the same.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(pc.extract_regex(files.labels, r"(?P<name>[^/]*)$").field("name").to_pylist()):
+        places[name].append(place)
+    repeated = [found for found in places.values() if len(found) > 1]
+    unlike = [files[found[0]].label for found in repeated if len({_content_key(files[place]) for place in found}) > 1]
+    if unlike:
+        raise BadInput(f"{len(unlike)} films occur with different content; the first are {unlike[:10]}. Leave one each")
+    if repeated:
+        logger.info("%d films occur several times, and are read once", len(repeated))
+    return np.array(sorted(found[0] for found in places.values()))
+
+
+def _content_key(file: SourceFile) -> tuple[int, int | str]:
+    """Equal for files of equal bytes: an archive knows their checksums already."""
+    return file.size, file.checksum if file.offset >= 0 else hashlib.sha256(content_of(file)).hexdigest()
+
+
+def film_id(file: SourceFile, naming: Naming) -> str:
+    """A film's identifier: its file's name without .dcm where that is safe as a file's name, else a pseudonym of it."""
+    stem = DICOM_SUFFIX.sub("", PurePosixPath(file.name).name)
+    return stem if FILM_ID.fullmatch(stem) else naming.pseudonym(file.path)
+
+
+def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Source:
+    """Every file of folders of any depth, of zip archives, and single ones.
+
+    What is no film is refused later, with a reason.
+
+    labels: a table of run lengths or a folder of mask images. outputs: the data set's folder, which holds its key.
+    Raises MissingInput or BadInput.
+    """
+    files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
+    if not files:
+        raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")
+    film_ids = np.array([film_id(file, naming) for file in files], object)
+    shared = pd.Series(film_ids).duplicated(keep=False).to_numpy()  # IM-0001.dcm in every folder
+    film_ids[shared] = [naming.pseudonym(file.path) for file in files.take(shared)]
+    options: tuple[str, ...] = ("--images", *map(str, places))
+    annotations: dict[str, Annotation] = {}
+    if labels is not None:
+        path = Path(labels).absolute()
+        options += ("--labels", str(path))
+        annotations = own_annotations(path, files, film_ids)
+    return Source(
+        files=files,
+        film_ids=film_ids,
+        may_be_test=np.ones(len(files), bool),
+        annotations=annotations,
+        annotated_in=labels or "",
+        sample=None,
+        folds=None,
+        patients=naming,
+        options=options,
+    )
+
+
+def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict[str, Annotation]:
+    """The annotations of a table or of a folder, by film, however they name it: path, file name or its stem."""
+    if labels.is_file():
+        named = _annotations(read_rle_table(labels.read_bytes(), str(labels)))
+    elif labels.is_dir():
+        images = list_files(labels)
+        named = {str(PurePosixPath(image.path).with_suffix("")): Annotation(image=image) for image in images}
+    else:
+        raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
+    known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
+    found: dict[str, Annotation] = {}
+    problems: dict[str, list[str]] = {"are of no film that is there": [], "fit several films or repeat another": []}
+    for name, annotation in named.items():
+        place = known.get(name, -1)
+        film = None if place is None else str(film_ids[place])
+        if place == -1:
+            problems["are of no film that is there"].append(name)
+        elif film is None or film in found:
+            problems["fit several films or repeat another"].append(name)
+        else:
+            found[film] = annotation
+    for fact, names in problems.items():
+        if names:
+            raise BadInput(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
+    return found
+
+
+def _annotations(rows: list[RleRow]) -> dict[str, Annotation]:
+    grouped: dict[str, list[RleRow]] = defaultdict(list)
+    for row in rows:
+        grouped[row.film].append(row)
+    return {film: Annotation(tuple(found)) for film, found in grouped.items()}
+
+
+def _own_places(outputs: Path, data_set: str, images: Sequence[str]) -> list[Path]:
+    """Where one's own films lie. Raises WrongUse where they must not be prepared as this data set."""
+    if data_set in ("siim2019", PHANTOM):
+        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
+    places = [Path(one).absolute() for one in images]
+    for place in places:
+        if outputs.is_relative_to(place.resolve()):
+            raise WrongUse(f"{place} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    return places

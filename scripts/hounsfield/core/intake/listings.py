@@ -1,0 +1,123 @@
+"""What preparation asks of a list of files: one by its name, a digest of all, archives within, whether it may differ.
+
+N files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.compute as pc
+
+from hounsfield.core.errors import BadInput, Refused, StaleOutput
+from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile
+from hounsfield.core.intake.journal import Journal
+from hounsfield.core.stages.command import Command
+from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.storage.data_sets import data_folder
+
+PACKED = r"(?i)(?:^|[/\\])[^/\\.][^/\\]*\.(?:zip|7z|rar|tar|gz|tgz|bz2|xz)$"
+
+
+def files_digest(files: FileList) -> str:
+    """Changes when a file comes, goes or changes; 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for block in files.blocks(FILES_PER_BLOCK):
+        digest.update("".join(f"{file.label}\0{file.size}\0{file.stamp}\n" for file in block).encode())
+    return digest.hexdigest()
+
+
+def only_file(files: FileList, name: str) -> SourceFile | None:
+    """The file of that name at any depth, None where there is none. Raises BadInput where there are several."""
+    places = pc.ends_with(files.labels, name).to_numpy(zero_copy_only=False)
+    found = [file for file in files.take(places) if PurePosixPath(file.name).name == name]
+    if len(found) > 1:
+        raise BadInput(f"{found[0].container}: {len(found)} files are called {name}; leave one")
+    return found[0] if found else None
+
+
+def content_of(file: SourceFile) -> bytes:
+    """The bytes of a file that the whole data set depends on. Raises BadInput when it cannot be read."""
+    try:
+        return file.read()
+    except Refused as refusal:
+        raise BadInput(f"{file.container}/{file.name}: {refusal.message}") from refusal
+
+
+def places_by_name(files: FileList) -> dict[str, int | None]:
+    """The place of each file by its path, its name and its name's stem; None where several files have that name."""
+    known: dict[str, int | None] = {}
+    for place, file in enumerate(files):
+        path = PurePosixPath(file.path)
+        for name in {str(path), path.name, path.stem}:
+            known[name] = None if name in known else place
+    return known
+
+
+def packed_within(files: FileList) -> str:
+    """A sentence on archives within the folder or the archive, which are not opened; "" where there are none."""
+    packed = files.labels.filter(pc.match_substring_regex(files.labels, PACKED))
+    if not len(packed):
+        return ""
+    return f" {len(packed)} archives within it are not opened; the first: {packed[0].as_py()!a}. Unpack them first"
+
+
+def recorded_options(folder: Path, lists: Collection[str]) -> dict[str, Any]:
+    """What the data set in `folder` was prepared from, as `given_options`; empty where that is not known."""
+    return given_options(_recorded(folder), lists)
+
+
+def given_options(words: Sequence[str], lists: Collection[str]) -> dict[str, Any]:
+    """What the options that name a source say: one word each, and those named in `lists` a list of words."""
+    found: dict[str, Any] = {}
+    for word in words:
+        if word.startswith("--"):
+            option = word.removeprefix("--")
+            found[option] = [] if option in lists else ""
+        elif option in lists:
+            found[option].append(word)
+        else:
+            found[option] = word
+    return found
+
+
+def _recorded(folder: Path) -> list[str]:
+    record = read_record(folder)
+    return [] if record is None else list(record["facts"].get("source", []))
+
+
+def files_may_differ(
+    files: FileList,
+    options: Sequence[str],
+    lists: Collection[str],
+    journal: Journal,
+    folder: Path,
+    command: Command[Any],
+    stage: str,
+) -> list[str]:
+    """The inputs of the data set in `folder` that may differ from before: the files, where some were added only.
+
+    Files that were moved, copied or touched are compared by their bytes. options: what names the files on a command
+    line, their place first; lists: as for `given_options`. stage: that prepares them. Raises StaleOutput where the data
+    set was prepared from another place, whose files are not these.
+    """
+    journal.recognise(files)
+    outdated = journal.outdated(files)
+    before = _recorded(folder)
+    then, now = given_options(before, lists), given_options(options, lists)
+    same = [then.get(name) for name in lists] == [now.get(name) for name in lists]
+    if not outdated or command.force or same or not before:
+        return [] if outdated else ["files"]
+    free = next(name for n in count(2) if not data_folder(command.work, name := f"{command.data_set}_{n}").exists())
+    other = replace(command, variables={**command.variables, "DATA_SET": free})
+    raise StaleOutput(
+        f"{folder} was prepared from {before[1]}; {options[1]} holds other files ({len(outdated)} of those that "
+        f"are known are missing or have other bytes; the first: {outdated[0]!a}). Prepare them beside it: "
+        f"{other.remedy(f'{stage}.sh', *options)}\nor replace what is there: "
+        f"{command.remedy(f'{stage}.sh', *options)} --force"
+    )
