@@ -19,6 +19,7 @@ from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
 from hounsfield.core.intake.journal import UNREAD, Journal, Prepared, refusal, refusal_of_killed_file
 from hounsfield.core.logs import logger, progress
+from hounsfield.core.stages.outputs import Output
 from hounsfield.core.storage.files import content_number, write_bytes
 from hounsfield.core.storage.tables import escape_cell
 
@@ -61,6 +62,18 @@ def prepare_files(
     )
     for prepared in progress(results, total=-(-len(files) // files_per_chunk), unit="chunk", label=label):
         journal.add(prepared)
+
+
+def already_prepared(out: Output, files: FileList, missing: FileList) -> bool:
+    """Whether there is nothing to do. Otherwise the output is taken back: no stage may read an old table of new images.
+
+    out: the data set's. missing: those of `files` without a recorded result.
+    """
+    if out.finished and not missing:
+        logger.info("prepare: nothing to do, %d files of %s are prepared", len(files), out.folder.name)
+        return True
+    out.reopen()
+    return False
 
 
 def prepare_chunk(tasks: Sequence[Task], *, prepare: Prepare) -> Prepared:

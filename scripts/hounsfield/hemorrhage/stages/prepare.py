@@ -25,8 +25,8 @@ from hounsfield.competitions.rsna2019.tables import (
     spacing_facts,
 )
 from hounsfield.core.intake.journal import Journal
-from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
-from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
+from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import replacing
@@ -66,10 +66,8 @@ def prepare(command: HemorrhageCommand) -> None:
     with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
         recorded = journal()
         missing = recorded.unrecorded(source.files)
-        if out.finished and not missing:
-            logger.info("prepare: nothing to do, %d files of %s are prepared", len(source.files), data_set)
+        if already_prepared(out, source.files, missing):
             return
-        out.reopen()  # later stages must not read an old table over new images
         prepare_files(
             missing,
             partial(prepare_file, images=images, naming=source.naming, **per_file),

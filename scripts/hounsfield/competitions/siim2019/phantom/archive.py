@@ -69,15 +69,11 @@ def _rows(mask: NDArray[np.bool_], *, two: bool) -> tuple[str, ...]:
 
 
 def write_archive(path: Path, recipe: PhantomRecipe, jobs: int = -1, force: bool = False) -> ArchiveSummary:
-    """Write the phantom's zip (a folder where the name does not end in .zip); one of the same recipe is left as it is.
-
-    jobs: processes, -1 for one per core. force: replace an archive of another recipe, which otherwise raises
-    StaleOutput.
-    """
-    fill = partial(_add_files, recipe, jobs)
+    """Write the phantom's zip or folder as core.phantoms.archive does. jobs: processes, -1: all cores."""
     deflated = recipe.compression == "deflated"
-    values, written = make_archive(path, recipe.to_json(), fill, deflated=deflated, force=force)
-    return ArchiveSummary(**{**values, "path": str(path), "written": written})
+    fill = partial(_add_files, recipe, jobs)
+    values, written = make_archive(path, recipe.to_json(), fill, force=force, deflated=deflated)
+    return ArchiveSummary(path=str(path), written=written, **values)
 
 
 def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class FilmPlan:
 
 @dataclass(frozen=True)
 class PatientPlan:
-    """Everything about a patient but the pixels."""
+    """A patient, and the films that are taken of this one."""
 
     seed: int
     patient: int
