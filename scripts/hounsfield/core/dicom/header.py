@@ -56,8 +56,7 @@ _PACKED_FILES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")  # zip, gzi
 # The first elements of a data set or of meta information, in explicit VR.
 _ELEMENT_AT_START = re.compile(rb"[\x02\x08]\x00.\x00(CS|UI|UL|OB|DA)", re.DOTALL)
 _SHORT_ELEMENT = Struct("<HH2sH")
-_LONG_VALUE_REPRESENTATIONS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR",
-                                         b"UT", b"UV"})  # fmt: skip
+_LONG_VALUE_REPRESENTATIONS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
 @dataclass(frozen=True)
