@@ -1,7 +1,8 @@
-"""A small prepared data set of made-up films: noise, and on every second one a bright disc, which is its mask."""
+"""A small prepared data set of made-up films: noise, and on some a bright disc, which is its mask."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,13 @@ DATA_SET, SIZE, FOLDS = "discs", 64, 2
 FILM_IDS = [f"film{number:02d}" for number in range(20)]  # the last two in no fold
 
 
-def make_films(work: Path) -> None:
-    """Write images, masks, table and record, as stage 61 does."""
+def make_films(work: Path, positive: Sequence[str] = FILM_IDS[::2]) -> None:
+    """Write images, masks, table and record, as stage 61 does. positive: the films with a disc."""
     folder, draws, rows = work / "data" / DATA_SET, np.random.default_rng(5), []
     with output(folder, Provenance(PREPARE, {"fold_count": FOLDS}, {}), force=False, remedy="") as out:
         for number, name in enumerate(FILM_IDS):
             mask = np.zeros((SIZE, SIZE), np.uint8)
-            if number % 2 == 0:
+            if name in positive:
                 y, x = np.mgrid[:SIZE, :SIZE]
                 centre = draws.uniform(14, SIZE - 14, 2)
                 mask[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 9**2] = 255

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
@@ -22,7 +23,7 @@ from hounsfield.core.storage.files import file_digest, read_json
 from hounsfield.core.training.kept_epochs import KeptEpoch
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
 from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig, shaping_settings
-from hounsfield.pneumothorax.networks import check_size
+from hounsfield.pneumothorax.networks import build, check_size
 from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder, weights_name
 
 INITIAL = "initial"
@@ -134,6 +135,8 @@ def check_parts(config: PneumothoraxConfig) -> None:
     """Raise WrongUse, naming the part, where settings contradict each other."""
     if not config.training.parts or not config.training.triplets:
         raise WrongUse("training.parts and training.triplets: give at least one of each")
+    with torch.device("meta"):  # without its numbers
+        build(config.network)
     for number, part in enumerate(config.training.parts):
         if part.start != INITIAL:
             start_of(part, number)

@@ -1,1 +1,1 @@
-"""The stages of this system, each as it runs once its command line is read."""
+"""What the stage programs of this system do once their command line is read, a page each."""
