@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hounsfield.core.stages.command import Command, chosen_folds
+from dataclasses import replace
+from pathlib import Path
+
+from hounsfield.core.stages.command import Command, check_name, chosen_folds, shown
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.pneumothorax.config import PneumothoraxConfig
 
@@ -21,3 +24,17 @@ def remedies(command: PneumothoraxCommand) -> RemedyOf:
 def data_set_folds(command: PneumothoraxCommand, data: Upstream) -> list[int]:
     """The folds that were chosen, ascending. Raises WrongUse where the data set has no such fold."""
     return sorted({int(fold) for fold in chosen_folds(command, data.record["settings"]["fold_count"])})
+
+
+def command_of(command: PneumothoraxCommand, experiment: str) -> PneumothoraxCommand:
+    """The command as one of a blend's experiments would be given, for remedies: its YAML lies beside the blend's."""
+    check_name(experiment, "blend.experiment")
+    config = Path(str(command.arguments.config[-1])).with_name(f"{experiment}.yaml")
+    variables = command.variables | {"CONFIG": shown(config)}
+    return replace(command, experiment=experiment, variables=variables, overrides=())
+
+
+def experiments_of(command: PneumothoraxCommand) -> dict[str, PneumothoraxCommand]:
+    """A blend's experiments and then the blend, or the one experiment, each with the command as it would be given."""
+    members = [member.experiment for member in command.config.blend]
+    return {**{name: command_of(command, name) for name in members}, command.experiment: command}

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.siim2019.paths import mask_path
+from hounsfield.competitions.siim2019.paths import film_path, mask_path
 from hounsfield.competitions.siim2019.tables import TEST_FOLD, read_films
+from hounsfield.core.errors import StaleOutput
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.image_files import read_grey
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
@@ -22,7 +23,7 @@ from hounsfield.pneumothorax.config import PneumothoraxConfig, shaping_settings
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
 
-FILM_COLUMNS = ("film_id", "patient_id", "label", "rows", "columns", "mask_crc32")
+FILM_COLUMNS = ("film_id", "patient_id", "label", "rows", "columns", "path", "image_crc32", "mask_crc32")
 
 
 class MappedFilms:
@@ -51,6 +52,17 @@ class MappedFilms:
         """(M,) pseudonyms."""
         return self.films["patient_id"].to_numpy()[self.held_out]
 
+    @property
+    def image_size(self) -> int:
+        """Pixels of a side of the prepared films and masks."""
+        return int(self._data.record["settings"]["image_size"])
+
+    def image(self, row: int) -> np.ndarray:
+        """A prepared film, (image_size, image_size) uint8."""
+        film = self.films.iloc[row]
+        path = film_path(self._work, self._data.folder.name, film["film_id"])
+        return read_grey(path, int(film["image_crc32"]), remedy=self._data.remedy)
+
     def true_mask(self, row: int, size: int | None = None) -> np.ndarray | None:
         """The mask of an out-of-fold film, (S, S) bool; None where it shows no pneumothorax.
 
@@ -63,7 +75,7 @@ class MappedFilms:
         grey = read_grey(path, int(film["mask_crc32"]), remedy=self._data.remedy)
         if size is not None and grey.shape != (size, size):
             grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_NEAREST)
-        return grey > 127
+        return grey > 0
 
     def maps_and_masks(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Each out-of-fold film's map, and its mask at the map's size."""
@@ -82,9 +94,24 @@ def maps_settings(config: PneumothoraxConfig, folds: Sequence[int]) -> dict[str,
 
 
 def open_maps(command: PneumothoraxCommand, folds: Sequence[int]) -> Maps:
-    """The finished maps of this experiment. Raises MissingInput or StaleOutput with the commands that make them."""
+    """The finished maps of this experiment, held against what its configuration says of them.
+
+    Raises MissingInput or StaleOutput with the commands that make them.
+    """
+    maps = open_maps_of(command, folds)
+    check_made(maps.output, maps_settings(command.config, folds))
+    return maps
+
+
+def open_maps_of(command: PneumothoraxCommand, folds: Sequence[int]) -> Maps:
+    """The finished maps of an experiment whose configuration is not at hand, of these folds."""
     found = require(command.work, maps_place(command), MAPS, remedies(command))
-    check_made(found, maps_settings(command.config, folds))
+    mapped = found.record["settings"]["folds"]
+    if mapped != list(folds):
+        raise StaleOutput(
+            f"{found.folder} holds maps of the folds {mapped}, and not of {list(folds)}; make them with: "
+            f"{found.remedy} --force, or give --fold {' '.join(map(str, mapped))}"
+        )
     return Maps(found)
 
 

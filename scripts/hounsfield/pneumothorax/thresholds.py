@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,6 +80,11 @@ def grid(config: ThresholdsConfig) -> list[Triplet]:
     if not rules:
         raise WrongUse("thresholds: there is no rule to choose; give triplets, or tops with areas and bottoms")
     return list(dict.fromkeys(rules))
+
+
+def threshold_settings(config: ThresholdsConfig) -> dict[str, Any]:
+    """What a choice depends on, beside the maps and the films."""
+    return {"rules": [asdict(rule) for rule in grid(config)]}
 
 
 def thresholds_of(rules: Iterable[Triplet]) -> tuple[float, ...]:

@@ -255,7 +255,7 @@ def test_measures_of_the_systems_stand_beside_the_loss_with_their_intervals(tmp_
     assert [prior[f"auc{end}"] for end in ("", "_low", "_high")] == [0.5] * 3
     assert np.isnan([prior["on_positives"], nothing["on_positives_high"], nothing["auc"]]).all()
     text = readable(read_scores(tmp_path / "scores.csv"))
-    cell = f"{network['auc']:.3f} ({network['auc_low']:.2f} to {network['auc_high']:.2f})"
+    cell = f"{network['auc']:.3f} ({network['auc_low']:.2f}-{network['auc_high']:.2f})"
     assert cell in text
     assert "on positives" in text
     assert list(table.columns).index("auc_high") < list(table.columns).index("patients")

@@ -221,7 +221,7 @@ def _name_cell(loss: float, area: float) -> str:
 
 def _measure_cell(row: Row, name: str) -> str:
     low, high = (row[f"{name}{end}"] for end in BOUNDS)
-    return "none" if np.isnan(row[name]) else f"{row[name]:.3f} ({low:.2f} to {high:.2f})"
+    return "none" if np.isnan(row[name]) else f"{row[name]:.3f} ({low:.2f}-{high:.2f})"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

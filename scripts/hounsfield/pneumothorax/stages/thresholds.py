@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import Stopwatch, logger, progress, summary
@@ -14,24 +12,31 @@ from hounsfield.pneumothorax.choice import GRID, RULES, SURFACE, choice_ledger, 
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.figures import draw_surface
-from hounsfield.pneumothorax.mapped_films import MappedFilms, maps_place, open_maps
+from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
 from hounsfield.pneumothorax.paths import THRESHOLDS, thresholds_folder
-from hounsfield.pneumothorax.thresholds import choose, count_films, dice_by_rule, grid, thresholds_of
+from hounsfield.pneumothorax.thresholds import (
+    choose,
+    count_films,
+    dice_by_rule,
+    grid,
+    threshold_settings,
+    thresholds_of,
+)
 
 
 def choose_thresholds(command: PneumothoraxCommand) -> None:
     """Choose, and show what was chosen."""
     rules, remedy_of = grid(command.config.thresholds), remedies(command)
     data = open_data_set(command.work, command.data_set, remedy_of)
-    with reading(data.folder), reading(maps_place(command)):
+    with reading(data.folder):
         maps = open_maps(command, data_set_folds(command, data))
-        settings = {"rules": [asdict(rule) for rule in rules]}
+        settings = threshold_settings(command.config.thresholds)
         inputs = {"data set": data.as_input(), "maps": maps.output.as_input()}
         folder = thresholds_folder(command.work, command.experiment)
         claim = output(
             folder, Provenance(THRESHOLDS, settings, inputs), force=command.force, remedy=remedy_of(THRESHOLDS)
         )
-        with claim as out:
+        with reading(maps.output.folder), claim as out:
             if out.finished:
                 logger.info("thresholds: nothing to do, %s is written", folder / RULES)
             else:

@@ -1,0 +1,77 @@
+"""What is submitted for the test films: run lengths, and the findings beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.siim2019.rle import encode
+from hounsfield.competitions.siim2019.submission import fill as submission_of
+from hounsfield.competitions.siim2019.submission import sample_films
+from hounsfield.competitions.siim2019.submission import write as write_submission
+from hounsfield.core.logs import logger, progress
+from hounsfield.core.storage.files import atomic_write
+from hounsfield.core.storage.tables import escape_cell
+from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
+from hounsfield.pneumothorax.mapped_films import MappedFilms
+from hounsfield.pneumothorax.regions import submitted_mask
+from hounsfield.pneumothorax.rules import film_probability
+
+SHOWN = 10  # identifiers in a message
+SUBMISSION, FINDINGS = "submission.csv", "findings.csv"
+
+
+def write_test_films(
+    folder: Path, films: MappedFilms, rule: Triplet, config: SubmissionConfig, sample: Path
+) -> pd.DataFrame:
+    """Write submission and findings of the test films; returns what was predicted, as `predict_test_films` does.
+
+    sample: the sample submission; without one the submission has one row for each test film. A film that it asks for
+    without a map is given an empty mask, and named.
+    """
+    asked = sample_films(sample) if sample.exists() else films.films["film_id"].iloc[films.test].tolist()
+    predicted = predict_test_films(films, rule, config, Counter(asked))
+    texts = dict(zip(predicted["film_id"], predicted["run_lengths"], strict=True))
+    submission = submission_of(asked, texts)
+    for what, found in (
+        ("films of the sample submission have no map; their mask is empty", submission.filled),
+        ("mapped films are not in the sample submission; they are left out", submission.left_out),
+    ):
+        if found:
+            logger.warning("%d %s; the first: %s", len(found), what, ", ".join(map(escape_cell, found[:SHOWN])))
+    write_submission(folder / SUBMISSION, submission)
+    write_findings(folder / FINDINGS, predicted)
+    return predicted
+
+
+def predict_test_films(
+    films: MappedFilms, rule: Triplet, config: SubmissionConfig, rows_of: Mapping[str, int]
+) -> pd.DataFrame:
+    """One row per test film: film_id, path, probability, pneumothorax, pixels, share, and its mask as run lengths.
+
+    rows_of: how many rows the sample submission has of a film; 1 where it has none. Masks have the films' own size.
+    """
+    found = []
+    for row in progress(films.test.tolist(), total=len(films.test), unit="film", label="submit"):
+        film, values = films.films.iloc[row], films.maps.values(row)
+        size = (int(film["rows"]), int(film["columns"]))
+        mask = submitted_mask(values, rule, config, size, rows_of.get(film["film_id"], 1))
+        pixels = int(np.count_nonzero(mask))
+        found.append(
+            (film["film_id"], film["path"], film_probability(values, rule), pixels, pixels / mask.size, encode(mask))
+        )
+    table = pd.DataFrame(found, columns=["film_id", "path", "probability", "pixels", "share", "run_lengths"])
+    table.insert(3, "pneumothorax", (table["pixels"] > 0).astype(np.int8))
+    return table
+
+
+def write_findings(path: Path, predicted: pd.DataFrame) -> None:
+    """Write the table of test films without their run lengths. A file's name is foreign text, and made harmless."""
+    table = predicted.drop(columns="run_lengths")
+    table = table.assign(**{name: table[name].fillna("").map(escape_cell) for name in ("film_id", "path")})
+    with atomic_write(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

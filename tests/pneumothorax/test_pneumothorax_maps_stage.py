@@ -1,0 +1,175 @@
+"""Stage 63 on a made-up data set and networks with random weights: each film by its own fold's networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_data import DATA_SET, SIZE, made_films
+
+from hounsfield.competitions.siim2019.paths import film_path
+from hounsfield.competitions.siim2019.tables import open_data_set, read_films
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.stages.command import parse, stage_parser
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import output
+from hounsfield.core.stages.upstream import require
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.checkpoints import load_weights, save_weights
+from hounsfield.core.storage.files import write_json
+from hounsfield.core.storage.image_files import read_grey
+from hounsfield.core.training import blocks
+from hounsfield.pneumothorax.maps import Maps
+from hounsfield.pneumothorax.networks import build, network_input
+from hounsfield.pneumothorax.part_run import PartRun
+from hounsfield.pneumothorax.paths import MAPS, TOP, maps_folder, weights_name
+from programs import load_program, run_program
+
+CONFIG = f"""
+data_set: {DATA_SET}
+folds: [0, 1]
+threads: 1
+prepare: {{fold_count: 2}}
+network: {{name: smp/unet/mobilenet_v2, decoder_channels: [16, 8, 8, 8, 4]}}
+training: {{parts: [{{start: initial, size: {SIZE}, top: 2}}]}}
+maps: {{top: 2, batch_size: 3, block_batches: 2, workers: 0}}
+"""
+EPOCHS = (4, 1)  # the best first
+
+
+def command_of(work: Path, *more: str):
+    stage = load_program("pneumothorax_maps").STAGE
+    return parse(stage_parser(stage), stage, ["--config", str(work / "nets.yaml"), "--work", str(work), *more])
+
+
+def made_part(work: Path, fold: int, *, broken: bool = False, knows: tuple[str, ...] = ()) -> Path:
+    """What training leaves: two epochs' random weights, and whom they have seen."""
+    command = command_of(work)
+    data = open_data_set(work, DATA_SET, lambda stage, *_: stage)
+    task = PartRun(command, data, fold, 0)
+    films = read_films(data)
+    own = films["fold"] == fold
+    with output(task.folder, task.provenance(None), force=True, remedy="") as out:
+        for epoch in EPOCHS:
+            torch.manual_seed(10 * fold + epoch)
+            network = build(command.config.network)
+            last = list(network.parameters())[-2:]  # weights and bias: from grey to all shades, or to none
+            torch.nn.init.normal_(last[0], std=20.0)
+            torch.nn.init.constant_(last[1], float("nan") if broken else 0.0)
+            facts = {**task.settings(), "size": SIZE, "epoch": epoch}
+            save_weights(task.folder / weights_name(epoch), network.state_dict(), facts)
+        write_json(task.folder / TOP, [{"epoch": epoch, "score": 0.5} for epoch in EPOCHS])
+        names = [name for epoch in EPOCHS for name in (f"epoch{epoch}.safetensors", f"epoch{epoch}.json")]
+        train = films[(films["split"] == "train") & ~own]["patient_id"]
+        learned = [Ledger.of(DATA_SET, [*train, *knows]), Ledger.of(DATA_SET, films[own]["patient_id"], "early_stop")]
+        out.finish([TOP, *names], learned=Ledger.joined(learned))
+    return task.folder
+
+
+@pytest.fixture
+def work(tmp_path) -> Path:
+    made_films(tmp_path, train=8, test=2)
+    (tmp_path / "nets.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def trained(work) -> Path:
+    for fold in (0, 1):
+        made_part(work, fold)
+    return work
+
+
+def run_maps(work: Path, *more: object) -> Path:
+    run_program("pneumothorax_maps", "--config", work / "nets.yaml", "--work", work, *more)
+    return maps_folder(work, DATA_SET, "nets")
+
+
+def by_hand(work: Path, film: str, folds: tuple[int, ...]) -> np.ndarray:
+    """The mean over folds, epochs and both views, one film and one network at a time."""
+    command, image = command_of(work), read_grey(film_path(work, DATA_SET, film))
+    total, count = np.zeros((SIZE, SIZE)), 0
+    for fold in folds:
+        for epoch in EPOCHS:
+            folder = PartRun(command, open_data_set(work, DATA_SET, lambda stage, *_: stage), fold, 0).folder
+            network = build(command.config.network).eval()
+            network.load_state_dict(load_weights(folder / weights_name(epoch))[0])
+            for view in (image, image[:, ::-1].copy()):
+                with torch.no_grad():
+                    found = network(network_input(torch.from_numpy(view)[None], command.config.network))
+                found = found.sigmoid()[0, 0].double().numpy()
+                total += found if count % 2 == 0 else found[:, ::-1]
+                count += 1
+    return total / count
+
+
+def test_a_film_is_mapped_by_the_networks_that_do_not_know_it_and_a_test_film_by_all(trained) -> None:
+    folder = run_maps(trained)
+    array = open_array(folder / "maps.npy")
+    found = Maps(open_upstream(trained)).rows
+    assert (array.shape, array.dtype) == ((10, SIZE, SIZE), np.uint8)
+    assert found["fold"].tolist() == [0] * 5 + [1] * 3 + [-1] * 2
+    for row, folds in ((0, (0,)), (5, (1,)), (9, (0, 1))):
+        expected = by_hand(trained, found["film_id"][row], folds)
+        assert np.ptp(expected) > 0.1
+        assert abs(array[row] / 255.0 - expected).max() <= 0.5 / 255 + 1e-5
+    learned = Ledger.read(folder / "learned.parquet")
+    assert learned.roles_of(np.array(["p000", "p003"]), "fold0").tolist() == ["early_stop", "train"]
+    assert learned.roles_of(np.array(["p000", "p003"]), "test").tolist() == ["train", "train"]
+
+
+def open_upstream(work: Path):
+    return require(work, maps_folder(work, DATA_SET, "nets"), MAPS, lambda stage, *_: stage)
+
+
+def test_maps_that_are_interrupted_go_on_to_the_same_bytes(trained, monkeypatch) -> None:
+    whole = (run_maps(trained) / "maps.npy").read_bytes()
+    write_block = blocks.write_block
+
+    class Killed(BaseException):
+        pass
+
+    def dies(path, start, rows):
+        if start == 6:
+            raise Killed
+        write_block(path, start, rows)
+
+    monkeypatch.setattr(blocks, "write_block", dies)
+    with pytest.raises(Killed):
+        run_maps(trained, "--force")
+    assert not (maps_folder(trained, DATA_SET, "nets") / "maps.npy").exists()
+    monkeypatch.setattr(blocks, "write_block", write_block)
+    assert (run_maps(trained) / "maps.npy").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_half_precision_maps_and_one_checkpoint_are_settings_that_make_other_maps(trained) -> None:
+    run_maps(trained)
+    with pytest.raises(StaleOutput, match=r"(?s)dtype.*uint8.*float16.*run_63_pneumothorax_maps\.sh"):
+        run_maps(trained, "--maps.dtype", "float16")
+    folder = run_maps(trained, "--maps.dtype", "float16", "--maps.top", "1", "--maps.flip", "false", "--force")
+    assert open_array(folder / "maps.npy").dtype == np.float16
+
+
+def test_networks_that_give_nan_are_named_with_the_films(work) -> None:
+    made_part(work, 0, broken=True)
+    with pytest.raises(BadInput, match=r"no numbers \(NaN\) for film000, film001, film002: .*--maps.precision fp32"):
+        run_maps(work, "--fold", "0")
+
+
+def test_a_fold_whose_networks_know_its_patients_gets_no_maps(work) -> None:
+    made_part(work, 0, knows=("p000", "p001"))
+    with pytest.raises(BadInput, match=r"2 patients .*would not be out-of-fold.*run_62_pneumothorax_train"):
+        run_maps(work, "--fold", "0")
+
+
+def test_what_is_missing_or_trained_otherwise_is_named_with_the_command(work) -> None:
+    with pytest.raises(MissingInput, match=r"fold0/part0 is missing; make it with: .*run_62_pneumothorax_train\.sh"):
+        run_maps(work)
+    made_part(work, 0)
+    with pytest.raises(StaleOutput, match=r"(?s)part0 was made from something else.*seed: 42 -> 7"):
+        run_maps(work, "--fold", "0", "--seed", "7")
+    with pytest.raises(WrongUse, match=r"maps\.part 3: training\.parts has 0 to 0"):
+        run_maps(work, "--maps.part", "3")

@@ -1,0 +1,255 @@
+"""The stages from maps on, on a made-up data set: maps of several experiments, their blend, thresholds, submission."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from made_data import DATA_SET, SIZE, made_films, made_maps, seeing_map, true_mask
+
+from hounsfield.competitions.siim2019.labels import dice
+from hounsfield.competitions.siim2019.rle import decode
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.scores import CLEAN_HEADING, read_scores
+from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.pneumothorax.config import PUBLISHED_RULE
+from hounsfield.pneumothorax.paths import maps_folder, predictions_folder, thresholds_folder
+from programs import run_program, work_of
+from reference import triplet_rule
+from reference.submitted_mask import blend, submitted
+
+TRAIN, TEST = 24, 4
+GRID = "thresholds: {tops: [0.5, 0.75], areas: [0.004, 0.02], bottoms: [0.3, 0.5]}"
+SETTINGS = {
+    "folds": [0, 1],
+    "dtype": "uint8",
+    "part": None,
+    "top": 3,
+    "flip": True,
+    "precision": "auto",
+    "batch_size": 2,
+}
+
+
+def experiment(work: Path, name: str, more: str = "") -> list[object]:
+    """The arguments of a program for an experiment on the made-up data set."""
+    path = work / f"{name}.yaml"
+    path.write_text(f"data_set: {DATA_SET}\nfolds: [0, 1]\nthreads: 1\nprepare: {{fold_count: 2}}\n{GRID}\n{more}\n")
+    return ["--config", path, "--work", work]
+
+
+def sees_and_stops(folds=(0, 1)) -> Ledger:
+    """Of two folds' networks: each learns from the other fold, and its own chooses its epochs."""
+    numbers = np.arange(TRAIN)
+    parts = []
+    for fold in folds:
+        for role, chosen in (("train", numbers // 3 % 2 != fold), ("early_stop", numbers // 3 % 2 == fold)):
+            patients = [f"p{number:03d}" for number in numbers[chosen]]
+            parts.append(Ledger.of(DATA_SET, patients, role, fold_part(fold)))
+    return Ledger.joined(parts)
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Pictures take longer than all the rest."""
+    for program, draw in (("pneumothorax_thresholds", "draw_surface"), ("pneumothorax_submit", "draw_gallery")):
+        monkeypatch.setattr(work_of(program), draw, lambda path, *_: path.write_bytes(b"picture"))
+
+
+@pytest.fixture
+def work(tmp_path) -> Path:
+    films = "".join(f"film{number:03d},-1\n" for number in (27, 24, 26, 25))
+    made_films(tmp_path, train=TRAIN, test=TEST, sample=f"ImageId,EncodedPixels\n{films}unknown,-1\n".encode())
+    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
+    made_maps(tmp_path, "one", arrays, [0, 1], SETTINGS, seen=sees_and_stops())
+    return tmp_path
+
+
+def true_or_empty(number: int) -> np.ndarray:
+    mask = true_mask(number)
+    return np.zeros((SIZE, SIZE), bool) if mask is None else mask
+
+
+def test_thresholds_and_submission_are_what_the_plain_rules_give(work, capsys) -> None:
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    run_program("pneumothorax_submit", *arguments)
+
+    rules = json.loads((thresholds_folder(work, "one") / "rules.json").read_text())
+    grid = pd.read_csv(thresholds_folder(work, "one") / "grid.csv")
+    maps = [(seeing_map(number) / 255).tolist() for number in range(TRAIN + TEST)]
+    truths = [true_or_empty(number).astype(int).tolist() for number in range(TRAIN)]
+    for row in grid.to_dict("records"):
+        plain = (row["top"], round(row["area"] * SIZE * SIZE), row["bottom"])
+        assert row["dice"] == pytest.approx(triplet_rule.mean_dice(maps[:TRAIN], truths, plain), abs=1e-8)
+    assert rules["dice_optimistic"] == pytest.approx(grid["dice"].max())
+    assert rules["dice_nested"] <= rules["dice_optimistic"]
+
+    folder = predictions_folder(work, "one")
+    submission = pd.read_csv(folder / "submission.csv")
+    assert submission["ImageId"].tolist() == ["film027", "film024", "film026", "film025", "unknown"]
+    chosen = rules["everywhere"]
+    for film, text in zip(submission["ImageId"][:4], submission["EncodedPixels"], strict=False):
+        expected = submitted(
+            maps[int(film[4:])], 1, (64, 64), top=chosen["top"], area=round(chosen["area"] * SIZE * SIZE),
+            bottom=chosen["bottom"], leak=None,
+        )  # fmt: skip
+        np.testing.assert_array_equal(decode(text, (64, 64)), np.array(expected, bool))
+    assert submission["EncodedPixels"].tolist()[-1] == "-1"
+    findings = pd.read_csv(folder / "findings.csv")
+    assert findings["film_id"].tolist() == [f"film{number:03d}" for number in range(24, 28)]
+    assert findings["pneumothorax"].tolist() == [1, 0, 0, 1]
+
+    out, err = capsys.readouterr()
+    assert "1 films of the sample submission have no map; their mask is empty; the first: unknown" in err
+    assert "chosen without fold 0" in out
+    assert CLEAN_HEADING in out
+    for name in (thresholds_folder(work, "one") / "surface.png", folder / "gallery.png"):
+        assert cv2.imread(str(name)).std() > 10
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_every_row_of_the_score_table_says_by_which_rule_and_whom_it_knows(work) -> None:
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    run_program("pneumothorax_submit", *arguments)
+    table = read_scores(predictions_folder(work, "one") / "scores.csv").set_index("system")
+    assert list(table.index) == ["prior", "published_rule", "nested_rule", "optimistic_rule"]
+    assert table.loc["prior", "dice"] == pytest.approx(2 / 3)
+    assert table.loc["prior", ["auc", "sensitivity", "specificity"]].tolist() == [0.5, 0, 1]
+    assert table.loc["prior", "ledger"] == "out-of-fold"
+    assert table.loc["published_rule", "ledger"] == "epochs chosen by the scored fold"
+    assert table.loc["nested_rule", "ledger"] == "epochs chosen by the scored fold; second-order rule"
+    assert table.loc["optimistic_rule", "ledger"] == "epochs chosen by the scored fold; optimistic rule"
+
+    rule, found, shown = PUBLISHED_RULE, [], []
+    for number in range(TRAIN):
+        mask = triplet_rule.triplet(
+            (seeing_map(number) / 255).tolist(), rule.top, round(rule.area * SIZE**2), rule.bottom
+        )
+        found.append(dice(np.array(mask, bool), true_or_empty(number)))
+        shown.append(np.any(mask))
+    row, positive = table.loc["published_rule"], np.arange(TRAIN) % 3 == 0
+    assert row["dice"] == pytest.approx(np.mean(found), abs=1e-8)
+    assert row["one_minus_dice"] == pytest.approx(1 - np.mean(found), abs=1e-8)
+    assert row["dice_on_positives"] == pytest.approx(np.mean(np.array(found)[positive]), abs=1e-8)
+    assert row["sensitivity"] == pytest.approx(np.mean(np.array(shown)[positive]))
+    assert row["specificity"] == pytest.approx(1 - np.mean(np.array(shown)[~positive]))
+    assert row["gain_over"] == "prior"
+    assert row["gain"] == pytest.approx(row["dice"] - table.loc["prior", "dice"], abs=1e-7)
+    assert 0.8 < row["auc"] < 1
+    assert (table["dice_low"] <= table["dice"]).all()
+    assert table["films"].tolist() == [TRAIN] * 4
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_chosen_rule_has_a_ledger_of_whom_it_was_chosen_on_and_whom_the_networks_behind_knew(work) -> None:
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    folder = thresholds_folder(work, "one")
+    ledger = Ledger.read(folder / "learned.parquet")
+    own, other = np.array(["p000", "p001"]), np.array(["p003", "p004"])  # of folds 0 and 1
+    assert ledger.roles_of(own, "fold0").tolist() == ["upstream"] * 2
+    assert ledger.roles_of(other, "fold0").tolist() == ["train"] * 2
+    assert ledger.roles_of(np.concatenate([own, other]), "test").tolist() == ["train"] * 4
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_maps_by_networks_that_have_learnt_from_a_scored_patient_are_not_scored(work) -> None:
+    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
+    leaky = Ledger.joined([sees_and_stops(), Ledger.of(DATA_SET, ["p000"], "train", "fold0")])
+    made_maps(work, "one", arrays, [0, 1], SETTINGS, seen=leaky)
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    with pytest.raises(
+        BadInput, match=r"published_rule \(one\): 1 of 24 patients.*train: 1.*run_62_pneumothorax_train"
+    ):
+        run_program("pneumothorax_submit", *arguments)
+
+
+BLEND = "blend: [{experiment: one, weight: 3}, {experiment: two, weight: 1}]"
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_blend_of_maps_of_two_sizes_is_submitted_like_any_experiment_and_scored_beside_them(work) -> None:
+    arrays = [seeing_map(number + 40, 2 * SIZE) for number in range(TRAIN + TEST)]
+    made_maps(work, "two", arrays, [0, 1], SETTINGS, seen=sees_and_stops())
+    for name in ("one", "two"):
+        run_program("pneumothorax_thresholds", *experiment(work, name))
+    arguments = experiment(work, "both", BLEND)
+    for program in ("pneumothorax_maps", "pneumothorax_thresholds", "pneumothorax_submit"):
+        run_program(program, *arguments)
+    folder = maps_folder(work, DATA_SET, "both")
+    found = open_array(folder / "maps.npy")
+    assert (found.shape, found.dtype) == ((TRAIN + TEST, 2 * SIZE, 2 * SIZE), np.uint8)
+    expected = blend([(seeing_map(0) / 255).tolist(), (arrays[0] / 255).tolist()], [3, 1])
+    assert abs(found[0] / 255 - expected).max() <= 0.5 / 255 + 1e-6
+    table = read_scores(predictions_folder(work, "both") / "scores.csv")
+    assert table["experiment"].tolist() == ["", *(name for name in ("one", "two", "both") for _ in range(3))]
+    learned = Ledger.read(folder / "learned.parquet")
+    assert learned.roles_of(np.array(["p000", "p003"]), "fold0").tolist() == ["early_stop", "train"]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_blend_of_experiments_with_unequal_films_is_refused_with_the_command_that_mends_it(work) -> None:
+    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
+    made_maps(work, "two", arrays, [0], SETTINGS | {"folds": [0]})
+    with pytest.raises(
+        StaleOutput, match=r"maps/two holds maps of the folds \[0\].*two\.yaml.*run_63_pneumothorax_maps"
+    ):
+        run_program("pneumothorax_maps", *experiment(work, "both", BLEND))
+    made_maps(work, "two", arrays, [0], SETTINGS)  # of fewer films than its record says
+    with pytest.raises(BadInput, match=r"hold maps of different films or folds; they differ in 12: film003"):
+        run_program("pneumothorax_maps", *experiment(work, "both", BLEND))
+
+
+@pytest.mark.parametrize(
+    ("blend_of", "error", "fact"),
+    [
+        ("[{experiment: one, weight: 0}]", WrongUse, "not all of them 0"),
+        ("[{experiment: one, weight: 1}, {experiment: one, weight: 2}]", WrongUse, "each experiment stands once"),
+        ("[{experiment: ../one, weight: 1}]", WrongUse, "cannot name a folder"),
+        ("[{experiment: gone, weight: 1}]", MissingInput, r"maps/gone is missing.*gone\.yaml.*run_63"),
+    ],
+)
+@pytest.mark.usefixtures("no_figures")
+def test_a_blend_that_cannot_be_is_refused(work, blend_of, error, fact) -> None:
+    with pytest.raises(error, match=fact):
+        run_program("pneumothorax_maps", *experiment(work, "both", f"blend: {blend_of}"))
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_was_made_from_other_maps_or_another_grid_is_stale(work) -> None:
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    with pytest.raises(
+        StaleOutput, match=r"(?s)thresholds was made from something else.*run_64_pneumothorax_thresholds"
+    ):
+        run_program("pneumothorax_submit", *arguments, "--thresholds.tops", "[0.9]")
+    arrays = [255 - seeing_map(number) for number in range(TRAIN + TEST)]
+    made_maps(work, "one", arrays, [0, 1], SETTINGS, seen=sees_and_stops())
+    with pytest.raises(StaleOutput, match=r"thresholds: maps: another content"):
+        run_program("pneumothorax_submit", *arguments)
+
+
+@pytest.mark.slow
+def test_the_same_maps_give_the_same_bytes_and_nothing_is_done_twice(work) -> None:
+    arguments = experiment(work, "one")
+    first = {}
+    for _ in range(2):
+        run_program("pneumothorax_thresholds", *arguments, "--force")
+        run_program("pneumothorax_submit", *arguments, "--force")
+        files = (
+            read_record(predictions_folder(work, "one"))["files"] | read_record(thresholds_folder(work, "one"))["files"]
+        )
+        assert first in ({}, files)
+        first = files
+    before = (predictions_folder(work, "one") / "submission.csv").stat().st_mtime_ns
+    run_program("pneumothorax_submit", *arguments)
+    assert (predictions_folder(work, "one") / "submission.csv").stat().st_mtime_ns == before
