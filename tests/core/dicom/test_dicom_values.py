@@ -32,6 +32,14 @@ def test_an_offset_that_was_lost_is_flagged_and_not_repaired(intercept: int | No
     assert slice_.flags == (("no_air",) if intercept == 0 else ("rescale_missing", "no_air"))
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_padding_is_not_taken_for_the_air_that_a_lost_offset_hides(declared: bool) -> None:
+    pixels = files.PIXELS.copy()
+    pixels[:4, :4] = -2000
+    declaration = {"PixelPaddingValue": -2000} if declared else {}
+    assert read_slice(files.ct_file(pixels, RescaleIntercept=0, **declaration)).flags == ("no_air",)
+
+
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.05])
 def test_metal_beside_an_offset_that_was_lost_is_not_taken_for_wrapped_air(share: float) -> None:
     pixels = UNSIGNED.copy()

@@ -64,7 +64,7 @@ def as_hounsfield(values: Values, header: Header, form: PixelFormat, *, repair_i
     if padding is not None:
         values = _padding_to_air(values, padding, air)
     lowest, highest = float(values.stored.min()), float(values.stored.max())
-    flags = values.flags + _doubts(values, lowest, highest)
+    flags = values.flags + _doubts(values, padding, lowest, highest)
     if header.text("photometric") == "MONOCHROME1":
         flags += ("monochrome1_ct",)
     stored = np.maximum(values.stored, values.stored.dtype.type(air)) if lowest < air else values.stored
@@ -155,8 +155,10 @@ def _padding_to_air(values: Values, padding: np.ndarray, air: int) -> Values:
     return replace(values, stored=stored)
 
 
-def _doubts(values: Values, lowest: float, highest: float) -> tuple[str, ...]:
+def _doubts(values: Values, padding: np.ndarray | None, lowest: float, highest: float) -> tuple[str, ...]:
     """Flags of a picture that can hardly be of a patient; lowest and highest are stored values.
+
+    padding: where the declared padding was, which is not counted as air.
 
     Raises Refused, implausible_pixels, for one that cannot be: with a substantial share of values that a CT does not
     have, or with no tissue in it that is not air alone.
@@ -174,7 +176,7 @@ def _doubts(values: Values, lowest: float, highest: float) -> tuple[str, ...]:
         raise Refused("implausible_pixels", message)
     if uniform:
         return (uniform,)
-    found = {"implausible_hu": share > 0, "no_tissue": not has_tissue, "no_air": low > NO_AIR_ABOVE_HU}
+    found = {"implausible_hu": share > 0, "no_tissue": not has_tissue, "no_air": not _has_air(values, padding)}
     return tuple(flag for flag, is_so in found.items() if is_so)
 
 
@@ -190,6 +192,21 @@ def _share_outside(values: Values, lowest: float) -> float:
 
 
 def _has_tissue(values: Values) -> bool:
-    """Whether any pixel reads as tissue; a few rows of most pictures show it."""
-    first, last = ((hu - values.intercept) / values.slope for hu in TISSUE_HU)
-    return any(((part > first) & (part < last)).any() for part in (values.stored[::64], values.stored))
+    """Whether any pixel reads as tissue."""
+    return _has_between(values, *TISSUE_HU)
+
+
+def _has_air(values: Values, padding: np.ndarray | None) -> bool:
+    """Whether any pixel reads as air that is no padding: what lies below AIR_HU is some, declared or not."""
+    lowest = np.nextafter(AIR_HU, -math.inf)
+    if padding is None:
+        return _has_between(values, lowest, NO_AIR_ABOVE_HU)
+    if _has_between(values, AIR_HU, NO_AIR_ABOVE_HU):
+        return True
+    return _has_between(replace(values, stored=values.stored[~padding]), lowest, NO_AIR_ABOVE_HU)
+
+
+def _has_between(values: Values, low: float, high: float) -> bool:
+    """Whether any pixel lies between `low` and `high` HU, both exclusive; a few rows of most pictures show it."""
+    first, last = ((hu - values.intercept) / values.slope for hu in (low, high))
+    return any(bool(((part > first) & (part < last)).any()) for part in (values.stored[::64], values.stored))
