@@ -42,9 +42,14 @@ class Canvas:
 
     def line(self, points: NDArray[np.float64], width: float, value: int = 255) -> None:
         """A polyline, (n, 2) mm, `width` mm wide and at least one pixel of the canvas."""
+        self.lines(points[None], width, value)
+
+    def lines(self, paths: NDArray[np.float64], width: float, value: int = 255) -> None:
+        """Polylines of one width and value, (m, n, 2) mm, as `line` paints one."""
         thickness = max(1, round(width * self.scale / self.grid.spacing))
-        cv2.polylines(self.mask, [self._pixels(points)[:, None]], False, value, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
-        self.empty = False
+        pixels = list(self._pixels(paths.reshape(-1, 2)).reshape(*paths.shape))
+        cv2.polylines(self.mask, pixels, False, value, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        self.empty = self.empty and not len(pixels)
 
     def coverage(self, blur: float) -> Array:
         """The share of each pixel that is painted, 0..1, edges softened by a Gaussian of `blur` mm."""

@@ -53,7 +53,7 @@ def draw_air(rng: np.random.Generator, grid: Grid, shape: Outlines, lung: Array,
         "basal": np.exp(-(((height - 1.0) / 0.28) ** 2)),
         "collapse": 0.72 + 0.28 * np.exp(-(((height - 0.25) / 0.4) ** 2)),
     }[air.kind]
-    wobble = random_waves(rng, 70.0, 6, 0.4).at(grid.x, grid.y, 0.0) * np.float32(0.07)
+    wobble = random_waves(rng, 150.0, 5, 0.4).at(grid.x, grid.y, 0.0) * np.float32(0.06)
     wide = np.float32(air.width) * (profile.astype(np.float32) + wobble * np.sqrt(profile).astype(np.float32))
     depth = wide - _from_wall(grid, wall)  # mm within the air
     region = np.clip(depth / np.float32(max(grid.spacing, 0.5)) + np.float32(0.5), 0, 1) * lung

@@ -29,7 +29,7 @@ class FilmPlan:
     local: float  # how strongly the processing lifts local contrast
     blur: float  # mm
     noise: float
-    gamma: float
+    lung_grey: float  # of the lungs' median
     bright: float
     bits: int  # 8 or 12
     inverted: bool  # MONOCHROME1
@@ -81,16 +81,16 @@ def _plan_film(rng: np.random.Generator, number: int, air: Air | None) -> FilmPl
     return FilmPlan(
         number=number,
         erect=erect,
-        field=float(rng.uniform(345, 415)),
+        field=float(rng.uniform(292, 335)),
         rotation=float(rng.normal(0, 0.025 if erect else 0.05)),
-        offset=(float(rng.normal(0, 5)), float(rng.normal(4, 9))),
+        offset=(float(rng.normal(0, 5)), float(rng.normal(9, 7))),
         breath=float(rng.uniform(-0.2, 1) if erect else rng.uniform(-1, 0.4)),
         shift=push + float(rng.normal(0, 2.5)),
         local=float(rng.uniform(0.25, 0.75)),
         blur=float(rng.uniform(0.18, 0.4)),
         noise=float(rng.uniform(0.004, 0.011)),
-        gamma=float(rng.uniform(0.95, 1.35)),
-        bright=float(rng.uniform(0.86, 1.04)),
+        lung_grey=float(rng.uniform(0.27, 0.43)),
+        bright=float(rng.uniform(0.92, 1.05)),
         bits=12 if rng.random() < 0.2 else 8,
         inverted=bool(rng.random() < 0.2),
         side=side,

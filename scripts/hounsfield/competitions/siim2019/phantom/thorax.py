@@ -19,7 +19,7 @@ LUNG = np.array([
     (17, 88), (14, 55), (14, 10), (15, -40), (17, -80), (23, -112), (34, -128), (50, -133), (66, -126), (82, -106),
     (96, -76), (107, -40), (115, 0), (121, 40), (124, 75), (124, 100),
 ], float)  # fmt: skip
-WALL = slice(5, 16)  # the points of LUNG that lie on the chest wall, from the apex down
+WALL = slice(6, 16)  # the points of LUNG that lie on the chest wall, from the apex down
 DOME = np.array(
     [(118, 88), (104, 76), (84, 69), (62, 68), (42, 74), (27, 83)], float
 )  # of the diaphragm, lateral to medial

@@ -1,60 +1,81 @@
-"""The markings of the lungs: vessels that branch and thin out from the hila, and the finest ones as texture."""
+"""The markings of the lungs: vessels that branch and thin out from the hila, and the finest ones as texture.
+
+V vessels of one generation, S points along each.
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hounsfield.core.phantoms.grid import Array, Grid
 from hounsfield.core.phantoms.painting import Canvas
 from hounsfield.core.phantoms.waves import random_waves
 
-from .thorax import SIDES
+from .thorax import SIDES, Points
 
-THINNEST = 0.35  # mm, radius
+THINNEST = 0.36  # mm, radius
+GENERATIONS = 8
+STEPS = 5  # in which a vessel wanders
+WIDTHS = 14  # that vessels are painted in
 DENSITY = 0.021  # of soft tissue, per mm
 
 
 def draw_markings(rng: np.random.Generator, grid: Grid, lungs: Array, shift: float) -> Array:
     """The density of vessels and texture. lungs: 0..1, how thick they are. shift: of the hila, mm to the left."""
-    large, small = Canvas(grid), Canvas(grid)
-    for sign in SIDES.values():
-        hilum = np.array([sign * 31.0 + shift, -14.0 - 8 * sign])
-        for angle in np.linspace(-1.45, 1.5, 11) + rng.normal(0, 0.08, 11):
-            heading = angle if sign > 0 else np.pi - angle
-            _branch(rng, (large, small), hilum + rng.normal(0, 5, 2), heading, rng.uniform(2.4, 4.4), 0)
-    vessels = large.coverage(0.7) * np.float32(9.0 * DENSITY) + small.coverage(0.5) * np.float32(3.0 * DENSITY)
-    vessels *= np.minimum(1, lungs * np.float32(2.2))
+    hila = [np.array([sign * 30.0 + shift, -12.0 - 8 * sign]) for sign in SIDES.values()]
+    fans = [np.linspace(-1.5, 1.55, 13) + rng.normal(0, 0.1, 13) for _ in hila]
+    starts = np.concatenate([hilum + rng.normal(0, 5, (13, 2)) for hilum in hila])
+    headings = np.concatenate([np.pi - fans[0], fans[1]])
+    paths, radii = _grow(rng, starts, headings, rng.uniform(2.2, 4.6, len(starts)))
+    roots = Canvas(grid)
+    for hilum in hila:
+        roots.discs(hilum + rng.normal(0, 1, (7, 2)) * (5, 11), rng.uniform(5, 9, 7), 160)
+    vessels = (_painted(grid, paths, radii) + roots.coverage(4.5) * np.float32(0.24)) * np.minimum(1, lungs * 2)
     texture = sum(
         (random_waves(rng, wavelength, 14, 0.4).at(grid.x, grid.y, 0.0) * np.float32(amplitude)
-         for wavelength, amplitude in ((3.6, 0.010), (7.0, 0.014), (15.0, 0.018))),
+         for wavelength, amplitude in ((3.6, 0.012), (7.0, 0.016), (15.0, 0.020))),
         np.zeros(grid.shape, np.float32),
     )  # fmt: skip
     return np.asarray(vessels + texture * lungs, np.float32)
 
 
-def _branch(
-    rng: np.random.Generator,
-    canvases: tuple[Canvas, Canvas],
-    start: np.ndarray,
-    heading: float,
-    radius: float,
-    depth: int,
-) -> None:
-    """A vessel that wanders, tapers and divides until it is too thin to be seen."""
-    length = rng.uniform(9, 17) * (radius / 3 + 0.65)
-    steps = 5
-    points, radii = [start], [radius]
-    for _ in range(steps):
-        heading += rng.normal(0, 0.10)
-        points.append(points[-1] + length / steps * np.array([np.cos(heading), np.sin(heading)]))
-        radii.append(radii[-1] * 0.968)
-    for a in range(steps):
-        canvas = canvases[0] if radii[a] > 1.1 else canvases[1]
-        most = 4.5 if radii[a] > 1.1 else 1.5
-        canvas.line(np.array(points[a : a + 2]), 2 * radii[a], int(min(255, 70 + 185 * radii[a] / most)))
-    if radii[-1] < THINNEST or depth > 9:
-        return
-    spread = rng.uniform(0.28, 0.62)
-    thinner = rng.uniform(0.55, 0.78)
-    _branch(rng, canvases, points[-1], heading + spread * rng.choice([-1, 1]) * 0.35, radii[-1] * 0.9, depth + 1)
-    _branch(rng, canvases, points[-1], heading + spread * rng.choice([-1, 1]), radii[-1] * thinner, depth + 1)
+def _grow(
+    rng: np.random.Generator, starts: Points, headings: NDArray[np.float64], radii: NDArray[np.float64]
+) -> tuple[Points, NDArray[np.float64]]:
+    """All vessels, generation by generation: their paths, (V, S, 2) mm, and radii, (V,) mm.
+
+    starts: (V, 2), headings: (V,) radians, radii: (V,), of the first. Each wanders, tapers and divides in two, until
+    it is too thin to be seen.
+    """
+    grown, thick = [], []
+    for _ in range(GENERATIONS):
+        turns = rng.normal(0, 0.11, (len(starts), STEPS)).cumsum(axis=1)
+        along = headings[:, None] + turns  # (V, S)
+        length = rng.uniform(9, 17, len(starts)) * (radii / 3 + 0.65)
+        steps = (length[:, None] / STEPS)[..., None] * np.stack([np.cos(along), np.sin(along)], axis=-1)
+        path = np.concatenate([starts[:, None], starts[:, None] + steps.cumsum(axis=1)], axis=1)
+        grown.append(path)
+        thick.append(radii)
+        side = rng.choice([-1.0, 1.0], len(starts))
+        spread, thinner = rng.uniform(0.28, 0.66, len(starts)), rng.uniform(0.45, 0.75, len(starts))
+        starts = np.concatenate([path[:, -1]] * 2)
+        headings = np.concatenate([along[:, -1] + 0.35 * spread * side, along[:, -1] - spread * side])
+        radii = np.concatenate([radii * 0.80, radii * thinner * 0.88])
+        seen = radii > THINNEST
+        starts, headings, radii = starts[seen], headings[seen], radii[seen]
+    return np.concatenate(grown), np.concatenate(thick)
+
+
+def _painted(grid: Grid, paths: Points, radii: NDArray[np.float64]) -> Array:
+    """The density of vessels, thick over thin."""
+    canvas, thickest = Canvas(grid), float(radii.max())
+    edges = np.geomspace(THINNEST, thickest, WIDTHS + 1)
+    for low, high in pairwise(edges.tolist()):
+        chosen = (radii > low) & (radii <= high)
+        radius = float(np.sqrt(low * high))
+        width = max(2 * radius, grid.spacing / canvas.scale)
+        canvas.lines(paths[chosen], width, round(255 * min(1.0, (radius / thickest) ** 0.8 * 2 * radius / width)))
+    return canvas.coverage(0.45) * np.float32(1.7 * DENSITY * 2 * thickest)
