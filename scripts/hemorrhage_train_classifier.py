@@ -6,7 +6,7 @@ Out: checkpoints/hemorrhage/<experiment>/fold<k>/epoch<e>.safetensors and .json.
 
 from __future__ import annotations
 
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Stage, add_list_backbones, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
 STAGE = Stage(
@@ -20,7 +20,9 @@ STAGE = Stage(
 
 def main() -> None:
     """Train every fold that is not there yet."""
-    command = parse(stage_parser(STAGE), STAGE)
+    parser = stage_parser(STAGE)
+    add_list_backbones(parser)
+    command = parse(parser, STAGE)
     from hounsfield.hemorrhage.stages.train_classifier import train_classifiers
 
     train_classifiers(command)

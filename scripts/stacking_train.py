@@ -6,7 +6,7 @@ Out: checkpoints/stacking/<experiment>/<network>/fold<k>/epoch<e>.safetensors.
 
 from __future__ import annotations
 
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Stage, add_list_backbones, parse, run, stage_parser
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 from hounsfield.stacking.networks import add_network_argument
 
@@ -22,6 +22,7 @@ def main() -> None:
     """Train every epoch that is not there yet."""
     parser = stage_parser(STAGE)
     add_network_argument(parser)
+    add_list_backbones(parser)
     command = parse(parser, STAGE)
     from hounsfield.stacking.stages.train import train_networks
 

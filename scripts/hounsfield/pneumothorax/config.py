@@ -11,6 +11,7 @@ from typing import Any, Literal
 from hounsfield.competitions.siim2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive
 from hounsfield.core.training.precision import Kept, Precision
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "pneumothorax" / "albunet_valid.yaml"
@@ -64,19 +65,19 @@ class PartConfig:
     # the weights it starts from: `initial` (those of the network section), `part0` (the best of an earlier part of this
     # experiment and fold), or `<experiment>/part<p>` (of another experiment, the same fold)
     start: str
-    size: int = 1024  # pixels; films are resized to it
-    batch_size: int = 2  # over all processes
-    accumulate: int = 1  # parts a batch is cut into when it does not fit
-    learning_rate: float = 1e-5
-    weight_decay: float = 5e-6
+    size: Count = 1024  # pixels; films are resized to it
+    batch_size: Count = 2  # over all processes
+    accumulate: Count = 1  # parts a batch is cut into when it does not fit
+    learning_rate: Positive = 1e-5
+    weight_decay: NotNegative = 5e-6
     schedule: Literal["plateau", "cosine", "constant"] = "cosine"  # stepped after each epoch
     lowest_learning_rate: float = 1e-7
     plateau_factor: float = 0.1  # plateau: multiplied in ...
-    plateau_patience: int = 2  # ... after more epochs than these without a better score
-    cosine_epochs: int = 8  # cosine: down to the lowest in so many, and up again in as many
-    epochs: int = 50  # at most
-    patience: int = 12  # stops after more epochs than these without a better score
-    top: int = 3  # epochs whose weights are kept ...
+    plateau_patience: Natural = 2  # ... after more epochs than these without a better score
+    cosine_epochs: Count = 8  # cosine: down to the lowest in so many, and up again in as many
+    epochs: Count = 50  # at most
+    patience: Natural = 12  # stops after more epochs than these without a better score
+    top: Count = 3  # epochs whose weights are kept ...
     # ... the best ones, or the last: then the validation fold chooses nothing, and no part stops early
     kept: Kept = "best"
     positive_share: float | None = None  # of an epoch's films; None: all films of the training folds
@@ -91,26 +92,26 @@ class TrainingConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     parts: tuple[PartConfig, ...] = (PartConfig(start="initial"),)
     negatives_repeat: bool = False  # negatives are drawn with replacement within an epoch; published: true
-    clip_norm: float = 0.1  # of all gradients together
+    clip_norm: Positive = 0.1  # of all gradients together
     triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # the best one's mean Dice is an epoch's score
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
-    workers: int = 8  # loader processes for each training process
-    save_every: int = 1000  # steps between saved training states
+    workers: Natural = 8  # loader processes for each training process
+    save_every: Count = 1000  # steps between saved training states
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapsConfig:
     """Probability maps of out-of-fold and test films (stage 63)."""
 
-    part: int | None = None  # whose checkpoints are averaged; None: the last
-    top: int = 3  # best epochs of it that are averaged
+    part: Natural | None = None  # whose checkpoints are averaged; None: the last
+    top: Count = 3  # best epochs of it that are averaged
     flip: bool = True  # averaged with the mirrored film's map
     dtype: Literal["uint8", "float16"] = "uint8"
     precision: Precision = "auto"
-    batch_size: int = 2
-    block_batches: int = 16  # batches written at a time
-    workers: int = 8  # loader processes
+    batch_size: Count = 2
+    block_batches: Count = 16  # batches written at a time
+    workers: Natural = 8  # loader processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,7 @@ class PneumothoraxConfig:
     data_set: str = "siim2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
     seed: int = 42
-    threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, Share
 from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
@@ -26,12 +27,12 @@ class DataConfig:
     """Which slices the networks see, and the folds (stage 41)."""
 
     brain_diff_above: float = 60.0  # HU; a slice with less contrast in the brain window shows no brain
-    fold_count: int = 8
+    fold_count: Count = 8
     fold_seed: int = 300  # breaks ties between equally suited folds
     # the fold of slices that show no brain: their patient's, or none (published), so that all models of the second
     # level learn from them and none is scored on them
     fold_without_brain: Literal["patient", "none"] = "patient"
-    bad_share: float = 0.2  # more slices that cannot be stored than this share, and the stage fails
+    bad_share: Share = 0.2  # more slices that cannot be stored than this share, and the stage fails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,10 @@ class NetworkConfig:
 
     name: str
     backbone: str  # a timm name
-    size: int  # pixels
+    size: Count  # pixels
     seed: int
-    hu_noise: float  # in training, the whole image is multiplied by 1 +- this
-    hu_noise_predicting: float
+    hu_noise: NotNegative  # in training, the whole image is multiplied by 1 +- this
+    hu_noise_predicting: NotNegative
     weights: str | None = None  # a file to start from
 
 
@@ -65,36 +66,36 @@ class TrainingConfig:
     mean: tuple[float, float, float] = (13.197, 7.179, -78.954)  # HU in the brain, subdural and soft tissue windows
     std: tuple[float, float, float] = (24.509, 55.063, 113.127)
     crop_scale: tuple[float, float] = (0.7, 1.0)  # share of the area that a random crop keeps
-    rotation: float = 30.0  # degrees at most
-    rotation_probability: float = 0.5
-    noise_probability: float = 0.9
-    epochs: int = 4
-    batch_size: int = 28  # over all processes
+    rotation: NotNegative = 30.0  # degrees at most
+    rotation_probability: Share = 0.5
+    noise_probability: Share = 0.9
+    epochs: Count = 4
+    batch_size: Count = 28  # over all processes
     drop_last_batch: bool = False  # leave out an epoch's last batch when it is smaller; published: true
-    accumulate: int = 1  # parts a batch is cut into when it does not fit
-    learning_rate: float = 1.4e-4
+    accumulate: Count = 1  # parts a batch is cut into when it does not fit
+    learning_rate: Positive = 1.4e-4
     learning_rate_steps: tuple[int, ...] = (1, 2, 3)  # after so many epochs ...
-    learning_rate_factor: float = 3 / 7  # ... it is multiplied by this
+    learning_rate_factor: Positive = 3 / 7  # ... it is multiplied by this
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
-    workers: int = 8  # loader processes for each training process
-    steps_per_epoch: int | None = None  # None: all slices; a number cuts every epoch short
-    save_every: int = 1000  # steps between saved training states
+    workers: Natural = 8  # loader processes for each training process
+    steps_per_epoch: Count | None = None  # None: all slices; a number cuts every epoch short
+    save_every: Count = 1000  # steps between saved training states
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionConfig:
     """Random passes over held-out and test slices, averaged (stage 43)."""
 
-    epochs: tuple[int, ...] = (2, 3)  # the checkpoints that are averaged, counted from 0
-    passes: int = 5
+    epochs: tuple[Natural, ...] = (2, 3)  # the checkpoints that are averaged, counted from 0
+    passes: Count = 5
     crop_scale: tuple[float, float] = (0.75, 1.0)
-    rotation: float = 25.0  # degrees at most
-    rotation_probability: float = 0.5
-    noise_probability: float = 0.7
+    rotation: NotNegative = 25.0  # degrees at most
+    rotation_probability: Share = 0.5
+    noise_probability: Share = 0.7
     precision: Precision = "auto"  # published: fp32
-    batch_size: int = 64
-    block_batches: int = 16  # batches written at a time
+    batch_size: Count = 64
+    block_batches: Count = 16  # batches written at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ class LightGBMConfig:
     num_leaves: int = 30
     max_depth: int = 5
     min_child_samples: int = 5
-    learning_rate: float = 0.02
+    learning_rate: Positive = 0.02
     bagging_fraction: float = 0.7
     bagging_freq: int = 2
     feature_fraction: float = 0.9
@@ -112,8 +113,8 @@ class LightGBMConfig:
     lambda_l2: float = 0.9
     seed: int = 20
     bagging_seed: int = 11
-    rounds: int = 5000  # at most
-    patience: int = 100  # rounds without gain
+    rounds: Count = 5000  # at most
+    patience: Count = 100  # rounds without gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +122,10 @@ class CatBoostConfig:
     """CatBoost's settings, under its own names."""
 
     depth: int = 4
-    learning_rate: float = 0.02
+    learning_rate: Positive = 0.02
     random_seed: int = 42
-    rounds: int = 20000  # at most
-    patience: int = 100  # rounds without gain
+    rounds: Count = 20000  # at most
+    patience: Count = 100  # rounds without gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +133,13 @@ class XGBoostConfig:
     """XGBoost's settings, under its own names."""
 
     max_depth: int = 5
-    learning_rate: float = 0.08
+    learning_rate: Positive = 0.08
     colsample_bytree: float = 0.9
     subsample: float = 0.9
     tree_method: Literal["hist", "exact"] = "hist"  # published: exact, which tries every value as a threshold
     seed: int = 0
-    rounds: int = 500  # at most
-    patience: int = 50  # rounds without gain
+    rounds: Count = 500  # at most
+    patience: Count = 50  # rounds without gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,7 @@ class SecondLevelConfig:
     """Gradient boosting over a study's predictions, one model per class and fold (stage 44)."""
 
     boosters: tuple[Booster, ...] = BOOSTERS
-    neighbours: int = 9  # slices before and after whose prediction is a feature
+    neighbours: Natural = 9  # slices before and after whose prediction is a feature
     before_first: BeforeFirst = "missing"  # neighbours before a study's first slice; published: wrapped, to its end
     study_mean: StudyMean = "class"  # whose mean over the study is a feature; published: last_class, for all classes
     lightgbm: LightGBMConfig = field(default_factory=LightGBMConfig)
@@ -158,7 +159,7 @@ class SecondLevelConfig:
 class SubmissionConfig:
     """The submission (stage 45)."""
 
-    clip: float = 1e-5  # probabilities are kept so far from 0 and 1; published: 1e-6
+    clip: NotNegative = 1e-5  # probabilities are kept so far from 0 and 1; published: 1e-6
     # what test slices without a prediction take: the training prior of their class, or the smallest label of all
     # slices and classes (published)
     missing: Literal["prior", "smallest"] = "prior"
@@ -171,7 +172,7 @@ class StackingConfig:
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
     seed: int = 300  # of the random passes of prediction, with network, fold and epoch
-    threads: int | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     data: DataConfig = field(default_factory=DataConfig)
     networks: tuple[NetworkConfig, ...] = (SE_RESNEXT50, SE_RESNEXT101)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -59,7 +59,7 @@ def test_a_missing_weights_file_says_how_to_name_another() -> None:
 
 
 def test_an_unknown_backbone_is_refused_with_what_is_near_it() -> None:
-    with pytest.raises(WrongUse, match=r"'resnext999' is not a timm model; near it: .*resnext"):
+    with pytest.raises(WrongUse, match=r"'resnext999' is not a timm model; nearest by spelling: res"):
         build_network("resnext999", 6)
 
 

@@ -10,27 +10,24 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
-from hounsfield.core.errors import HounsfieldError, WrongUse
-from hounsfield.core.logs import logger
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.configuration import dataclasses_in
+from hounsfield.core.stages.exits import run as run  # what a program ends with, beside what it starts with
 from hounsfield.core.stages.help import stage_help
+from hounsfield.core.stages.mistakes import other_system, parsing_mistake
+from hounsfield.core.stages.ranges import check_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # what may become the name of a folder
 SINGLE = "all"  # the fold of the single model, which trains on every patient
-
-SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
 
@@ -114,6 +111,13 @@ def stage_parser(stage: Stage[Any]) -> ArgumentParser:
     return parser
 
 
+def add_list_backbones(parser: ArgumentParser) -> None:
+    """Add `--list-backbones PATTERN`, for a stage that trains a network which the configuration names."""
+    parser.add_argument(
+        "--list-backbones", metavar="PATTERN", default=None, help="print the networks that fit, and end"
+    )
+
+
 def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | None = None) -> Command[ConfigT]:
     """Parse `argv` (the process's own by default) against the configuration file and its dataclass.
 
@@ -127,16 +131,23 @@ def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | N
         sys.exit(0)
     wants_help = "--help" in given or "-h" in given
     words = [word for word in full if word not in ("--help", "-h")]
+    path, own = Path(_option(words, "--config")), stage.default_config.parent.name
     try:
         arguments = parser.parse_args(words)
         config = parser.instantiate(arguments)
     except (ArgumentError, ValueError, TypeError) as error:
-        raise WrongUse(f"{_option(words, '--config')} or the command line: {error}") from error
+        foreign = other_system(path, own, REPOSITORY)
+        mistake = parsing_mistake(error, (option for one in parser._actions for option in one.option_strings))
+        raise WrongUse(f"{shown(path)} {foreign or f'or the command line: {mistake}'}") from error
+    if path.resolve().is_relative_to(REPOSITORY / "configs") and (foreign := other_system(path, own, REPOSITORY)):
+        raise WrongUse(f"{shown(path)} {foreign}")
     fields = {name: config[name] for name in stage.config_class.__dataclass_fields__}  # type: ignore[attr-defined]
     if wants_help:
         print(stage_help(parser, fields, stage.parts))
         sys.exit(0)
-    return _command(stage, arguments, stage.config_class(**fields), given, words)
+    checked = stage.config_class(**fields)
+    check_ranges(checked)
+    return _command(stage, arguments, checked, given, words)
 
 
 def _command(
@@ -207,39 +218,6 @@ def shown(path: Path) -> str:
     """A path as a person standing here would type it."""
     full = Path(os.path.normpath(Path.cwd() / path))
     return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(full)
-
-
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a stage program and end the process: exit code 0 done, 2 wrong use or missing input, 1 anything else."""
-    try:
-        with _rank_0_reports():
-            main()
-            sys.stdout.flush()
-    except HounsfieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # who read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except OSError as error:
-        place = error.filename or "the system (is the disk full, is /dev/shm there and writable?)"
-        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, FileNotFoundError | PermissionError) else 1)
-    except KeyboardInterrupt:
-        logger.warning("interrupted; the same command goes on from here")
-        sys.exit(128 + signal.SIGINT)
-    sys.exit(0)
-
-
-@contextmanager
-def _rank_0_reports() -> Iterator[None]:
-    """Of several processes that fail alike only rank 0 reports it: torchrun ends the others while they wait here."""
-    try:
-        yield
-    except Exception:
-        if os.environ.get("RANK", "0") != "0":
-            time.sleep(SECONDS_OF_RANK_0)
-        raise
 
 
 def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:

@@ -5,6 +5,7 @@ A classifier is used whole; of an encoder, the features on several levels.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.mistakes import nearest
 from hounsfield.core.storage.checkpoints import fill, read_foreign_weights
 
 
@@ -76,12 +78,32 @@ def fill_encoder(encoder: nn.Module, weights: Mapping[str, Tensor], *, source: P
 
 
 def _name(backbone: str) -> str:
-    """A timm name without its tag. Raises WrongUse, naming what is near, where timm has no such network."""
+    """A timm name without its tag. Raises WrongUse, naming what is spelt alike, where timm has no such network."""
     name = backbone.split(".")[0]
     if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:8])
-        raise WrongUse(f"backbone {backbone!r} is not a timm model{'; near it: ' + near if near else ''}")
+        near = nearest(name, timm.list_models())
+        pattern = shlex.quote(f"*{name[:6]}*")
+        raise WrongUse(f"backbone {backbone!r} is not a timm model{near}; to list them: --list-backbones {pattern}")
     return name
+
+
+def check_backbone(backbone: str, size: int) -> None:
+    """Raise WrongUse where timm has no such network, or it takes images of another size alone (pixels)."""
+    facts = timm.models.get_pretrained_cfg(_name(backbone))
+    if facts is not None and facts.fixed_input_size and facts.input_size[1:] != (size, size):
+        rows, columns = facts.input_size[1:]
+        raise WrongUse(
+            f"backbone {backbone!r} takes {rows} x {columns} pixels alone, and size is {size}: set size to {rows}, or "
+            "choose a backbone that takes any size"
+        )
+
+
+def print_backbones(pattern: str) -> None:
+    """Print timm's networks whose name fits a pattern such as `*resnext*`, a line each. Raises WrongUse for none."""
+    found = timm.list_models(pattern if "*" in pattern else f"*{pattern}*")
+    if not found:
+        raise WrongUse(f"--list-backbones {pattern}: timm has no such network{nearest(pattern, timm.list_models())}")
+    print("\n".join(found))
 
 
 def embed(network: nn.Module, images: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder
@@ -26,6 +27,10 @@ from hounsfield.hemorrhage.training import classifier_of, shaping_settings, spli
 
 def train_classifiers(command: HemorrhageCommand) -> None:
     """Train every fold that is not there yet."""
+    if command.arguments.list_backbones:
+        print_backbones(command.arguments.list_backbones)
+        return
+    check_backbone(command.config.classifier.backbone, command.config.classifier.size)
     with open_devices(command.config.classifier.precision, command.config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))

@@ -14,6 +14,7 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.stacking.config import NetworkConfig
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
@@ -27,7 +28,12 @@ COLUMNS = (*IMAGE_COLUMNS, "split", "fold", "patient_id")
 
 def train_networks(command: StackingCommand) -> None:
     """Train every epoch that is not there yet."""
+    if command.arguments.list_backbones:
+        print_backbones(command.arguments.list_backbones)
+        return
     config, networks = command.config, chosen_networks(command.arguments.network, command.config)
+    for network in networks:
+        check_backbone(network.backbone, network.size)
     with (
         open_stacking_data(command, TRAIN) as data,
         open_devices(config.training.precision, config.threads) as devices,

@@ -1,0 +1,66 @@
+"""What a person is told who has mistyped something: the nearest name, or whose configuration it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NEAREST = 3
+UNRECOGNISED = re.compile(r"unrecognized arguments: (--[^\s=]+)")
+NOT_ACCEPTED = re.compile(r"Group '([^']+)' does not accept option '([^']+)'|Option '([^']+)' is not accepted")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known names that are spelt most like `word`, for a message; "" where none is like it."""
+    found = get_close_matches(word, list(known), NEAREST, cutoff=0.6)
+    return f"; nearest by spelling: {', '.join(found)}" if found else ""
+
+
+def parsing_mistake(error: Exception, options: Iterable[str]) -> str:
+    """What the parser says, in one line; of a name that it does not know also the nearest of the `options`."""
+    text = " ".join(str(error).split())
+    unknown = UNRECOGNISED.search(text)
+    if unknown:
+        return f"{text}: this stage has no such option (--help lists them){nearest(unknown[1], options)}"
+    unknown = NOT_ACCEPTED.search(text)
+    if unknown:
+        name = unknown[3] or f"{unknown[1]}.{unknown[2]}"
+        return f"{text}{nearest(name, (one.removeprefix('--') for one in options))}"
+    return text
+
+
+def other_system(config: Path, own: str, repository: Path) -> str:
+    """A sentence that names the system whose configuration the file is, and its stages; "" where it is this one's.
+
+    own: the name of the system whose stage is run. A configuration of a person's own is known by its first keys.
+    """
+    shipped = sorted((repository / "configs").glob("*/*.yaml"))
+    if own not in {path.parent.name for path in shipped}:
+        return ""
+    keys = _first_keys(config) - {key for path in shipped if path.parent.name == own for key in _first_keys(path)}
+    systems = [path.parent.name for path in shipped if path.parent.name != own and keys & _first_keys(path)]
+    if config.resolve().parent.parent == repository / "configs":
+        systems = [name for name in (config.resolve().parent.name,) if name != own]
+    if not systems:
+        return ""
+    stages = [path.name for path in sorted((repository / "bin").glob("run_*.sh")) if _runs(path, systems[0])]
+    listed = f"{stages[0]} to {stages[-1]}" if len(stages) > 1 else "".join(stages)
+    return f"is a configuration of the {systems[0]} system, for its stages {listed}; this one is of the {own} system"
+
+
+def _first_keys(path: Path) -> set[str]:
+    try:
+        values: Any = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return set()
+    return {str(key) for key in values} if isinstance(values, dict) else set()
+
+
+def _runs(stage: Path, system: str) -> bool:
+    """True when a stage starts a program of this system alone."""
+    return f" scripts/{system}_" in stage.read_text() and "stage run_" not in stage.read_text()

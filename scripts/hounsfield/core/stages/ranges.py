@@ -1,0 +1,67 @@
+"""Which values a field of a configuration may have, said by its type: `size: Count = 480`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from hounsfield.core.errors import WrongUse
+
+
+class Range(NamedTuple):
+    """From `least` to `most`; `least` itself is left out where the values are above it."""
+
+    least: float
+    most: float = math.inf
+    above: bool = False
+
+    def __contains__(self, value: Any) -> bool:
+        return self.least <= value <= self.most and not (self.above and value == self.least) and math.isfinite(value)
+
+    def __str__(self) -> str:
+        """The range in words, after `give a number`."""
+        return f"{'above' if self.above else 'from'} {self.least:g}" + (
+            "" if math.isinf(self.most) else f" to {self.most:g}"
+        )
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Positive = Annotated[float, Range(0, above=True)]
+NotNegative = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+
+
+def check_ranges(config: Any) -> None:
+    """Raise WrongUse naming the first field of a configuration, at any depth, whose value is out of its range."""
+    for name, value, allowed in _ranged(config, type(config), ""):
+        if value not in allowed:
+            raise WrongUse(f"{name} {value:g}: give a number {allowed}")
+
+
+def _ranged(value: Any, kind: Any, name: str) -> Iterator[tuple[str, Any, Range]]:
+    """Every number in `value` whose type says a range: its name, itself, the range."""
+    if is_dataclass(value):
+        for field, field_kind in get_type_hints(type(value), include_extras=True).items():
+            yield from _ranged(getattr(value, field), field_kind, f"{name}.{field}" if name else field)
+    elif get_origin(kind) is Annotated:
+        yield from ((name, value, one) for one in get_args(kind)[1:] if isinstance(one, Range))
+    elif isinstance(value, tuple | list):
+        kinds = [one for one in _tuples(kind) if get_args(one)]
+        for item in value:
+            for one in kinds:
+                yield from _ranged(item, get_args(one)[0], name)
+    elif value is not None and not isinstance(value, str):
+        for one in get_args(kind):
+            yield from _ranged(value, one, name)
+
+
+def _tuples(kind: Any) -> Iterator[Any]:
+    """The tuple types that a type, or one of its alternatives, is."""
+    if get_origin(kind) is tuple:
+        yield kind
+    elif get_origin(kind) is not Annotated:
+        for one in get_args(kind):
+            yield from _tuples(one)
