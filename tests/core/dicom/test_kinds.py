@@ -61,6 +61,16 @@ def test_a_series_that_mentions_a_dose_or_a_protocol_is_a_series_of_slices(words
     assert read_slice(data).flags == ()
 
 
+@pytest.mark.parametrize("value", ["RCBF", "CBV", "TMAX", "MAT_SPECIFIC", "ELECTRON_DENSITY"])
+def test_a_map_is_refused_by_its_image_type_also_where_it_states_no_unit(value: str) -> None:
+    assert refusal(files.ct_file(ImageType=["DERIVED", "SECONDARY", "PERFUSION", value])).code == "parametric_map"
+
+
+@pytest.mark.parametrize("value", ["PERFUSION", "VMI", "MPR", "AXIAL", "NORMAL"])
+def test_the_slices_that_a_map_is_made_of_are_read(value: str) -> None:
+    assert read_slice(files.ct_file(ImageType=["DERIVED", "SECONDARY", value])).flags == ()
+
+
 @pytest.mark.parametrize("unit", ["HU", "hu ", "Hounsfield", None, ""])
 def test_hounsfield_units_are_read_also_where_they_are_only_meant(unit: str | None) -> None:
     assert read_slice(files.ct_file(RescaleType=unit)).flags == ()

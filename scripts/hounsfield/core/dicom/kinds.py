@@ -11,10 +11,11 @@ something else than Hounsfield units:
 | Secondary Capture and its multi-frame kinds: screens, scanned pages, exports of viewers | `secondary_capture` |
 | any other of DICOM's own SOP classes: structured reports, parametric maps, raw data ... | `sop_class` |
 | CT Image Storage whose image type or series description names a dose or protocol page or a screen | `report_page` |
+| CT Image Storage whose image type names a map: perfusion, electron density, a material | `parametric_map` |
 | RescaleType other than HU, which is also meant where it is absent: iodine maps, perfusion maps ... | `rescale_type` |
 
 Films (CR, DX) are often stored as Secondary Capture, and their values have no unit: none of this holds for them.
-Sources: DICOM PS3.4, B.5; PS3.3, C.8.2.1.1.1, C.11.1.1.2.
+Sources: DICOM PS3.4, B.5; PS3.3, C.8.2.1.1.1, C.8.16.1, C.11.1.1.2.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ _NAMED_UNITS = frozenset({"OD", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "P
 _PAGE_TYPES = re.compile(r"SCREEN.?(SAVE|SHOT|CAPTURE)|\b(DOSE|DOSE.?(INFO|REPORT)|REPORT|PROT)\b")  # of an image type
 _PAGE_NAMES = re.compile(r"\bDOSE (INFO|PAGE|REPORT|SUMMARY)\b|\bPATIENT PROTOCOL\b|\bSCREEN ?(SAVE|SHOT|CAPTURE)S?\b")
 
+_MAP_TYPES = re.compile(
+    r"\b(R?CB[FV]|MTT|TTP|TMAX|IODINE|MAT_SPECIFIC|MAT_FRACTIONAL|EFF_ATOMIC_NUM|ELECTRON_DENSITY)\b"
+)
+
 
 def check_kind(header: Header, modalities: frozenset[str]) -> str:
     """Refuse what is no single-frame grey image of the modalities asked for; return the modality.
 
     Raises Refused: modality, localizer, multi_frame, colour, and of a CT secondary_capture, sop_class, report_page,
-    rescale_type.
+    parametric_map, rescale_type.
     """
     modality = header.text("modality")
     if not modality:
@@ -83,9 +88,12 @@ def _check_hounsfield(header: Header) -> None:
     if _STANDARD.fullmatch(sop_class) and sop_class != _CT_IMAGE:
         named = UID(sop_class, validation_mode=config.IGNORE).name  # the UID itself where pydicom does not know it
         raise Refused("sop_class", f"SOP class {named}, not CT Image Storage; keep such files elsewhere")
+    image_type = header.text("image_type").upper()
     description = re.sub(r"[\W_]+", " ", header.text("series_description").upper())
-    if _PAGE_TYPES.search(header.text("image_type").upper()) or _PAGE_NAMES.search(description):
+    if _PAGE_TYPES.search(image_type) or _PAGE_NAMES.search(description):
         raise Refused("report_page", "a dose page, protocol page or screen save; keep such files elsewhere")
+    if _MAP_TYPES.search(image_type):
+        raise Refused("parametric_map", "a map by its image type, not Hounsfield units; keep such files elsewhere")
     unit = header.text("rescale_type").upper()
     if unit not in ("", "HU") and not unit.startswith("HOUNSFIELD"):
         named = unit if unit in _NAMED_UNITS else "another unit"

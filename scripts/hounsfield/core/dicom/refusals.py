@@ -29,6 +29,7 @@ REFUSALS: dict[str, str] = {
     "secondary_capture": "A CT by modality, but stored as Secondary Capture: a page or a screen, no Hounsfield units.",
     "sop_class": "A CT by modality, but of an SOP class whose values are no Hounsfield units.",
     "report_page": "A dose page, protocol page or screen save among CT images.",
+    "parametric_map": "A map among CT images, such as one of perfusion or of electron density.",
     "rescale_type": "The values have another unit than HU, such as an iodine or a perfusion map.",
     "implausible_pixels": "Over 1 % of the pixels lie outside -4096..32767 HU, or none reads as tissue.",
     "rows_columns": "Rows or Columns are missing, multi-valued or beyond the limit.",

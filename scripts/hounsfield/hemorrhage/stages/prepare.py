@@ -36,7 +36,7 @@ from hounsfield.hemorrhage.commands import HemorrhageCommand
 
 # files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
 NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
-                 "sop_class", "report_page", "rescale_type"}  # fmt: skip
+                 "sop_class", "report_page", "parametric_map", "rescale_type"}  # fmt: skip
 
 
 PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
