@@ -17,8 +17,8 @@ from hounsfield.competitions.rsna2019.tables import (
     ORIENTATION,
     add_labels_and_folds,
     order_slices,
-    tilted_away,
 )
+from hounsfield.core.dicom.series import group_files
 from hounsfield.core.logs import Stopwatch
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
@@ -44,7 +44,9 @@ def synthetic_files(slices: int) -> pd.DataFrame:
     table["patient_id"] = np.char.mod("ID_%08x", number * 10 // 11).astype(object)  # some have two series
     table["study_uid"] = np.char.mod("ID_%010x", number).astype(object)
     table["series_uid"] = np.char.mod("ID_%011x", number).astype(object)
-    table["z_mm"] = rng.permutation(slices) * 0.5
+    starts = np.cumsum(lengths) - lengths
+    table["z_mm"] = (np.arange(slices) - starts[number]) * 5.0
+    table["pixel_number"] = table["sop_number"] = np.arange(1, slices + 1)
     table[list(ORIENTATION)] = np.array([1.0, 0, 0, 0, 1, 0])
     return table.sort_values("image_id", ignore_index=True)
 
@@ -58,9 +60,9 @@ def full_size_lines(folder: Path, slices: int, *, width: int, images: int) -> li
     train = files.loc[files["patient_id"].str[-1] >= "2", "image_id"]  # one patient in eight is a test patient
     labels = pd.DataFrame(0, index=train, columns=list(CLASSES), dtype=np.int8)
     watch, marks = Stopwatch(), []
-    tilted = tilted_away(files)
+    table, _ = group_files(files)
     marks.append(watch.seconds)
-    table = order_slices(files[~tilted], "normal")
+    table = order_slices(table, "normal")
     marks.append(watch.seconds)
     table = add_labels_and_folds(table, labels, 5)
     marks.append(watch.seconds)
@@ -71,7 +73,7 @@ def full_size_lines(folder: Path, slices: int, *, width: int, images: int) -> li
     held = sum(array.nbytes for array in (*arrays, *index))
     del files, samples, arrays  # what a stage does not hold as it trains
     columns = ["image_id", "split", "series", *CLASSES, "fold"]
-    steps = zip(("orientation", "order", "folds", "index"), np.diff(marks, prepend=0), strict=True)
+    steps = zip(("grouping", "order", "folds", "index"), np.diff(marks, prepend=0), strict=True)
     return [
         Line(what="folds, order and index of series", measured=marks[-1], unit="s", at_most=20,
              note=f"{slices} slices in {len(index.starts)} series; "

@@ -10,10 +10,8 @@ from hounsfield.competitions.rsna2019.tables import (
     FILE_SCHEMA,
     SLICE_SCHEMA,
     add_labels_and_folds,
-    flags_with_repeats,
     order_slices,
     spacing_facts,
-    tilted_away,
 )
 from hounsfield.core.storage.tables import to_arrow
 
@@ -80,30 +78,12 @@ def test_duplicate_positions_and_gaps_are_reported_where_they_are() -> None:
     assert facts[["fact", "normal_mm"]].to_numpy().tolist() == [["duplicate", 5.0], ["gap", 25.0]]
 
 
-def test_a_slice_of_another_orientation_is_told_from_its_series() -> None:
-    table = files([(0, 0, z) for z in range(5)])
-    table.loc[3, ["column_y", "column_z"]] = [0.0, -1.0]
-    assert tilted_away(table).tolist() == [False, False, False, True, False]
-
-
-def test_a_series_half_of_which_lies_the_other_way_has_no_place_for_any_slice() -> None:
-    table = files([(0, 0, z) for z in range(4)])
-    table.loc[2:, "column_y"] = -1.0
-    assert tilted_away(table).all()
-    table.loc[3, "column_y"] = 1.0
-    assert tilted_away(table).tolist() == [False, False, True, False]
-
-
-def test_a_series_without_any_orientation_is_not_refused() -> None:
-    assert not tilted_away(files([(0, 0, z) for z in range(4)], (np.nan,) * 6)).any()
-
-
-def test_files_with_one_sop_uid_are_told_as_copies_or_as_other_pictures() -> None:
-    table = files([(0, 0, z) for z in range(6)])
-    table["sop_number"], table["image_crc32"] = [5, 5, 6, 6, 0, 0], [1, 1, 1, 2, 3, 3]
-    table["flags"] = ["constant", *[""] * 5]
-    found = flags_with_repeats(table).tolist()
-    assert found == ["constant copy", "copy", "sop_uid_repeated", "sop_uid_repeated", "", ""]
+def test_series_of_ones_own_files_stand_in_order_of_their_paths_whatever_their_pseudonyms() -> None:
+    table = files([(0, 0, z) for z in (0, 0, 5, 5)])
+    table["path"] = ["b/1", "a/1", "b/2", "a/2"]
+    for names in (["ID_aaaaaa", "ID_bbbbbb"] * 2, ["ID_bbbbbb", "ID_aaaaaa"] * 2):
+        slices = order_slices(table.assign(series_uid=names), "normal", by_name=True)
+        assert slices["path"].tolist() == ["a/1", "a/2", "b/1", "b/2"]
 
 
 def labelled(patients: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -347,7 +347,9 @@ def test_a_second_disc_with_the_same_names_and_times_is_refused_with_a_way_to_pr
     before = table(work, "own")
     with pytest.raises(StaleOutput, match=r"was prepared from .*cd1/DICOM; .*cd2/DICOM holds other files") as caught:
         run_program("rsna2019_prepare", *work.arguments, "--images", second, *own)
-    assert f"DATA_SET=own_2 WORK={work.folder} sh" in str(caught.value)
+    beside = str(caught.value).partition("Prepare them beside it: ")[2].splitlines()[0]
+    assert f"DATA_SET=own_2 WORK={work.folder} sh" in beside
+    assert "--data_set" not in beside
     pd.testing.assert_frame_equal(table(work, "own"), before)
     run_program("rsna2019_prepare", *work.arguments, "--images", second, *own, "--force")
     assert set(table(work, "own")["patient_id"]).isdisjoint(before["patient_id"])

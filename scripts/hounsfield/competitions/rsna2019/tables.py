@@ -14,17 +14,13 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_of
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
+from hounsfield.core.dicom.series import GROUPING_COLUMNS, group_files
+from hounsfield.core.dicom.stacks import ORIENTATION, POSITION, SERIES_KEY, along_normal
 from hounsfield.core.evaluation.folds import fold_by_first_row
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.imaging.geometry import position_along_normal, slice_normal
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table, to_arrow
-
-POSITION = ("x_mm", "y_mm", "z_mm")  # ImagePositionPatient
-ORIENTATION = tuple(f"{line}_{axis}" for line in ("row", "column") for axis in "xyz")  # direction cosines
-
-SERIES_KEY = ("patient_id", "series_uid", "study_uid")  # what one sequence of slices shares
 
 # what one pass over a file yields
 FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
@@ -90,10 +86,9 @@ def label_fields(label_set: LabelSet, names: Iterable[str] | None = None) -> lis
 SLICE_SCHEMA = slice_schema(LABELS)  # of the competition's own data
 
 # what the order, the folds and the flags of slices follow from
-ORDERING_COLUMNS = (
-    "image_id", *SERIES_KEY, *POSITION, *ORIENTATION, "instance_number", "flags", "sop_number", "image_crc32"
-)  # fmt: skip
-COPIED = set(FILE_SCHEMA.names) - {"flags"}  # go from the files to the table of slices as they are
+ORDERING_COLUMNS = ("image_id", *GROUPING_COLUMNS)
+# go from the files to the table of slices as they are
+COPIED = set(FILE_SCHEMA.names) - {"patient_id", "series_uid", "flags"}
 
 
 def open_data_set(work: Path, data_set: str, remedy_of: RemedyOf) -> Upstream:
@@ -106,19 +101,15 @@ def read_slices(data: Upstream, columns: tuple[str, ...] | None = None) -> pd.Da
     return read_table(data.file(SLICES), slice_schema(label_set_of(data)), remedy=data.remedy, columns=columns)
 
 
-def files_to_order(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What the order of the slices follows from, and the refusals of slices that no order can hold.
+def files_to_order(rows: pa.Table, *, keep_copies: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The files that are used, with what their order follows from, and the refusals of the others.
 
-    rows: FILE_SCHEMA, one per file. Returns ORDERING_COLUMNS, with all flags, and `row`, the place in `rows`; and path,
-    reason and message of the slices that lie otherwise than their series.
+    rows: FILE_SCHEMA, one per file. Returns ORDERING_COLUMNS and what `group_files` finds, and `row`, the place in
+    `rows`; and path, reason and message of copies, reformats and slices that belong to no stack. keep_copies: as for
+    `group_files`.
     """
     files = rows.select(ORDERING_COLUMNS).to_pandas()
-    files["flags"] = flags_with_repeats(files)
-    tilted = tilted_away(files)
-    refused = pd.DataFrame({"path": rows["path"].filter(pa.array(tilted)).to_pandas()})
-    message = "lies more than 5 degrees off the other slices of its series"
-    refused = refused.assign(reason="mixed_orientation", message=message)
-    return files.assign(row=np.arange(len(files)))[~tilted], refused
+    return group_files(files.assign(row=np.arange(len(files))), keep_copies=keep_copies)
 
 
 def slice_table(rows: pa.Table, slices: pd.DataFrame) -> pa.Table:
@@ -139,6 +130,9 @@ def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
         "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
         len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), (~train).sum(), ignored,
     )  # fmt: skip
+    both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][~train]))
+    if both:
+        logger.warning("%d patients are both in training and test; the first: %s", len(both), ", ".join(both[:10]))
     flags, counts = np.unique(" ".join(slices["flags"]).split(), return_counts=True)
     for flag, count in zip(flags, counts, strict=True):
         logger.info("flagged %d: %s", count, flag)
@@ -146,41 +140,22 @@ def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
         logger.info("spacing: %d times a %s (see %s)", count, fact, spacing)
 
 
-def flags_with_repeats(files: pd.DataFrame) -> pd.Series:
-    """The flags of each file, and one more where another file has the same SOPInstanceUID, which should be its own.
-
-    copy: the other's prepared image is the same, too. sop_uid_repeated: it is another one. All of them are kept.
-    """
-    repeated = (files["sop_number"] != 0) & files.duplicated("sop_number", keep=False)
-    copied = repeated & files.duplicated(["sop_number", "image_crc32"], keep=False)
-    added = np.select([copied, repeated], [" copy", " sop_uid_repeated"], "")
-    return (files["flags"] + added).str.strip()
-
-
-def tilted_away(files: pd.DataFrame, *, degrees: float = 5.0) -> np.ndarray:
-    """True where a slice's normal differs from the middle one of its series: it belongs to another stack. (N,) bool.
-
-    In a series of as many slices one way as the opposite way there is no middle, and none of them can be placed.
-    """
-    normals = pd.DataFrame(slice_normal(files[list(ORIENTATION)].to_numpy()), index=files.index)
-    middle = normals.groupby([files[key] for key in SERIES_KEY]).transform("median").to_numpy()
-    along = np.einsum("ij,ij->i", normals.to_numpy(), middle)  # NaN where the orientation is unknown
-    return along <= np.cos(np.radians(degrees)) * np.linalg.norm(middle, axis=1)
-
-
-def order_slices(files: pd.DataFrame, rule: str) -> pd.DataFrame:
+def order_slices(files: pd.DataFrame, rule: str, *, by_name: bool = False) -> pd.DataFrame:
     """Sort slices into series and add the columns `series`, `order` and `normal_mm`.
 
     rule: `normal` sorts by the projection of the position on the slice normal, which a tilted gantry or a wandering x
-    cannot scramble; `position_xyz` sorts by x, then y, then z as the published system does. Slices without a position
-    stand in order of their instance number; equal positions in order of the image identifier.
+    cannot scramble; `position_xyz` sorts by x, then y, then z as the published system does. Slices without a place
+    stand in order of their instance number, then of their names; equal places in order of the image identifier, or of
+    the path. by_name: series stand in order of their first path, as pseudonyms with a key differ from time to time.
     """
     files = files.copy()
-    files["normal_mm"] = position_along_normal(files[list(POSITION)].to_numpy(), files[list(ORIENTATION)].to_numpy())
-    # without an orientation the axial assumption is the best there is
-    files["normal_mm"] = files["normal_mm"].fillna(files["z_mm"])
+    if "normal_mm" not in files:
+        files = files.assign(normal_mm=along_normal(files), name_rank=0)
     along = ["normal_mm"] if rule == "normal" else list(POSITION)
-    files = files.sort_values([*SERIES_KEY, *along, "instance_number", "image_id"], ignore_index=True)
+    within = [*along, "instance_number", "name_rank", "path" if by_name else "image_id"]
+    if by_name:
+        files["first_path"] = files.groupby(list(SERIES_KEY))["path"].transform("min")
+    files = files.sort_values([*(["first_path"] if by_name else []), *SERIES_KEY, *within], ignore_index=True)
     groups = files.groupby(list(SERIES_KEY), sort=False)
     files["series"] = groups.ngroup().astype(np.int32)
     files["order"] = groups.cumcount().astype(np.int32)

@@ -24,6 +24,9 @@ REFUSALS: dict[str, str] = {
     "unreadable": "The library that reads this format failed on the file.",
     "modality": "The modality is missing or not one of those asked for (MR, SR, SEG, a DICOMDIR ...).",
     "localizer": "A scout view, which is not part of the stack.",
+    "not_axial": "A sagittal or coronal picture, which is kept out of axial stacks.",
+    "copy": "The same slice as another file, which is used.",
+    "series_merged": "Slices without a SeriesInstanceUID that lie among those of other studies.",
     "multi_frame": "Several frames in one file; only single-frame images are read.",
     "colour": "A colour picture, such as a screen capture or a report page.",
     "secondary_capture": "A CT by modality, but stored as Secondary Capture: a page or a screen, no Hounsfield units.",
@@ -46,7 +49,7 @@ REFUSALS: dict[str, str] = {
 FLAGS: dict[str, str] = {
     "patient_id_missing": "PatientID is absent or empty: the slice cannot be grouped by patient.",
     "study_uid_missing": "StudyInstanceUID is absent or empty.",
-    "series_uid_missing": "SeriesInstanceUID is absent or empty.",
+    "series_uid_missing": "SeriesInstanceUID is absent or empty: a stack was found by folder, geometry and gaps.",
     "sop_uid_missing": "SOPInstanceUID is absent or empty.",
     "position_missing": "ImagePositionPatient is absent or not three numbers below a kilometre.",
     "orientation_missing": "ImageOrientationPatient is absent or not two perpendicular directions.",
@@ -69,6 +72,14 @@ FLAGS: dict[str, str] = {
     "no_air": "No pixel lies below -500 HU: a wrong intercept, or a picture from inside the body.",
     "no_tissue": "Nothing but air, as in a slice above the head.",
     "window_unusable": "An X-ray's display window shows next to nothing of it: its range of values was used instead.",
+    "patients_joined": "One study bears several PatientIDs: they are one patient here, and in one fold.",
+    "series_joined": "Every slice of the study had a SeriesInstanceUID of its own: they are one series here.",
+    "series_split": "One SeriesInstanceUID held several stacks, by frame of reference, geometry or acquisition.",
+    "copies_kept": "Other files hold the same slice; in a competition's archive each has to be answered.",
+    "copies_left_out": "Other files hold the same slice; they are listed among the refused ones.",
+    "sop_uid_repeated": "Another slice, of another place, has the same SOPInstanceUID; both are used.",
+    "position_guessed": "The slice has no position: its place follows from SliceLocation, number or file name.",
+    "order_guessed": "No position: the order follows from SliceLocation, instance number and file names.",
     "constant": "Every pixel has the same value.",
 }
 

@@ -114,7 +114,8 @@ def files_may_differ(
     if not outdated or command.force or same or not before:
         return [] if outdated else ["files"]
     free = next(name for n in count(2) if not data_folder(command.work, name := f"{command.data_set}_{n}").exists())
-    other = replace(command, variables={**command.variables, "DATA_SET": free})
+    overrides = (word for word in command.overrides if word.partition("=")[0] not in ("--data_set", command.data_set))
+    other = replace(command, variables={**command.variables, "DATA_SET": free}, overrides=tuple(overrides))
     raise StaleOutput(
         f"{folder} was prepared from {before[1]}; {options[1]} holds other files ({len(outdated)} of those that "
         f"are known are missing or have other bytes; the first: {outdated[0]!a}). Prepare them beside it: "

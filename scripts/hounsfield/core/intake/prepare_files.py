@@ -108,7 +108,7 @@ def write_rejected(listing: Path, rejected: pd.DataFrame) -> None:
     rejected: at least the columns path, reason and message.
     """
     listed = rejected.sort_values("path")[["path", "reason", "message"]]
-    listed["path"] = listed["path"].map(escape_cell)
+    listed[["path", "message"]] = listed[["path", "message"]].map(escape_cell)
     write_bytes(listing, listed.to_csv(index=False).encode())
     for reason, count in rejected["reason"].value_counts().items():
         logger.warning("refused %d: %s (see %s)", count, reason, listing)

@@ -34,9 +34,9 @@ from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.commands import HemorrhageCommand
 
-# files that are no CT slices at all: expected in a folder of one's own, and no sign of damage
+# no axial CT slices, or known already: expected in a folder of one's own, and no sign of damage
 NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
-                 "sop_class", "report_page", "parametric_map", "rescale_type"}  # fmt: skip
+                 "sop_class", "report_page", "parametric_map", "rescale_type", "not_axial", "copy"}  # fmt: skip
 
 
 PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
@@ -87,11 +87,12 @@ def write_tables(source: Source, journal: Journal, command: HemorrhageCommand) -
     work, data_set, settings = command.work, command.data_set, command.config.prepare
     folder = data_folder(work, data_set)
     rows, refusals = journal.join(source.files)
-    files, tilted = files_to_order(rows)
-    rejected, listing = pd.concat([refusals.to_pandas(), tilted], ignore_index=True), folder / "rejected.csv"
+    own = source.naming.given is None
+    files, left_out = files_to_order(rows, keep_copies=not own)
+    rejected, listing = pd.concat([refusals.to_pandas(), left_out], ignore_index=True), folder / "rejected.csv"
     write_rejected(listing, rejected)
     check_usable(listing, len(files), rejected, settings.bad_share, option="prepare.bad_share", foreign=NOT_CT_SLICES)
-    slices = order_slices(files, settings.order)
+    slices = order_slices(files, settings.order, by_name=own)
     slices = add_labels_and_folds(slices, source.labels, settings.fold_count)
     write_bytes(folder / "spacing.csv", spacing_facts(slices).to_csv(index=False).encode())
     log_slices(slices, source.ignored, folder / "spacing.csv")
