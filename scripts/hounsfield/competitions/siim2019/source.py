@@ -233,6 +233,7 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
     else:
         raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
     known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
+    known |= {DICOM_SUFFIX.sub("", file.path): place for place, file in enumerate(files) if "/" in file.path}
     found: dict[str, Annotation] = {}
     problems: dict[str, list[str]] = {"are of no film that is there": [], "fit several films or repeat another": []}
     for name, annotation in named.items():
