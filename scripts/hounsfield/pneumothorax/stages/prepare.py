@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from hounsfield.competitions.siim2019.config import check_prepare
 from hounsfield.competitions.siim2019.film_table import film_table, unprepared
 from hounsfield.competitions.siim2019.paths import (
     FILMS,
@@ -36,6 +37,7 @@ OPTIONS = ("archive", "images", "labels", "folds-table")
 
 def prepare(command: PneumothoraxCommand) -> None:
     """Prepare what is not prepared yet, then draw the masks and write the tables."""
+    check_prepare(command.config.prepare)
     work, data_set, watch = command.work, command.data_set, Stopwatch()
     folder, films = data_folder(work, data_set), films_folder(work, data_set)
     given = {name: command.arguments[name.replace("-", "_")] for name in OPTIONS}
