@@ -98,10 +98,20 @@ def test_every_published_configuration_is_valid() -> None:
         assert parse_with(path, "--config", str(path)).data_set == yaml.safe_load(path.read_text())["data_set"]
 
 
-@pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 65, "a..b", "semi;colon"])
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "", " ", "a/b", "a\\b", "..", ".hidden", "-v", "x" * 101, "患" * 34, "a\nb", "a\0", " a", "raw", "RAW"],
+)
 def test_a_name_that_would_leave_its_folder_is_refused(name: str) -> None:
     with pytest.raises(WrongUse, match="cannot name a folder"):
         check_name(name, "data_set")
+
+
+@pytest.mark.parametrize("name", ["患者", "my ward, 7", "a..b", "semi;colon", "käse", "$(touch x)", "x" * 100])
+def test_a_data_set_may_have_any_name_that_a_file_system_takes(config: Path, name: str) -> None:
+    command = command_with(config, "--apply-to", name, role="applies")
+    assert command.data_set == name
+    assert f"DATA_SET={name}" in shlex.split(command.remedy("run_01_prepare_data.sh"))
 
 
 def test_a_missing_input_ends_the_stage_with_code_2_and_its_message(capsys: pytest.CaptureFixture[str]) -> None:

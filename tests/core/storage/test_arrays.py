@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.storage import arrays
 from hounsfield.core.storage.arrays import array_number, open_array, write_array
 
 
@@ -29,3 +31,23 @@ def test_arrays_have_one_number_when_type_shape_and_values_are_equal_and_only_th
     others = [plain.reshape(4, 3), plain.astype(np.uint16), plain[::-1], np.zeros((0, 4), np.int16)]
     assert array_number(plain) == array_number(np.asfortranarray(plain)) >= 0
     assert len({array_number(array) for array in (plain, *others)}) == 5
+
+
+def test_an_array_that_cannot_be_mapped_for_all_is_mapped_privately_or_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_array(tmp_path / "a.npy", np.arange(6).reshape(2, 3))
+    load, refused = np.load, {"r"}
+
+    def on_such_a_file_system(path: Path, mmap_mode: str | None = None, **options: object) -> np.ndarray:
+        if mmap_mode in refused:
+            raise OSError(errno.ENODEV, "No such device", str(path))
+        return load(path, mmap_mode=mmap_mode, **options)
+
+    monkeypatch.setattr(np, "load", on_such_a_file_system)
+    monkeypatch.setattr(arrays.logger, "propagate", True)
+    for _ in range(2):
+        array = open_array(tmp_path / "a.npy")
+        assert array.tolist() == [[0, 1, 2], [3, 4, 5]] and not array.flags.writeable
+        refused.add("c")
+    assert caplog.text.count("cannot share memory maps") == 1  # not for every array

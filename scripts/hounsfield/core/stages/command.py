@@ -26,7 +26,10 @@ from hounsfield.core.stages.mistakes import other_system, parsing_mistake
 from hounsfield.core.stages.ranges import check_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[4]
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # what may become the name of a folder
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a file from elsewhere, kept as it is
+LONGEST_NAME = 100  # bytes: file systems take 255, and some outputs add to it
+RAW = "raw"  # the folder of data/ that holds archives, and can be no data set
+DATA_SET_OPTIONS = ("data_set", "--apply-to")
 SINGLE = "all"  # the fold of the single model, which trains on every patient
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
@@ -208,9 +211,19 @@ def chosen_folds(command: Command[Any], count: int, *, single: bool = False) -> 
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it may become a folder's name; raise WrongUse otherwise."""
-    if not NAME.fullmatch(name) or ".." in name:
-        raise WrongUse(f"{what} {name[:64]!r} cannot name a folder: use letters, digits, '_', '-' and '.'")
+    """Return `name` if it may become a folder's name, in any script; raise WrongUse, saying why not, otherwise."""
+    reasons = {
+        "it is empty": not name.strip(),
+        "it would lead to another folder": "/" in name or "\\" in name or name in (".", ".."),
+        "it begins with '.' or '-', which is read as something else": name.startswith((".", "-")),
+        "it begins or ends with a blank": name != name.strip(),
+        "it holds signs that cannot be shown": not name.isprintable(),
+        f"it takes more than {LONGEST_NAME} bytes": len(os.fsencode(name)) > LONGEST_NAME,
+        "the folder of that name holds what is prepared from": what in DATA_SET_OPTIONS and name.lower() == RAW,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise WrongUse(f"{what} {name[:64]!r} cannot name a folder: {reason}")
     return name
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import atomic_write, content_number
+
+NO_SHARED_MAPS = {errno.ENODEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+_warned: set[int] = set()  # file systems, by number
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -25,11 +30,32 @@ def array_number(array: np.ndarray) -> int:
 def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
     """Open an array by read-only memory map. Raises MissingInput or BadInput, naming the file."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return _mapped(path)
     except FileNotFoundError:
         raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
     except (ValueError, EOFError, OSError) as error:
         raise BadInput(f"{path} is not a readable array ({error}); remove it and make it again") from error
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array by memory map; privately, or read, where the file system cannot share one."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        if error.errno not in NO_SHARED_MAPS:
+            raise
+    device = path.stat().st_dev
+    if device not in _warned:
+        _warned.add(device)
+        logger.warning("%s: its file system cannot share memory maps; arrays there are mapped privately", path)
+    try:
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except OSError as error:
+        if error.errno not in NO_SHARED_MAPS:
+            raise
+        array = np.load(path, allow_pickle=False)
+    array.flags.writeable = False
+    return array
 
 
 def read_row(path: Path, row: int, *, remedy: str = "") -> np.ndarray:

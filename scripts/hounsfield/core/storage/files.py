@@ -15,7 +15,6 @@ from typing import IO, Any
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.logs import logger
 
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
@@ -124,8 +123,6 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 doing = "writing" if shared else "reading or writing"
                 raise WrongUse(f"{folder}: another run is {doing} here; wait for it or stop it") from None
-            if error.errno not in NO_LOCKS:
-                raise
             logger.warning("%s: its file system has no locks; make sure that no other run writes there", folder)
         yield
 

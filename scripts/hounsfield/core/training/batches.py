@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +16,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hounsfield.core.errors import BadInput, HounsfieldError
+from hounsfield.core.logs import logger
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, split_batch
 from hounsfield.core.training.loop import Batch
+from hounsfield.core.training.stops import Stopped, asked_to_stop
 
+SECONDS_BETWEEN_LOOKS = 5  # while a batch is awaited, for a request to stop
+SECONDS_TO_WARN = 60  # without a batch
 UNAUGMENTED = -1  # in place of an epoch: the image as it is
 NAMED = 64  # images named in a message
 Draw = Callable[[str, int, int, int], np.ndarray]  # identifier, checksum, row, epoch -> (S, S, 3)
@@ -161,9 +167,10 @@ def delivered(
     with them and the remedy when the process that loads them died, and what a loader process raised as it would be
     raised here.
     """
-    batches = iter(loader)
     if not loader.num_workers:
-        return batches
+        return iter(loader)
+    loader.timeout = SECONDS_BETWEEN_LOOKS
+    batches = iter(loader)
     if threading.current_thread() is threading.main_thread():
         # torch raises from a signal handler, wherever the program then is; where a batch is asked for, its images are
         # known, and a death is noticed there all the same
@@ -174,7 +181,7 @@ def delivered(
 def _deliver(
     batches: Iterator[BatchT], ids_of: Callable[[int], Sequence[str]], unit: str, remedy: str
 ) -> Iterator[BatchT]:
-    number = 0
+    number, waited = 0, 0
     while True:
         try:
             batch = next(batches)
@@ -185,15 +192,36 @@ def _deliver(
             raise type(error)(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
         except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
             # a batch that a dead process had announced is asked for at a socket that went with it
-            if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
-                raise
-            raise BadInput(
-                f"a process that loads images was killed or died; the next {unit} to come were "
-                f"{', '.join(ids_of(number)[:NAMED])}. Was memory short, or /dev/shm full? {remedy}, and start the "
-                "same command again; what was saved is intact"
-            ) from error
+            _end_if_asked()
+            names = f"{unit} {', '.join(ids_of(number)[:NAMED])}"
+            if not _stalled(error):
+                raise BadInput(
+                    f"a process that loads images was killed or died; the next to come were the {names}. Was memory "
+                    f"short, or /dev/shm full? {remedy}, and start the same command again; what was saved is intact"
+                ) from error
+            waited += SECONDS_BETWEEN_LOOKS  # and the same batch is asked for again
+            if waited % SECONDS_TO_WARN == 0:
+                logger.warning("no data for %d s: the %s are awaited. Does their disk answer?", waited, names)
+            continue
         yield batch
-        number += 1
+        number, waited = number + 1, 0
+
+
+def _stalled(error: Exception) -> bool:
+    """True when no loader process has died, and none has delivered. Raises an error that is neither."""
+    if isinstance(error, RuntimeError) and "exited unexpectedly" not in str(error):
+        if "timed out" not in str(error):
+            raise error
+        return True
+    return False
+
+
+def _end_if_asked() -> None:
+    """Raise Stopped when the run is asked to stop: the same request may have ended the loaders, or they are stuck."""
+    if asked_to_stop():
+        for loader in multiprocessing.active_children():
+            loader.kill()  # else each is waited for
+        raise Stopped
 
 
 class _Keys:
@@ -213,6 +241,11 @@ def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> ImageBatch:
 
 
 def _one_thread(_: int) -> None:
-    """The loader processes are the parallelism; threads inside them would only fight."""
+    """The loader processes are the parallelism; threads inside them would only fight.
+
+    A request to stop that is sent to the whole group is heeded by the process that trains; what it still needs, they
+    load, in a group of their own. They end with it.
+    """
+    os.setpgid(0, 0)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

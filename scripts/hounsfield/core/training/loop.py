@@ -87,7 +87,12 @@ def training(
     state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision, clip_norm)
     fresh = not state.restore()
     with stop_on_sigterm() as stop, closing(Scalars(scalars, enabled=devices.first)) as writer:
-        yield TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
+        run = TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
+        try:
+            yield run
+        except Stopped:
+            run.say_stopped()
+            raise
 
 
 class TrainingRun:
@@ -133,7 +138,7 @@ class TrainingRun:
         loaded = batches.parts(state.step)
         for step in progress(range(state.step, len(batches)), unit="step", label=f"epoch {state.epoch}"):
             start = time.perf_counter()
-            parts = next(loaded)
+            parts = self._next_parts(loaded)
             self._waited += time.perf_counter() - start
             total, stops = self._descend(parts, loss)
             if not math.isfinite(total):
@@ -166,6 +171,21 @@ class TrainingRun:
         state.next_epoch(score)
         if self._devices.first:
             state.save()
+
+    def _next_parts(self, loaded: Iterator[Sequence[Batch]]) -> Sequence[Batch]:
+        """The parts of the next step. Where the run is asked to stop while they are awaited, the state is saved."""
+        try:
+            return next(loaded)
+        except Stopped:
+            if self._devices.first:
+                self._state.save()
+            raise
+
+    def say_stopped(self) -> None:
+        """Say where the run was stopped, and how it goes on."""
+        state = self._state
+        where = f"epoch {state.epoch}, step {state.step}"
+        logger.warning("%s: stopped on request, saved at %s; the same command goes on from there", self._name, where)
 
     def _descend(self, parts: Sequence[Batch], loss: Loss) -> tuple[float, bool]:
         """Add up the gradients of one step. Returns its loss over all processes, and whether any is asked to stop."""

@@ -1,4 +1,4 @@
-"""A request to end (SIGTERM), which a long loop looks at between its steps, so that it can save what it has."""
+"""A request to end (SIGTERM, Ctrl-C), which a long loop looks at between its steps, so that it can save what it has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Stopped(SystemExit):
-    """Raised after the state was saved on SIGTERM: exit code 143, as a shell reports a terminated process."""
+    """Raised after the state was saved on request: exit code 143, as a shell reports a terminated process."""
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -20,21 +20,36 @@ class StopRequest:
     def __init__(self) -> None:
         self.received = False
 
-    def _receive(self, *_: object) -> None:
+    def _receive(self, number: int, _: object) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt  # Ctrl-C again: at once
         self.received = True
+
+
+_open: list[StopRequest] = []  # of the loops that run now
+
+
+def asked_to_stop() -> bool:
+    """True when a loop that runs now was asked to end: for what waits within its steps."""
+    return any(request.received for request in _open)
 
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[StopRequest]:
-    """Turn SIGTERM into a request that the loop looks at between steps, for as long as the context lasts.
+    """Turn SIGTERM and Ctrl-C into a request that the loop looks at between steps, for as long as the context lasts.
 
     A request that came after the last look stops the run when the context ends, before the next fold is started.
     """
     request = StopRequest()
-    before = signal.signal(signal.SIGTERM, request._receive)
+    # a program in the background ignores Ctrl-C, and goes on doing so
+    numbers = [one for one in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request._receive) for number in numbers}
+    _open.append(request)
     try:
         yield request
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _open.remove(request)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if request.received:
         raise Stopped
