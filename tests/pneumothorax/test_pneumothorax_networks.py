@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.pneumothorax import networks
-from hounsfield.pneumothorax.config import NetworkConfig
+from hounsfield.pneumothorax.config import LossConfig, NetworkConfig
+from hounsfield.pneumothorax.losses import combo_loss
 from hounsfield.pneumothorax.networks.unet import ScseGate
 
 ALBUNET = NetworkConfig(name="albunet", encoder="resnet34.tv_in1k")
@@ -185,3 +186,28 @@ def test_grey_becomes_three_equal_channels_and_is_normalised_only_where_it_is_as
     normalised: Tensor = networks.network_input(films, NetworkConfig(normalise=True))
     assert normalised[0, 0, 0, 0].item() == pytest.approx(-0.485 / 0.229)
     assert normalised[0, 2, 0, 1].item() == pytest.approx((1 - 0.406) / 0.225)
+
+
+@pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
+def test_a_published_network_gives_a_logit_for_each_pixel_of_a_film_of_1024(config: NetworkConfig) -> None:
+    with torch.device("meta"):
+        network = networks.build(config)
+    assert network(torch.zeros(1, 3, 1024, 1024, device="meta")).shape == (1, 1, 1024, 1024)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
+def test_a_published_network_takes_a_training_step_at_512(config: NetworkConfig) -> None:
+    torch.manual_seed(0)
+    network = networks.build(config).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    masks = torch.zeros(1, 512, 512)
+    masks[:, 100:200, 100:160] = 1
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    films = torch.randint(0, 256, (1, 512, 512), dtype=torch.uint8)
+    logits = network(networks.network_input(films, config))
+    combo_loss(logits, masks, torch.ones(1), LossConfig(), lambda values: values).mean().backward()
+    optimizer.step()
+    assert logits.isfinite().all()
+    unmoved = [name for name, value in network.named_parameters() if torch.equal(value, before[name])]
+    assert not [name for name in unmoved if name.startswith("encoder.") or not name.endswith("bias")]
