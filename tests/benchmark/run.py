@@ -26,6 +26,7 @@ from benchmark.measurements import Line, as_markdown
 from benchmark.memory import memory_lines
 from benchmark.networks import network_lines
 from benchmark.preparation import preparation_lines
+from benchmark.run_lengths import run_length_lines
 from benchmark.second_level import feature_lines, training_lines
 from benchmark.sequences import sequence_lines
 from benchmark.sizes import FULL, QUICK, Sizes
@@ -33,7 +34,10 @@ from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
-PARTS = ("preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level", "grid-search")
+PARTS = (
+    "preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level", "grid-search",
+    "run-lengths",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -93,6 +97,10 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
         "second-level": lambda: second_level_lines(sizes),
         "grid-search": lambda: grid_search_lines(
             folder / "grid-search", films=sizes.mapped_films, pixels=sizes.mapped_pixels
+        ),
+        "run-lengths": lambda: run_length_lines(
+            reference("film_masks").encode_pixel_by_pixel, reference("film_masks").decode_pixel_by_pixel,
+            size=sizes.mapped_pixels, repeats=repeats,
         ),
     }  # fmt: skip
     return {name: found[name] for name in PARTS if name in options.only}
