@@ -108,7 +108,7 @@ def test_the_ledger_holds_who_was_trained_on_and_who_chose_the_epochs(trained: P
     assert list(first.roles_of(np.array(["patient9"]))) == [""]  # of no fold, and this part does not want them
     second = Ledger.read(part(trained, 1) / "learned.parquet")
     assert list(second.roles_of(np.array(["patient9"]))) == ["train"]
-    assert set(second.roles_of(np.array(fold0))) == {"upstream"}  # by the part that it starts from
+    assert set(second.roles_of(np.array(fold0))) == {"early_stop"}  # by the part that it starts from
 
 
 def test_a_frozen_encoder_moves_neither_in_its_weights_nor_in_its_statistics(trained: Path) -> None:

@@ -115,7 +115,7 @@ class PartRun:
         if self.own.kept == "best":
             parts.append(Ledger.of(self.config.data_set, validation["patient_id"], "early_stop"))
         if start is not None:
-            parts.append(start.learned().upstream_of())
+            parts.append(start.learned())  # one network, trained on: roles stay what they were
         return Ledger.joined(parts)
 
 
