@@ -13,6 +13,7 @@ from hounsfield.competitions.rsna2019.domain import facts_of, in_words, outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set
+from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
@@ -116,7 +117,9 @@ def compare(
         logger.info("bag: nothing is scored, since %s; %s has only its header", reason, task.folder / "scores.csv")
         return empty_table(task.label_set)
     compared = systems(task.runs, mean, slices, held_out)
-    return score_table(task.label_set, compared, held_out.labels, held_out.patients, " ".join(task.folds))
+    rows = slices.iloc[held_out.rows]
+    scored = as_labelled(task.label_set, compared, held_out.labels, held_out.patients, rows)
+    return score_table(*scored, " ".join(task.folds))
 
 
 def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -> list[str]:

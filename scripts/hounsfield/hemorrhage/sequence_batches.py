@@ -51,10 +51,19 @@ class SeriesIndex(NamedTuple):
         """The series for which `chosen` is True."""
         return SeriesIndex(self.starts[chosen], self.lengths[chosen])
 
+    def counts_of(self, rows: np.ndarray) -> np.ndarray:
+        """How many rows of each series are True, (number of series,). rows: (N,) bool, of the store."""
+        until = np.append(0, np.cumsum(rows))
+        return until[self.starts + self.lengths] - until[self.starts]
+
+    def any(self, rows: np.ndarray) -> np.ndarray:
+        """Which series have a row that is True, (number of series,) bool. rows: (N,) bool, of the store."""
+        return self.counts_of(rows) > 0
+
 
 def index_series(slices: pd.DataFrame) -> SeriesIndex:
     """Find the runs of rows that belong to one series of one split. Raises BadInput when a series is not together."""
-    split = (slices["split"] == "train").to_numpy()
+    split = (slices["split"] != "test").to_numpy()  # unlabelled slices stand where they lie in their series
     series = slices["series"].to_numpy()
     first = np.ones(len(slices), bool)
     first[1:] = (series[1:] != series[:-1]) | (split[1:] != split[:-1])

@@ -82,10 +82,10 @@ def split_slices(slices: pd.DataFrame, fold: str, sanity_slices: int) -> tuple[p
 
 
 def validation_slices(slices: pd.DataFrame, fold: str) -> np.ndarray:
-    """The labelled slices of the validation fold, (N,) bool; none for the fold `all`."""
+    """The slices of the validation fold, labelled or beside labelled ones, (N,) bool; none for the fold `all`."""
     if fold == ALL:
         return np.zeros(len(slices), bool)
-    return (slices["split"] == "train").to_numpy() & (slices["fold"] == int(fold)).to_numpy()
+    return (slices["split"] != "test").to_numpy() & (slices["fold"] == int(fold)).to_numpy()
 
 
 class SeriesSplit(NamedTuple):
@@ -104,15 +104,16 @@ def split_series(slices: pd.DataFrame, fold: str, *, packed: bool) -> SeriesSpli
     """
     index, labelled = index_series(slices), (slices["split"] == "train").to_numpy()
     validation = validation_slices(slices, fold)
-    train, patients = (labelled & ~validation)[index.starts], slices["patient_id"][labelled & ~validation].unique()
+    learnt_from = labelled & ~validation
+    train, patients = index.any(learnt_from), slices["patient_id"][learnt_from].unique()
     if not train.any():
         raise BadInput(f"fold {fold}: no labelled series to train on")
-    predicted = [~train] if packed else [validation[index.starts], ~labelled[index.starts]]
+    predicted = [~train] if packed else [index.any(validation), ~index.any(labelled)]
     return SeriesSplit(index.only(train), patients, validation, [index.only(chosen) for chosen in predicted])
 
 
 class SeriesBatches:
-    """One epoch's batches of whole series, each slice of which counts alike."""
+    """One epoch's batches of whole series, each labelled slice of which counts alike."""
 
     def __init__(
         self,
@@ -125,7 +126,8 @@ class SeriesBatches:
         seed: int,
         epoch: int,
     ) -> None:
-        """index: the training series. labels: (N, C) float32."""
+        """index: the training series. labels: (N, C) float32; slices without a known one do not count."""
+        self._counting = np.isfinite(labels).any(axis=1)  # (N,)
         self._store, self._index, self._labels, self._packed = store, index, labels, config.packed
         self._devices = devices
         order, size = epoch_order(seed, epoch, len(index.lengths)), config.batch_size
@@ -144,7 +146,9 @@ class SeriesBatches:
                 self._store, self._index, share.samples, self._labels, pad_front=not self._packed, longest=longest
             )
             counts = torch.from_numpy(np.sign(share.weights))  # (B,), 0 for a process without a series
-            yield [Batch(batch, batch.is_slice * counts[:, None] / int(lengths.sum()))]
+            counted = int(self._index.counts_of(self._counting)[series].sum())
+            slices = batch.is_slice & batch.labels.isfinite().any(dim=-1)
+            yield [Batch(batch, slices * counts[:, None] / max(1, counted))]
 
     def describe(self, step: int) -> str:
         """The series of a step, by where they begin."""

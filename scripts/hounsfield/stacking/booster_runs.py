@@ -176,7 +176,10 @@ def train_model(
     class_name, watch = data.label_set.names[c], Stopwatch()
     name = model_name(fold, class_name)
     split = split_data(data, run.folds, fold, run.stopping)
-    train, stop = (Samples(x[rows], data.labels[rows, c]) for rows in (split.train, split.early_stop))
+    train, stop = (
+        Samples(x[rows & data.known[:, c]], data.labels[rows & data.known[:, c], c])
+        for rows in (split.train, split.early_stop)
+    )
     reason, threads = why_prior(train, stop), compute_threads(config)
     made_by: str = PRIOR if reason else run.booster
     if reason:

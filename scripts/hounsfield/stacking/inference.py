@@ -64,7 +64,7 @@ def _predict_batches(
 
 def slices_to_predict(slices: pd.DataFrame, fold: int) -> pd.DataFrame:
     """The slices that a classifier of one fold predicts: the fold's and the test slices, where they show brain."""
-    validation = (slices["split"] == "train") & (slices["fold"] == fold)
+    validation = (slices["split"] != "test") & (slices["fold"] == fold)
     return slices[(validation | (slices["split"] == "test")) & slices["hu_crc32"].notna()]
 
 

@@ -41,7 +41,8 @@ class SecondLevelData(NamedTuple):
     patients: np.ndarray  # (N,) pseudonyms
     rows: np.ndarray  # (N,) where they stand in the stacking slices
     folds: np.ndarray  # (N,) int8; TEST_FOLD, NO_FOLD, EVERY_FOLD
-    labels: np.ndarray  # (N, C) int8; 0 where there is none
+    labels: np.ndarray  # (N, C) int8; 0 where there is none, of probabilities 1 above 0.5
+    known: np.ndarray  # (N, C) bool, of labels to learn from
     predictions: np.ndarray  # (N, C) float64, the first level's
     studies: Studies
 
@@ -89,8 +90,9 @@ def arrange(
     is_test = (slices["split"] == "test").to_numpy()
     fold = slices["fold"].to_numpy(np.float64)
     labels = slices[list(label_set.names)].to_numpy(np.float64)
-    no_fold = np.isnan(fold) & slices["hu_crc32"].isna().to_numpy() & ~is_test  # it shows no brain
-    unlabelled = ~(np.isin(labels, (0, 1)).all(axis=1) & (np.isfinite(fold) | no_fold)) & ~is_test
+    train = (slices["split"] == "train").to_numpy()
+    no_fold = np.isnan(fold) & slices["hu_crc32"].isna().to_numpy() & train  # it shows no brain
+    unlabelled = train & ~(np.isfinite(labels).any(axis=1) & (np.isfinite(fold) | no_fold))
     if unlabelled.any():
         first = slices["image_id"].iloc[int(unlabelled.argmax())]
         raise BadInput(f"{source}: {unlabelled.sum()} training slices lack a label or the fold; the first is {first}")
@@ -102,7 +104,8 @@ def arrange(
         folds=np.select([is_test, no_fold, np.isin(fold, list(folds))], [TEST_FOLD, EVERY_FOLD, fold], NO_FOLD).astype(
             np.int8
         ),
-        labels=np.where(is_test[:, np.newaxis], 0, labels).astype(np.int8),
+        labels=(train[:, np.newaxis] & (labels > 0.5)).astype(np.int8),
+        known=train[:, np.newaxis] & np.isfinite(labels),
         predictions=predictions[along],
         studies=index_studies(slices, source),
     )

@@ -105,10 +105,10 @@ def stacking_slices(
 def log_slices(label_set: LabelSet, slices: pd.DataFrame) -> None:
     """Say what the networks will see, and what each fold holds."""
     has_image = slices["hu_crc32"].notna()
-    train = slices["split"] == "train"
+    train, test = slices["split"] == "train", slices["split"] == "test"
     logger.info(
         "%d of %d labelled and %d of %d test slices have an image",
-        (has_image & train).sum(), train.sum(), (has_image & ~train).sum(), (~train).sum(),
+        (has_image & train).sum(), train.sum(), (has_image & test).sum(), test.sum(),
     )  # fmt: skip
     for fold, rows in slices[train & has_image].groupby("fold"):
         logger.info(
@@ -118,7 +118,7 @@ def log_slices(label_set: LabelSet, slices: pd.DataFrame) -> None:
 
 
 def _folds(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:
-    """The fold of each labelled slice, (N,) float32; NaN for test slices.
+    """The fold of each labelled slice, and of its patient's others, (N,) float32; NaN for test slices.
 
     As published, what is balanced is the labels of the slices that the networks see. All slices of a patient are in
     its fold, and a patient who shows no brain on any slice is one without labels; or, as published, slices that show
@@ -127,9 +127,15 @@ def _folds(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray, config: 
     placed = (slices["split"] == "train").to_numpy()
     if config.fold_without_brain == "none":
         placed = placed & seen
-    labels = slices.loc[placed, list(label_set.names)].to_numpy(np.int8) * seen[placed, None]
+    labels = slices.loc[placed, list(label_set.names)].to_numpy(np.float32, na_value=0) > 0.5
+    labels = (labels & seen[placed, None]).astype(np.int8)
     folds = np.full(len(slices), np.nan, np.float32)
-    folds[placed] = fold_by_rarest_label(slices.loc[placed, "patient_id"], labels, config.fold_count, config.fold_seed)
+    # series are numbered patient by patient, in an order that no pseudonym of one's own data changes
+    patients = slices.groupby("patient_id")["series"].transform("min")
+    folds[placed] = fold_by_rarest_label(patients[placed], labels, config.fold_count, config.fold_seed)
+    beside = (slices["split"] == "unlabelled").to_numpy() & (seen | (config.fold_without_brain != "none"))
+    of_patient = pd.Series(folds[placed], patients[placed]).groupby(level=0).first()
+    folds[beside] = patients[beside].map(of_patient).to_numpy(np.float32)
     return folds
 
 

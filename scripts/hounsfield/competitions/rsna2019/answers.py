@@ -14,7 +14,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.domain import in_words
 from hounsfield.core.evaluation.findings import REFUSED_COLUMNS, Answers, slice_table, write_answers, write_csv
-from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.held_out import HeldOut, known_labels
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import System
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, learn_rule, read_rule, unscored_rule, write_rule
@@ -117,7 +117,8 @@ def write_blend(
     None where there are none. Both are rows of `slices`. trained_on: the facts of each system.
     """
     is_test, rows = (slices["image_id"].isin(part["image_id"]).to_numpy() for part in (test[0], held_out))
-    labels, patients = held_out[list(label_set.names)].to_numpy(np.int8), held_out["patient_id"].to_numpy()
+    labels = held_out[list(label_set.names)].to_numpy(np.float64, na_value=np.nan)
+    labels, patients = known_labels(labels), held_out["patient_id"].to_numpy()
     held = HeldOut(np.flatnonzero(rows), held_out["fold"].to_numpy(np.int8), labels, patients)
     known, seen = (blend.probabilities, blend.seen) if blend else (np.zeros(labels.shape), patients)
     found = Predicted(data, slices, is_test, test[1], held, known, seen)

@@ -16,6 +16,7 @@ from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation import finished_runs
 from hounsfield.core.evaluation.blending import blended, fit_weights
+from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, summary
@@ -84,7 +85,7 @@ def blend(
     slices = read_slices(data, ("split", "fold", "patient_id", *ANSWER_COLUMNS, *label_set.names))
     indexed = slices.set_index("image_id", drop=False)
     test, held_out = (finished_runs.common_rows(runs, indexed, split) for split in (TEST, OUT_OF_FOLD))
-    labels = held_out[list(label_set.names)].to_numpy(np.int8)
+    labels = held_out[list(label_set.names)].to_numpy(np.float64, na_value=np.nan)
     known = [finished_runs.probabilities(one, label_set, held_out) for one in runs]
     weights = np.full(len(runs), 1 / len(runs))
     if given is not None:
@@ -98,7 +99,8 @@ def blend(
     if len(labels):
         compared = finished_runs.compare_runs(label_set, runs, known, labels, patients, folds, weights, fitted=fitted)
     again = " && ".join(dict.fromkeys(f"{one.output.remedy} --force" for one in runs))
-    table = score_table(label_set, compared, labels, patients, "of each system", remedy=again)
+    scored = as_labelled(label_set, compared, labels, patients, held_out)
+    table = score_table(*scored, "of each system", remedy=again)
     write_scores(out.folder / "scores.csv", table)
     mean = blended([finished_runs.probabilities(one, label_set, test) for one in runs], weights)
     names = ["scores.csv"]

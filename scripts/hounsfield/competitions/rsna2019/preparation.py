@@ -87,8 +87,10 @@ def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str
     """
     nan3, nan6 = (float("nan"),) * 3, (float("nan"),) * 6
     spacing = slice_.pixel_spacing or (float("nan"),) * 2
+    patient = slice_.patient_id or slice_.study_uid or folder
     return {
-        "patient_id": naming.pseudonym(slice_.patient_id or slice_.study_uid or folder),
+        "patient_id": naming.pseudonym(patient),
+        "patient_order": naming.hidden_order(patient, naming.pseudonym(patient)),
         "study_uid": naming.pseudonym(slice_.study_uid or folder),
         "series_uid": naming.pseudonym(slice_.series_uid or folder),
         "sop_number": naming.number(slice_.sop_uid),

@@ -14,18 +14,20 @@ from hounsfield.competitions.rsna2019.labels import LABELS, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.submission import bounded, fill, ids_of, sample_ids, write
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.metrics import means_by_name
 from hounsfield.core.logs import logger
 
 
 def prior(labels: np.ndarray) -> np.ndarray:
     """Share of slices that show each class, (C,) float64, within the submission's bounds. labels: (N, C)."""
-    return bounded(labels.mean(axis=0, dtype=np.float64))
+    means = means_by_name(labels.astype(np.float64))
+    return bounded(np.where(np.isnan(means), 0.5, means))
 
 
 def prior_predictions(label_set: LabelSet, slices: pd.DataFrame, held_out: HeldOut) -> np.ndarray:
     """The share of positive slices in the other folds, for every held-out slice of a fold: (M, C)."""
     labelled = slices[slices["split"] == "train"]
-    labels, folds = labelled[list(label_set.names)].to_numpy(np.int8), labelled["fold"].to_numpy()
+    labels, folds = labelled[list(label_set.names)].to_numpy(np.float64, na_value=np.nan), labelled["fold"].to_numpy()
     predictions = np.empty((len(held_out.rows), len(label_set.names)))
     for fold in np.unique(held_out.folds):
         predictions[held_out.folds == fold] = prior(labels[folds != fold])
@@ -40,7 +42,7 @@ def training_prior(label_set: LabelSet, slices: pd.DataFrame | None, data_set: s
     if slices is not None:
         labels = slices.loc[slices["split"] == "train", list(label_set.names)]
         if len(labels):
-            return prior(labels.to_numpy(np.int8))
+            return prior(labels.to_numpy(np.float64, na_value=np.nan))
     logger.warning("%s has no labelled slices here; a slice without a prediction takes 0.5", data_set)
     return np.full(len(label_set.names), 0.5)
 

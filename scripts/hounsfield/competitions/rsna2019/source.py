@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.competitions.rsna2019.labels import read_labels
+from hounsfield.competitions.rsna2019.labels import LABELS, read_labels
+from hounsfield.competitions.rsna2019.own_labels import OwnLabels, label_words, read_own_labels
 from hounsfield.competitions.rsna2019.paths import (
     PHANTOM,
     PREPARE,
@@ -25,15 +26,16 @@ from hounsfield.competitions.rsna2019.paths import (
 from hounsfield.competitions.rsna2019.phantom.archive import write_archive
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
 from hounsfield.core.intake.journal import Journal
+from hounsfield.core.intake.label_matching import places
 from hounsfield.core.intake.listings import (
     content_of,
     files_digest,
     files_may_differ,
     only_file,
     packed_within,
-    places_by_name,
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
@@ -47,13 +49,13 @@ from hounsfield.core.stages.command import Command
 IMAGE = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})[/\\](?:.*[/\\])?[^/\\.][^/\\]*\.(?i:dcm)$"
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 GIVEN_NAMES = Naming(given=PSEUDONYM)
-LISTS = ("images",)  # options that take several words
+LISTS = ("images", "classes", "class-weights")  # options that take several words
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 
 @dataclass(frozen=True)
 class Source:
-    """The DICOM files, the labels by image identifier (None: there are none), and the sample submission's bytes."""
+    """The DICOM files, the competition's labels by image identifier or one's own, and the sample submission's bytes."""
 
     files: FileList
     labels: pd.DataFrame | None
@@ -62,6 +64,12 @@ class Source:
     options: tuple[str, ...]  # that name it on a command line
     ignored: int = 0  # files that are neither images nor tables
     drawn: bool = False  # phantoms: no patient is behind them
+    own: OwnLabels | None = None
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the labels are of; the competition's classes where there are none."""
+        return LABELS if self.own is None else self.own.label_set
 
     def digests(self) -> dict[str, str]:
         """Change when a file, a label or the sample does."""
@@ -69,7 +77,8 @@ class Source:
         if self.labels is not None:
             labels.update(pd.util.hash_pandas_object(self.labels).to_numpy().tobytes())
         sample = hashlib.sha256(self.sample or b"").hexdigest()
-        return {"files": files_digest(self.files), "labels": labels.hexdigest(), "sample submission": sample}
+        known = labels.hexdigest() if self.own is None else self.own.digest()
+        return {"files": files_digest(self.files), "labels": known, "sample submission": sample}
 
 
 def default_source(work: Path, data_set: str) -> dict[str, Any]:
@@ -99,8 +108,15 @@ def find_source(
     archive: str | None = None,
     images: Sequence[str] | None = None,
     labels: str | None = None,
+    **about_labels: Any,
 ) -> Source:
-    """The files to prepare, as the options --archive, --images and --labels name them. Raises WrongUse."""
+    """The files to prepare, as the options --archive, --images and --labels name them. Raises WrongUse.
+
+    about_labels: the other options on labels that are given, as `read_own_labels` takes them.
+    """
+    about = {name.replace("-", "_"): value for name, value in about_labels.items()}
+    if about and labels is None:
+        raise WrongUse(f"--{next(iter(about)).replace('_', '-')} goes with --labels")
     if images is None:
         if labels is not None:
             raise WrongUse("--labels goes with --images; the competition's archive brings its own")
@@ -114,7 +130,7 @@ def find_source(
         if outputs.is_relative_to(folder.resolve()):
             raise WrongUse(f"{folder} holds the work folder's own outputs; name the folder of the DICOM files alone")
     naming = Naming(read_key(outputs / "pseudonyms.key"))
-    return own_source(folders, None if labels is None else Path(labels), naming)
+    return own_source(folders, None if labels is None else Path(labels), naming, about)
 
 
 def permitted_changes(source: Source, journal: Journal, folder: Path, command: Command[Any]) -> list[str]:
@@ -168,42 +184,23 @@ def competition_ids(images: FileList) -> pa.Array:
     return pc.replace_with_mask(found, pa.array(strange), others)
 
 
-def own_source(images: Sequence[Path], labels: Path | None, naming: Naming) -> Source:
+def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, about: Mapping[str, Any]) -> Source:
     """Every file of folders of any depth, of zip archives, and single ones.
 
     What is not a CT slice is refused later, with a reason.
     """
+    own = None if labels is None else read_own_labels(labels, **about)
+    if own is not None and own.test is not None and own.test.is_dir():
+        images = [*images, own.test]
     listing, named = list_sources(images), " ".join(map(str, images))
     if not listing:
         raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
     if packed := packed_within(listing):
         logger.warning("%s:%s", named, packed)
-    table = None
-    if labels is not None:
-        if not labels.is_file():
-            raise MissingInput(f"{labels} does not exist; --labels takes a CSV table")
-        table = _by_image_id(read_labels(labels.read_bytes(), str(labels)), listing, labels, naming)
-    options = ("--images", *map(str, images), *(() if labels is None else ("--labels", str(labels.absolute()))))
-    return Source(listing, table, None, naming, options)
-
-
-def _by_image_id(labels: pd.DataFrame, listing: FileList, source: Path, naming: Naming) -> pd.DataFrame:
-    """Match the table's image names (path, file name or stem) with the files, and index it by image identifier."""
-    image_ids = [naming.image_id(file) for file in listing]
-    known = {name: None if n is None else image_ids[n] for name, n in places_by_name(listing).items()}
-    ambiguous = [name for name in labels.index if name in known and known[name] is None]
-    if ambiguous:
-        raise BadInput(
-            f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:10]}; give paths"
-        )
-    absent = [name for name in labels.index if name not in known]
-    if absent:
-        raise BadInput(f"{source}: {len(absent)} labelled images are not there; the first are {absent[:10]}")
-    matched = labels.set_axis([known[name] for name in labels.index], axis=0)
-    twice = labels.index[matched.index.duplicated(keep=False)]
-    if len(twice):
-        raise BadInput(f"{source}: {len(twice)} rows name the same files in different ways: {list(twice[:10])}")
-    return matched
+    if own is not None and own.table.key == "file":  # before hours of reading: do names fit at all?
+        places("file", own.table.keys, listing.labels, naming, own.table.source)
+    options = ("--images", *map(str, images), *(() if labels is None else label_words(labels, about)))
+    return Source(listing, None, None, naming, options, own=own)
 
 
 def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:

@@ -1,6 +1,8 @@
 """The table of slices: its columns, the order of slices in a series, folds and labels.
 
-`data/<data set>/slices.parquet` is written by preparation and read by every later stage of every system.
+`data/<data set>/slices.parquet` is written by preparation and read by every later stage of every system. A slice is
+`test` where the competition or a named test set says so, and where its data set has no labels at all: it is there to be
+predicted. In a data set with labels a slice without one is `unlabelled`: neither learnt from, nor scored, nor a test.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_id", pa.string()),
     ("study_uid", pa.string()),
     ("series_uid", pa.string()),
+    ("patient_order", pa.int64()),  # as Naming hides it: the same order of patients under any key
     ("sop_number", pa.int64()),  # 48 bits of the SOPInstanceUID's digest, 0 where absent: equal ones are seen to be
     *((name, pa.float64()) for name in (*POSITION, *ORIENTATION)),
     ("instance_number", pa.int64()),
@@ -59,20 +62,21 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("pixel_number", pa.int64()),  # 63 bits of the digest of the stored values: equal pictures are seen to be
 )
 FILE_SCHEMA = pa.schema(FILE_FIELDS)
+# what tells files and patients apart, which slices need not: a copied file is the same slice
+OF_FILES = ("stamp", "content", "patient_order", "sop_number", "pixel_number")
 
 
 def slice_schema(label_set: LabelSet) -> pa.Schema:
     """The columns of slices.parquet for the labels of one data set."""
     return pa.schema(
         [
-            ("split", pa.string()),  # train (it has labels) or test
+            ("split", pa.string()),  # train (it has labels), test (to be predicted), or unlabelled (neither)
             ("series", pa.int32()),  # numbers the sequences of one data set; rows of a series stand together
             ("order", pa.int32()),  # 0, 1, ... along the series
             ("normal_mm", pa.float64()),  # position along the slice normal
-            # without what tells files apart: a copied file is the same slice
-            *(field for field in FILE_FIELDS if field[0] not in ("stamp", "content", "sop_number", "pixel_number")),
+            *(field for field in FILE_FIELDS if field[0] not in OF_FILES),
             *label_fields(label_set),
-            ("fold", pa.int8()),  # null for test slices
+            ("fold", pa.int8()),  # null for test slices, and where no slice of the patient has labels
         ]
     )
 
@@ -112,23 +116,24 @@ def files_to_order(rows: pa.Table, *, keep_copies: bool = False) -> tuple[pd.Dat
     return group_files(files.assign(row=np.arange(len(files))), keep_copies=keep_copies)
 
 
-def slice_table(rows: pa.Table, slices: pd.DataFrame) -> pa.Table:
-    """The table of slices (SLICE_SCHEMA): `rows` in the order of `slices`, and the columns that were found for these.
+def slice_table(label_set: LabelSet, rows: pa.Table, slices: pd.DataFrame) -> pa.Table:
+    """The table of slices (`slice_schema`): `rows` in the order of `slices`, and the columns that were found for these.
 
     rows: FILE_SCHEMA. slices: with `row`, the place of each slice in `rows`, and all columns that `rows` does not have.
     """
     row = pa.array(slices["row"])
-    found = to_arrow(slices, pa.schema([field for field in SLICE_SCHEMA if field.name not in COPIED]))
-    columns = [rows[name].take(row) if name in COPIED else found[name] for name in SLICE_SCHEMA.names]
-    return pa.table(columns, schema=SLICE_SCHEMA)
+    schema = slice_schema(label_set)
+    found = to_arrow(slices, pa.schema([field for field in schema if field.name not in COPIED]))
+    columns = [rows[name].take(row) if name in COPIED else found[name] for name in schema.names]
+    return pa.table(columns, schema=schema)
 
 
 def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
     """Say what was kept and what is odd about it. ignored: other files. spacing: the table of spacing_facts."""
-    train = slices["split"] == "train"
+    train, test = slices["split"] == "train", slices["split"] == "test"
     logger.info(
         "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
-        len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), (~train).sum(), ignored,
+        len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), test.sum(), ignored,
     )  # fmt: skip
     both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][~train]))
     if both:

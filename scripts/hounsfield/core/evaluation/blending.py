@@ -22,7 +22,7 @@ PATIENT_GROUPS = 5
 def fit_weights(label_set: LabelSet, predictions: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     """The weights, (K,) from 0 to 1 with the sum 1, whose mean prediction has the lowest loss.
 
-    predictions: K arrays (M, C) of probabilities. labels: (M, C) of 0 and 1.
+    predictions: K arrays (M, C) of probabilities. labels: (M, C) of 0 and 1, NaN where unknown.
     What a weighted mean gives the true label is a mixture's likelihood, so the weights are those of a mixture and are
     found by expectation and maximisation: each round lowers the loss, and it has no other minimum.
     Raises WrongUse when the loss is no weighted log loss, of which alone this is true.
@@ -34,7 +34,9 @@ def fit_weights(label_set: LabelSet, predictions: Sequence[np.ndarray], labels: 
         [np.where(labels > 0.5, p, 1 - p).clip(loss.clip, 1 - loss.clip).reshape(-1) for p in predictions],
     )  # (K, M * C): what each system gives to the label that is true
     counts = loss.weights(labels)  # (M, C)
-    importance = (counts / counts.sum(axis=1, keepdims=True)).reshape(-1) / len(labels)  # (M * C,), with the sum 1
+    known: np.ndarray = counts.max(axis=1) > 0
+    counts = np.divide(counts, counts.sum(axis=1, keepdims=True), out=counts, where=known[:, np.newaxis])
+    importance = counts.reshape(-1) / known.sum()  # (M * C,), with the sum 1
     weights = np.full(len(given), 1 / len(given))
     for _ in range(ROUNDS):
         slope = given @ (importance / (weights @ given))  # how fast a system's greater weight would lower the loss

@@ -13,9 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray, *, clip: float) -> np.ndarray:
-    """Log loss of each row and name: (N, C) float64. Probabilities are clipped to [clip, 1 - clip]."""
-    p = np.clip(probabilities.astype(np.float64), clip, 1 - clip)
-    return -np.where(labels > 0.5, np.log(p), np.log1p(-p))
+    """Log loss of each row and name: (N, C) float64, NaN where the label is not known.
+
+    labels: (N, C), 0 to 1 or NaN. Probabilities are clipped to [clip, 1 - clip].
+    """
+    p, y = np.clip(probabilities.astype(np.float64), clip, 1 - clip), labels.astype(np.float64)
+    return -(y * np.log(p) + (1 - y) * np.log1p(-p))
 
 
 @dataclass(frozen=True)
@@ -27,20 +30,43 @@ class WeightedLogLoss:
     clip: float  # probabilities are clipped to [clip, 1 - clip]
 
     def weights(self, labels: np.ndarray) -> np.ndarray:
-        """What each name of each row counts, (N, C) float64. labels: (N, C) of 0 and 1."""
-        return np.where(labels > 0.5, np.array(self.positive, np.float64), np.array(self.negative, np.float64))
+        """What each name of each row counts, (N, C) float64: nothing where its label is NaN. labels: (N, C)."""
+        chosen = np.where(labels > 0.5, np.array(self.positive, np.float64), np.array(self.negative, np.float64))
+        return np.where(np.isnan(labels), 0.0, chosen)
 
     def __call__(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Probabilities, labels (N, C) -> (N,) float64. Its mean is the score."""
-        return np.average(log_loss(probabilities, labels, clip=self.clip), axis=1, weights=self.weights(labels))
+        """Probabilities, labels (N, C) -> (N,) float64; NaN for a row without a known label. The mean is the score."""
+        losses, weights = log_loss(probabilities, labels, clip=self.clip), self.weights(labels)
+        found, known = np.full(len(losses), np.nan), weights.any(axis=1)
+        if known.any():
+            found[known] = np.average(np.nan_to_num(losses[known]), axis=1, weights=weights[known])
+        return found
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """The mean of the values that are numbers; NaN where none is. values: (N,)."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def means_by_name(values: np.ndarray) -> np.ndarray:
+    """The mean of each column's values that are numbers; NaN where none is: (N, C) -> (C,) float64."""
+    counts = (~np.isnan(values)).sum(axis=0)
+    sums = np.nan_to_num(values).sum(axis=0, dtype=np.float64)
+    return np.divide(sums, counts, out=np.full(values.shape[1], np.nan), where=counts > 0)
 
 
 def auc_by_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each name, (C,); NaN where the rows hold one label only."""
+    """Area under the ROC curve of each name, (C,); NaN where the known ones are of one kind only.
+
+    labels: (N, C), NaN where unknown; positive above 0.5.
+    """
     areas = np.full(labels.shape[1], np.nan)
     for c in range(labels.shape[1]):
-        if 0 < labels[:, c].sum() < len(labels):
-            areas[c] = roc_auc_score(labels[:, c], probabilities[:, c])
+        known = ~np.isnan(labels[:, c])
+        positive = labels[known, c] > 0.5
+        if 0 < positive.sum() < len(positive):
+            areas[c] = roc_auc_score(positive, probabilities[known, c])
     return areas
 
 

@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.metrics import auc_bootstrap, auc_by_class, interval, log_loss, patient_bootstrap
+from hounsfield.core.evaluation.metrics import (
+    auc_bootstrap,
+    auc_by_class,
+    interval,
+    log_loss,
+    mean_of_known,
+    means_by_name,
+    patient_bootstrap,
+)
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign, check_seen
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.storage.files import write_bytes
@@ -67,7 +75,8 @@ def score(label_set: LabelSet, probabilities: np.ndarray, labels: np.ndarray) ->
     """The loss and the AUC of each name; None where a name has one label only. probabilities, labels: (N, C)."""
     areas = zip(label_set.names, auc_by_class(probabilities, labels), strict=True)
     named = {f"auc_{name}": None if np.isnan(area) else float(area) for name, area in areas}
-    return {METRIC: float(label_set.loss(probabilities, labels).mean()), **named}
+    loss = mean_of_known(label_set.loss(probabilities, labels))
+    return {METRIC: None if np.isnan(loss) else loss, **named}
 
 
 def score_table(
@@ -82,8 +91,9 @@ def score_table(
 ) -> pd.DataFrame:
     """One row per system, with the columns of `score_columns`.
 
-    labels: (N, C) of 0 and 1. patients: (N,) identifiers. All systems are scored on the same draws of patients, so the
-    interval of a gain is that of the paired difference. `systems` may be a generator: only the losses are kept.
+    labels: (N, C), NaN where unknown; rows without any do not count. patients: (N,) identifiers. All systems are
+    scored on the same draws of patients, so the interval of a gain is that of the paired difference. `systems` may
+    be a generator: only the losses are kept.
     remedy: the commands that make the predictions anew.
     Raises BadInput when a system's models have seen a patient that is scored, unless that is by design.
     """
@@ -91,7 +101,7 @@ def score_table(
     losses: list[np.ndarray] = []  # (N,) each
     compared: list[int | None] = []
     measures: dict[str, None] = {}
-    codes, distinct = pd.factorize(patients)
+    codes, _ = pd.factorize(patients)
     for system in systems:
         seen = np.broadcast_to(system.seen, patients.shape)
         check_seen(f"{system.name} ({system.experiment})", patients, seen, system.by_design, remedy)
@@ -105,20 +115,22 @@ def score_table(
         return empty_table(label_set, metric)
     columns = score_columns(label_set, metric, measures)
     draws = patient_bootstrap(np.stack(losses, axis=1), codes, draws=DRAWS, seed=SEED)
-    basis = {"patients": len(distinct), COUNTED.get(label_set.row, "rows"): len(labels), "folds": folds}
+    scored = ~np.isnan(losses[0])
+    counted = COUNTED.get(label_set.row, "rows")
+    basis = {"patients": len(np.unique(codes[scored])), counted: int(scored.sum()), "folds": folds}
     for number, (row, loss, over) in enumerate(zip(rows, losses, compared, strict=True)):
         low, high = interval(draws[:, number])
-        row |= {metric: loss.mean(), "low": low, "high": high, "gain_over": "", **basis}
+        row |= {metric: mean_of_known(loss), "low": low, "high": high, "gain_over": "", **basis}
         if over is not None:
             low, high = interval(draws[:, over] - draws[:, number])
-            row |= {"gain_over": rows[over]["system"], "gain": losses[over].mean() - loss.mean()}
+            row |= {"gain_over": rows[over]["system"], "gain": mean_of_known(losses[over]) - mean_of_known(loss)}
             row |= {"gain_low": low, "gain_high": high}
     return pd.DataFrame(rows, columns=columns)
 
 
 def _by_name(label_set: LabelSet, system: System, labels: np.ndarray) -> dict[str, object]:
     """Log loss and AUC of each name."""
-    by_name = log_loss(system.probabilities, labels, clip=CLIP).mean(axis=0)
+    by_name = means_by_name(log_loss(system.probabilities, labels, clip=CLIP))
     # over several folds a prior would seem to rank rows, and wrongly: where positives are held out it is lower
     areas = auc_by_class(system.probabilities, labels) if system.ranks else np.full(labels.shape[1], 0.5)
     found: dict[str, object] = {f"log_loss_{name}": loss for name, loss in zip(label_set.names, by_name, strict=True)}

@@ -33,6 +33,18 @@ class Naming(NamedTuple):
         """A number of 48 bits that is the same for the same identifier; 0 for none."""
         return int.from_bytes(self._digest(value)[:6]) if value else 0
 
+    def hidden_order(self, value: str, pseudonym: str) -> int:
+        """48 bits of an identifier's digest without a key, under a mask that only who has the key can lift.
+
+        What is sorted by them stands in the same order whatever the key, and a table that holds them tells nothing.
+        """
+        plain = hashlib.sha256(value.encode("utf-8", "surrogateescape")).digest()
+        return self.order(int.from_bytes(plain[:6]), pseudonym)
+
+    def order(self, hidden: int, pseudonym: str) -> int:
+        """The bits behind `hidden_order`, or the other way round."""
+        return hidden ^ int.from_bytes(self._digest(f"order of {pseudonym}")[:6])
+
     def image_id(self, file: SourceFile) -> str:
         """A file's identifier: the competition's file stem, or the digest of the file's path in the input.
 

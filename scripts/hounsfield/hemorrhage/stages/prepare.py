@@ -6,6 +6,8 @@ from functools import partial
 
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.own_labels import label_slices
 from hounsfield.competitions.rsna2019.paths import (
     PREPARE,
     SLICES,
@@ -24,6 +26,7 @@ from hounsfield.competitions.rsna2019.tables import (
     slice_table,
     spacing_facts,
 )
+from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
 from hounsfield.core.logs import Stopwatch, summary
@@ -39,6 +42,8 @@ NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localiz
                  "sop_class", "report_page", "parametric_map", "rescale_type", "not_axial", "copy"}  # fmt: skip
 
 
+SOURCE_OPTIONS = ("archive", "images", "labels", "test", "classes", "any_of", "class_weights", "soft_labels",
+                  "labels_apply_to_slices", "score_only")  # fmt: skip
 PER_FILE = ("repair_intercept", "jpeg_quality")  # settings that one file's image and row depend on
 
 
@@ -46,10 +51,12 @@ def prepare(command: HemorrhageCommand) -> None:
     """Prepare what is not prepared yet, then write the tables."""
     arguments, work, data_set, watch = command.arguments, command.work, command.data_set, Stopwatch()
     folder, images = data_folder(work, data_set), images_folder(work, data_set)
-    named = {name: arguments[name] for name in ("archive", "images", "labels") if arguments[name] is not None}
+    named = {name: value for name in SOURCE_OPTIONS if (value := arguments[name]) not in (None, False)}
     source = find_source(work, data_set, **(named or default_source(work, data_set)))
     settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
     per_file = {name: settings[name] for name in PER_FILE}
+    if source.label_set != LABELS:
+        settings["labels"] = label_settings(source.label_set)
     provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
 
     def journal() -> Journal:
@@ -93,10 +100,13 @@ def write_tables(source: Source, journal: Journal, command: HemorrhageCommand) -
     write_rejected(listing, rejected)
     check_usable(listing, len(files), rejected, settings.bad_share, option="prepare.bad_share", foreign=NOT_CT_SLICES)
     slices = order_slices(files, settings.order, by_name=own)
-    slices = add_labels_and_folds(slices, source.labels, settings.fold_count)
+    if source.own is None:
+        slices = add_labels_and_folds(slices, source.labels, settings.fold_count)
+    else:
+        slices = label_slices(slices, rows, source.own, source.naming, folder, settings.fold_count)
     write_bytes(folder / "spacing.csv", spacing_facts(slices).to_csv(index=False).encode())
     log_slices(slices, source.ignored, folder / "spacing.csv")
     if source.sample is not None:
         write_bytes(sample_submission_path(work, data_set), source.sample)
-    write_arrow(folder / SLICES, slice_table(rows, slices))
+    write_arrow(folder / SLICES, slice_table(source.label_set, rows, slices))
     return len(slices)

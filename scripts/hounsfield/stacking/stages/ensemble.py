@@ -11,6 +11,7 @@ from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, summary
@@ -72,7 +73,9 @@ def average(command: StackingCommand, out: Output, results: Results, data_set: U
     again = " && ".join(f"{remedies(command)(stage)} --force" for stage in (TRAIN, PREDICT, LEARN, AVERAGE))
     systems = scored_systems(command.experiment, results, config.prediction.epochs)
     folds = " ".join(map(str, out.provenance.settings["folds"]))
-    table = score_table(results.label_set, systems, held_out.labels, held_out.patients, folds, remedy=again)
+    rows = prepared.iloc[held_out.rows]
+    scored = as_labelled(results.label_set, systems, held_out.labels, held_out.patients, rows)
+    table = score_table(*scored, folds, remedy=again)
     write_scores(out.folder / SCORES, table)
     sample = sample_submission_path(command.work, command.data_set)
     names = [SCORES, ENSEMBLE]

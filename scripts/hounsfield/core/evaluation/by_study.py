@@ -1,0 +1,55 @@
+"""Scores of slices that bear the label of their study or series: what was labelled is what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.evaluation.labels import STUDY_LABELS_ON_SLICES, LabelSet
+from hounsfield.core.evaluation.scores import System
+
+UNITS = {"study": "study_uid", "series": "series_uid"}  # the column of slices, by what the labels were given for
+
+
+class Scored(NamedTuple):
+    """What a score table is made from."""
+
+    label_set: LabelSet
+    systems: Iterable[System]
+    labels: np.ndarray
+    patients: np.ndarray
+
+
+def as_labelled(
+    label_set: LabelSet, systems: Iterable[System], labels: np.ndarray, patients: np.ndarray, slices: pd.DataFrame
+) -> Scored:
+    """One row a study or series where the labels were given for it, by the maximum over its slices; else as it is.
+
+    labels: (M, C); patients: (M,); slices: M rows with study_uid and series_uid.
+    """
+    if label_set.given_for == "row" or not len(labels):
+        return Scored(label_set, systems, labels, patients)
+    codes, distinct = pd.factorize(slices[UNITS[label_set.given_for]].to_numpy(), sort=True)
+    first = np.unique(codes, return_index=True)[1]
+    found = np.where(np.isnan(labels), -1.0, labels.astype(np.float64))
+    highest = _highest(found, codes, len(distinct))
+    known = np.where(highest < 0, np.nan, highest)
+    return Scored(replace(label_set, row="study_uid"), _pooled(systems, codes, first), known, patients[first])
+
+
+def _pooled(systems: Iterable[System], codes: np.ndarray, first: np.ndarray) -> Iterator[System]:
+    for system in systems:
+        seen = np.broadcast_to(system.seen, codes.shape)[first]
+        models = f"{system.models}; {STUDY_LABELS_ON_SLICES}, the maximum over a study's slices is scored"
+        yield replace(system, probabilities=_highest(system.probabilities, codes, len(first)), seen=seen, models=models)
+
+
+def _highest(values: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
+    """(M, C) -> (count, C), the maximum over the rows of each code."""
+    found = np.full((count, values.shape[1]), -np.inf)
+    np.maximum.at(found, codes, values)
+    return found

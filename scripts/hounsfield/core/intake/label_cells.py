@@ -1,0 +1,120 @@
+"""A table as people have it, as text in cells: CSV of any usual kind, or Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hounsfield.core.errors import BadInput, MissingInput
+
+MAX_TABLE_BYTES = 2 * 2**30
+DELIMITERS = ",;\t"
+SEPARATOR_LINE = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)  # how Excel is told the delimiter
+FORMULA = re.compile(r'="(.*)"', re.DOTALL)  # how Excel is kept from making a number of an identifier
+PACKED = {
+    b"PK\x03\x04": "an Excel workbook or a zip",
+    b"\x1f\x8b": "packed with gzip",
+    b"\xd0\xcf\x11\xe0": "old Excel",
+}
+
+
+class Cells(NamedTuple):
+    """The cells of a table as text without blanks around it, "" where there is nothing."""
+
+    table: pd.DataFrame  # (R, columns)
+    lines: np.ndarray  # (R,) the line of each row in the file; the header is line 1
+
+
+def read_cells(path: Path) -> Cells:
+    """Read a table of text. Rows and unnamed columns that are empty are left out.
+
+    CSV: with or without a byte-order mark, in UTF-8 or UTF-16, any line ends, commas, semicolons or tabs, Excel's
+    quoting. Parquet: any simple types. Raises MissingInput or BadInput naming the file and the fact.
+    """
+    if not path.is_file():
+        raise MissingInput(f"{path} does not exist; name a CSV or Parquet table")
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise BadInput(f"{path} holds more than {MAX_TABLE_BYTES} bytes; that is no table of labels")
+    content = path.read_bytes()
+    if content[:4] == b"PAR1":
+        return _tidy(*_parquet(content, path), path)
+    for magic, what in PACKED.items():
+        if content.startswith(magic):
+            raise BadInput(f"{path} is {what}; save it as CSV (UTF-8) or Parquet")
+    return _tidy(*_csv(_text(content, path), path), path)
+
+
+def _text(content: bytes, path: Path) -> str:
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is no text in UTF-8 (byte {error.start}); save it as CSV UTF-8") from error
+    if "\0" in text:
+        raise BadInput(f"{path} holds zero bytes, so it is no text; save it as CSV UTF-8")
+    return text
+
+
+def _csv(text: str, path: Path) -> tuple[list[list[str]], np.ndarray]:
+    """All rows, the header first, and their lines."""
+    first, _, rest = text.partition("\n")
+    told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
+    skipped = 1 if told else 0
+    header = (rest if told else text).partition("\n")[0]
+    bare = re.sub(r'"[^"]*"', "", header)
+    delimiter = told.group(1) if told else max(DELIMITERS, key=bare.count)
+    reader = csv.reader(io.StringIO(rest if told else text, newline=""), delimiter=delimiter, strict=True)
+    rows, lines, start = [], [], 1 + skipped
+    try:
+        for row in reader:
+            rows.append(row)
+            lines.append(start)
+            start = reader.line_num + 1 + skipped
+    except csv.Error as error:
+        raise BadInput(f"{path}: line {start} cannot be read as CSV ({error}); write it again") from error
+    return rows, np.array(lines, np.int64)
+
+
+def _parquet(content: bytes, path: Path) -> tuple[list[list[str]], np.ndarray]:
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is not a readable Parquet table ({error}); write it again") from error
+    columns = [["" if value is None or value != value else str(value) for value in one.to_pylist()] for one in table]
+    rows = [list(map(str, table.column_names)), *map(list, zip(*columns, strict=True))]
+    return rows, np.arange(1, len(rows) + 1)
+
+
+def _tidy(rows: list[list[str]], lines: np.ndarray, path: Path) -> Cells:
+    rows = [[_plain(cell) for cell in row] for row in rows]
+    kept = [place for place, row in enumerate(rows) if any(row)]
+    if len(kept) < 2:
+        raise BadInput(f"{path}: {'no rows below its header' if kept else 'nothing in it'}")
+    header, body = rows[kept[0]], [rows[place] for place in kept[1:]]
+    while header and not header[-1] and not any(len(row) >= len(header) and row[len(header) - 1] for row in body):
+        header = header[:-1]
+    long = [int(lines[place]) for place, row in zip(kept[1:], body, strict=True) if any(row[len(header) :])]
+    if long:
+        raise BadInput(f"{path}: {len(long)} rows have more cells than the header, the first in lines {long[:10]}")
+    if not all(header):
+        raise BadInput(f"{path}: column {header.index('') + 1} has cells and no name; name it in the header")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise BadInput(f"{path}: columns stand twice: {', '.join(twice)}; leave one of each")
+    filled = [(row + [""] * len(header))[: len(header)] for row in body]
+    return Cells(pd.DataFrame(filled, columns=header, dtype=str), lines[kept[1:]])
+
+
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    formula = FORMULA.fullmatch(cell)
+    return (formula.group(1) if formula else cell).strip()
