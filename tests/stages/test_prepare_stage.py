@@ -158,7 +158,14 @@ def test_labels_of_ones_own_are_matched_by_path_and_refused_by_name(tmp_path: Pa
     for folder in ("a", "b"):
         (images / folder).mkdir(parents=True)
         for z in range(2):
-            content = ct_file(ImagePositionPatient=[0, 0, z], PatientID=folder, SeriesInstanceUID=f"1.{ord(folder)}")
+            name = f"1.{ord(folder)}"
+            own = {
+                "PatientID": folder,
+                "StudyInstanceUID": name,
+                "SeriesInstanceUID": name,
+                "SOPInstanceUID": f"{name}.{z}",
+            }
+            content = ct_file(ImagePositionPatient=[0, 0, z], **own)
             (images / folder / f"{z}.dcm").write_bytes(content)
     work = work_at(tmp_path / "work")
     arguments = ("--images", images, "--labels", labels, "--data_set", "own", "--jobs", 1)

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY_CLIP, read_labels
-from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA
+from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import STUDY_LABELS_ON_SLICES, LabelSet, weighted_labels
 from hounsfield.core.evaluation.own_folds import fold_table, own_folds
@@ -120,7 +120,7 @@ def label_slices(
     """
     matched = match_labels(own.table, rows, naming)
     names, row = list(own.label_set.names), slices["row"].to_numpy()
-    labels = matched.labels[names].iloc[row].set_axis(slices.index)
+    labels = _with_copies(matched.labels[names], rows).iloc[row].set_axis(slices.index)
     is_test = _named_as_test(rows, own, naming)[row]
     split = np.where(is_test, "test", np.where(labels.notna().any(axis=1), "train", "unlabelled"))
     found = slices.drop(columns=["split", *names, "fold"], errors="ignore").assign(split=split, fold=np.nan)
@@ -139,6 +139,13 @@ def label_slices(
     if own.label_set.given_for != "row":
         logger.warning("%s: %s; scores are by %s", own.table.source, STUDY_LABELS_ON_SLICES, own.label_set.given_for)
     return found.sort_values(["part", "series", "order"], ignore_index=True).drop(columns="part")
+
+
+def _with_copies(labels: pd.DataFrame, rows: pa.Table) -> pd.DataFrame:
+    """Labels (N, C), those of a copy for the file that is used where only the copy has them."""
+    copied = rows.select(["sop_number", "pixel_number", *POSITION]).to_pandas()
+    known = labels.groupby([copied[name] for name in copied], dropna=False).transform("first")
+    return labels.fillna(known.where(copied["sop_number"] != 0))
 
 
 def _named_as_test(rows: pa.Table, own: OwnLabels, naming: Naming) -> np.ndarray:
