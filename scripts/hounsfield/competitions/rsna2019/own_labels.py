@@ -74,7 +74,7 @@ def read_own_labels(
 
 
 def _read_table(path: Path, classes: Sequence[str], any_of: str | None, *, soft: bool) -> LabelTable:
-    """A table of any usual kind; in the competition's form, six rows a slice, it is read as the competition's is."""
+    """A table of any usual kind; in the competition's form, six rows per slice, it is read as the competition's is."""
     cells = read_cells(path)
     if not {"ID", "Label"} <= set(cells.table.columns):
         return read_label_table(path, classes=classes, any_of=any_of, soft=soft, reserved=RESERVED)

@@ -27,7 +27,7 @@ class Scored(NamedTuple):
 def as_labelled(
     label_set: LabelSet, systems: Iterable[System], labels: np.ndarray, patients: np.ndarray, slices: pd.DataFrame
 ) -> Scored:
-    """One row a study or series where the labels were given for it, by the maximum over its slices; else as it is.
+    """One row per study or series where the labels were given for it, by the maximum over its slices; else as it is.
 
     labels: (M, C); patients: (M,); slices: M rows with study_uid and series_uid.
     """
