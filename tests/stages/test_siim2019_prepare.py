@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,11 @@ import pytest
 
 import dicom_files
 from chest_films import chest, corner, film_file, stage_1, write_films
+from faults.processes import Running
 from hounsfield.competitions.siim2019.paths import film_path, mask_path
 from hounsfield.competitions.siim2019.rle import encode
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
-from programs import run_program
+from programs import REPOSITORY, run_program
 
 CONFIG = "data_set: films\nfolds: [0, 1]\nprepare:\n  image_size: 96\n  fold_count: 2\n"
 EMPTY = np.zeros_like(corner())
@@ -157,3 +159,26 @@ def test_own_films_and_mask_images_and_no_name_of_a_patient(tmp_path: Path) -> N
 def test_settings_that_cannot_be_used_are_wrong_use(tmp_path: Path, setting: str) -> None:
     with pytest.raises(WrongUse, match=r"prepare\."):
         run(tmp_path, "--archive", tmp_path, setting)
+
+
+def killed(work: Path, archive: Path, seconds: float) -> bool:
+    """Start the stage as a process, and kill it with its children so long after its first image; whether it hit."""
+    command = [sys.executable, str(REPOSITORY / "scripts" / "siim2019_prepare.py"), "--config", str(work / "mini.yaml")]
+    with Running([*command, "--work", str(work), "--jobs", "2", "--archive", str(archive)], work / "log") as running:
+        running.until(lambda: any((work / "data" / "films" / "parts").glob("*.parquet")))
+        hit = not running.ends_within(seconds)
+        running.kill()
+    return hit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 0.25, 0.8])
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, seconds: float) -> None:
+    archive = small_archive(tmp_path / "raw")
+    run(tmp_path / "whole", "--archive", archive)
+    work = tmp_path / "killed"
+    work.mkdir()
+    (work / "mini.yaml").write_text(CONFIG)
+    killed(work, archive, seconds)
+    run(work, "--archive", archive)
+    assert files_of(work / "data" / "films") == files_of(tmp_path / "whole" / "data" / "films")
