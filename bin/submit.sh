@@ -1,8 +1,10 @@
 #!/bin/sh
-# Hand a submission to Kaggle, with Kaggle's own client: an experiment's, of either system, or a bag's.
-# In:  the folder that holds submission.csv.gz, or the file (first argument); without it preds/<system>/<experiment>/ of
-#      CONFIG (run_15, run_45), or foldall/ in it (run_21); the client "kaggle", installed and logged in
-# Out: a (late) submission to the competition rsna-intracranial-hemorrhage-detection
+# Hand a submission to Kaggle, with Kaggle's own client: an experiment's, of any system, or a bag's.
+# In:  the folder that holds submission.csv.gz (pneumothorax: submission.csv), or the file (first argument); without it
+#      preds/<system>/<experiment>/ of CONFIG (run_15, run_45, run_65), or foldall/ in it (run_21); the client "kaggle",
+#      installed and logged in
+# Out: a (late) submission to the competition rsna-intracranial-hemorrhage-detection; pneumothorax:
+#      siim-acr-pneumothorax-segmentation
 #
 #   sh bin/submit.sh
 #   MESSAGE="crop, 3 folds" CONFIG=configs/hemorrhage/crop.yaml sh bin/submit.sh
@@ -30,11 +32,18 @@ case ${1:-} in
         ;;
 esac
 submission="$folder/submission.csv.gz"
+case $folder in
+    */pneumothorax/*)
+        competition=siim-acr-pneumothorax-segmentation
+        submission="$folder/submission.csv"
+        ;;
+esac
 if [ -f "$folder" ]; then submission="$folder"; fi
 if [ ! -e "$submission" ]; then
     settings=${CONFIG:+"CONFIG='$CONFIG' "}${WORK:+"WORK='$WORK' "}
     case $folder in
         */bags/*) maker=run_46_bag_of_systems.sh ;;
+        */pneumothorax/*) maker=run_65_pneumothorax_submit.sh ;;
         */stacking/*) maker=run_45_stacking_ensemble.sh ;;
         */foldall) maker=run_21_trainsngl_e2e.sh ;;
         *) maker=run_15_bagged_submission.sh ;;

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PartConfig, PneumothoraxConfig
 from hounsfield.pneumothorax.part_run import check_parts
+from hounsfield.pneumothorax.rules import least_pixels
 from programs import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs" / "pneumothorax"
@@ -43,8 +45,30 @@ def settings_of(part: PartConfig, names: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_experiment_can_be_trained(path: Path) -> None:
-    check_parts(config_of(path.stem))
+def test_every_shipped_experiment_can_be_trained_or_is_a_blend_of_such(path: Path) -> None:
+    config = config_of(path.stem)
+    if config.blend:
+        assert {member.experiment for member in config.blend} == set(PUBLISHED)
+        with pytest.raises(WrongUse, match="a blend trains nothing"):
+            check_parts(config)
+    else:
+        check_parts(config)
+
+
+@pytest.mark.parametrize(
+    ("blend", "weights", "top", "pixels"),
+    [("blend_v1", (0.4, 0.2, 0.2, 0.2), 0.7, 800), ("blend_v2", (0.2, 0.15, 0.4, 0.25), 0.75, 1500)],
+)
+def test_a_published_blend_has_the_published_numbers(blend, weights, top, pixels) -> None:
+    config = config_of(blend)
+    assert tuple(member.weight for member in config.blend) == weights
+    rule, submission = config.submission.triplet, config.submission
+    assert (rule.top, rule.bottom, least_pixels(rule, 1024 * 1024)) == (top, 0.3, pixels)
+    assert (submission.regions, submission.least_region * 1024 * 1024, submission.most_regions) == (
+        "contours",
+        100,
+        False,
+    )
 
 
 @pytest.mark.parametrize("experiment", PUBLISHED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.stages.command import check_name, shown
+from hounsfield.core.stages.command import check_name
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
@@ -21,7 +21,7 @@ from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, read_json
 from hounsfield.core.training.kept_epochs import KeptEpoch
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
+from hounsfield.pneumothorax.commands import PneumothoraxCommand, command_of, remedies
 from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig, shaping_settings
 from hounsfield.pneumothorax.networks import build, check_size
 from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder, weights_name
@@ -89,11 +89,8 @@ class PartRun:
         if self.own.start == INITIAL:
             return None
         experiment, part = start_of(self.own, self.part)
-        command = self.command
-        if experiment is not None:
-            config = Path(str(command.arguments.config[-1])).with_name(f"{experiment}.yaml")
-            command = replace(command, variables={**command.variables, "CONFIG": shown(config)}, overrides=())
-        folder = part_folder(command.work, experiment or command.experiment, self.fold, part)
+        command = self.command if experiment is None else command_of(self.command, experiment)
+        folder = part_folder(command.work, command.experiment, self.fold, part)
         return require(command.work, folder, TRAIN, lambda stage, *_: remedies(command)(stage, *_part_of(stage, part)))
 
     def provenance(self, start: Upstream | None) -> Provenance:
@@ -133,6 +130,8 @@ def start_of(config: PartConfig, part: int) -> tuple[str | None, int]:
 
 def check_parts(config: PneumothoraxConfig) -> None:
     """Raise WrongUse, naming the part, where settings contradict each other."""
+    if config.blend:
+        raise WrongUse("blend: the maps of other experiments are averaged; a blend trains nothing. Train those")
     if not config.training.parts or not config.training.triplets:
         raise WrongUse("training.parts and training.triplets: give at least one of each")
     with torch.device("meta"):  # without its numbers
