@@ -1,25 +1,18 @@
 #!/bin/sh
-# Predict your own head CT with an experiment's trained models: run_01, run_13, run_14 and run_15 on a folder of DICOM.
-# In:  the folder (first argument; any depth, any file names), CONFIG's trained models (run_12 to run_14)
-# Out: data/<data set>/, preds/hemorrhage/<experiment>/<data set>/submission.csv.gz and findings.csv; the data set is
-#      named after the folder, or by DATA_SET
+# Predict your own head CT with an experiment's trained models, from DICOM to a table with a line per study.
+# In:  folders (any depth, any file names), zip archives and single DICOM files, any number, anywhere on the line;
+#      CONFIG's trained models, of either system (run_12 to run_14, or run_42 and run_44)
+# Out: data/<data set>/, and in preds/<system>/<experiment>/<data set>/ findings.csv (a row per slice), studies.csv (a
+#      row per study), refused.csv; with --labels, validation.csv. The data set is named after what is given, or by
+#      DATA_SET; another folder of the same name gets another name, and files that are new in the same one are added
 #
 #   sh bin/run_17_predict_studies.sh /mnt/ct/ward7
-#   DATA_SET=ward7_june CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_17_predict_studies.sh ~/ct
+#   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_17_predict_studies.sh ~/ct disc.zip slice.dcm
+#   sh bin/run_17_predict_studies.sh /mnt/ct/ward7 --labels labels.csv      # external validation: scores with intervals
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
-if [ -n "$HELP" ]; then stage run_01_prepare_data.sh; fi
 
-if [ ! -d "${1:-}" ]; then fail "Which folder of DICOM files? sh bin/run_17_predict_studies.sh FOLDER"; fi
-folder=$1
-shift
-if [ -z "${DATA_SET:-}" ]; then # named after the folder
-    DATA_SET=$(basename "$(cd "$folder" && pwd -P)" | tr '[:upper:]' '[:lower:]' |
-        LC_ALL=C sed -e 's/[^a-z0-9]\{1,\}/_/g' -e 's/^_//' -e 's/_$//')
-fi
-export DATA_SET
-
-stage run_01_prepare_data.sh --images "$folder" "$@"
-stage run_13_trainfull_embedding_extract.sh "$@"
-stage run_14_trainfull_sequential.sh "$@"
-stage run_15_bagged_submission.sh "$@"
+case ${CONFIG:-} in
+    *configs/stacking/*) program scripts/stacking_predict_studies.py "$@" ;;
+    *) program scripts/hemorrhage_predict_studies.py "$@" ;;
+esac

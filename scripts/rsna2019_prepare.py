@@ -6,8 +6,10 @@ Out: data/<data set>/slices.parquet, images/, rejected.csv.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hounsfield.core.logs import set_up_logging
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
 STAGE = Stage(
@@ -22,6 +24,14 @@ STAGE = Stage(
 def main() -> None:
     """Prepare what is not prepared yet, then write the tables."""
     set_up_logging()
+    command = read_command()
+    from hounsfield.hemorrhage.stages.prepare import prepare
+
+    prepare(command)
+
+
+def read_command(argv: Sequence[str] | None = None) -> Command[HemorrhageConfig]:
+    """The command line: `argv`, or the process's own."""
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive: a zip or the unpacked folder")
     parser.add_argument("--images", nargs="+", default=None, help="your own DICOM: folders of any depth, zips, files")
@@ -35,10 +45,7 @@ def main() -> None:
     parser.add_argument("--score-only", action="store_true", help="labels to score by, of no folds to train on")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
-    command = parse(parser, STAGE)
-    from hounsfield.hemorrhage.stages.prepare import prepare
-
-    prepare(command)
+    return parse(parser, STAGE, argv)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,15 @@ def bag_and_score(command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) ->
     names = command.arguments.experiments or [command.experiment]
     if len(set(names)) < len(names):
         raise WrongUse(f"--experiments {' '.join(names)}: each experiment counts once")
-    task = find_task(command, {name: command_of(name, command, stage) for name in names})
-    remedy = command.remedy(f"{BAG}.sh", *(("--experiments", *names) if command.arguments.experiments else ()))
+    task = make_bag(command, {name: command_of(name, command, stage) for name in names})
+    print(readable(read_scores(task.folder / SCORES)))
+    print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
+
+
+def make_bag(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand]) -> BagTask:
+    """Bag the runs of some experiments, unless they are bagged. commands: by experiment."""
+    task, several = find_task(command, commands), list(commands) != [command.experiment]
+    remedy = command.remedy(f"{BAG}.sh", *(("--experiments", *commands) if several else ()))
     with ExitStack() as held:
         for made in (task.data, *(one for run in task.runs for one in (run.predictions, run.embeddings))):
             held.enter_context(reading(made.folder))
@@ -54,8 +61,7 @@ def bag_and_score(command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) ->
             names, facts = bag(task, command), label_facts(task.runs[0].predictions)
             facts["trained_on"] = trained_on_facts(task)
             out.finish(names, learned=learned_by(task.runs), facts=facts)
-    print(readable(read_scores(task.folder / SCORES)))
-    print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
+    return task
 
 
 def command_of(name: str, command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) -> HemorrhageCommand:
