@@ -2,9 +2,10 @@
 # Predict your own head CT with an experiment's trained models, from DICOM to a table with a line per study.
 # In:  folders (any depth, any file names), zip archives and single DICOM files, any number, anywhere on the line;
 #      CONFIG's trained models, of either system (run_12 to run_14, or run_42 and run_44)
-# Out: data/<data set>/, and in preds/<system>/<experiment>/<data set>/ findings.csv (a row per slice), studies.csv (a
-#      row per study), refused.csv; with --labels, validation.csv. The data set is named after what is given, or by
-#      DATA_SET; another folder of the same name gets another name, and files that are new in the same one are added
+# Out: data/<data set>/slices.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row per slice, in
+#      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv. The data set is named
+#      after what is given, or by DATA_SET; another folder of the same name gets another name, and files that are new
+#      in the same one are added
 #
 #   sh bin/run_17_predict_studies.sh /mnt/ct/ward7
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_17_predict_studies.sh ~/ct disc.zip slice.dcm

@@ -7,6 +7,7 @@
 #
 #   sh bin/run_41_stacking_data.sh
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_41_stacking_data.sh --jobs 16
+#   sh bin/run_41_stacking_data.sh --apply-to my_hospital   # slices that trained models are to predict
 #   CONFIG=configs/stacking/quickstart.yaml sh bin/run_41_stacking_data.sh
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"

@@ -11,7 +11,7 @@ import sys
 import rsna2019_prepare
 from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
-from hounsfield.core.stages.paths_given import paths_apart
+from hounsfield.core.stages.paths_given import add_study_options, paths_apart
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
 STAGE = Stage(
@@ -28,9 +28,7 @@ def main() -> None:
     """Predict the studies that the command line names."""
     set_up_logging()
     parser = stage_parser(STAGE)
-    parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
-    parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
-    parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
+    add_study_options(parser)
     paths, options = paths_apart(parser, sys.argv[1:])
     command = parse(parser, STAGE, options)
     from hounsfield.hemorrhage.stages.predict_studies import predict_studies

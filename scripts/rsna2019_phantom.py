@@ -14,7 +14,7 @@ import sys
 from hounsfield.competitions.rsna2019.phantom.recipe import LAYOUTS, PhantomRecipe
 from hounsfield.core.phantoms.program import add_options, write_and_report
 
-RECIPE = ("train_patients", "test_patients", "size", "seed", "layout", "compression")
+RECIPE = ("train_patients", "test_patients", "size", "seed", "noise", "layout", "compression")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -25,6 +25,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--slices", type=int, nargs=2, default=default.slices, metavar=("FEWEST", "MOST"), help="slices in a series"
     )
+    parser.add_argument("--noise", type=float, default=default.noise, help="times that of the usual scanner")
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,

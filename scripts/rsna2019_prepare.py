@@ -24,7 +24,11 @@ STAGE = Stage(
 def main() -> None:
     """Prepare what is not prepared yet, then write the tables."""
     set_up_logging()
-    command = read_command()
+    prepare_data_set(read_command())
+
+
+def prepare_data_set(command: Command[HemorrhageConfig]) -> None:
+    """Prepare what a command line names."""
     from hounsfield.hemorrhage.stages.prepare import prepare
 
     prepare(command)

@@ -14,7 +14,7 @@ STAGE = Stage(
     StackingConfig,
     "Slices in Hounsfield units, and the table of this system",
     DEFAULT_CONFIG,
-    role="prepares",
+    role="applies",
     parts=("data_set", "data"),
 )
 

@@ -15,6 +15,7 @@ STAGE = Stage(
     StackingConfig,
     "Average the second level into a submission and score it",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "submission"),
 )
 

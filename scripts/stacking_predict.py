@@ -17,6 +17,7 @@ STAGE = Stage(
     StackingConfig,
     "Predict validation and test slices",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "seed", "threads", "prediction"),
 )
 

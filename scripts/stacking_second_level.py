@@ -15,6 +15,7 @@ STAGE = Stage(
     StackingConfig,
     "Train the second level of the stacking system",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "threads", "second_level"),
 )
 

@@ -14,6 +14,7 @@ STAGE = Stage(
     StackingConfig,
     "Train the classifiers of the stacking system",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "threads", "networks", "training"),
 )
 

@@ -123,28 +123,30 @@ def test_an_archive_may_be_named_by_its_variable(tree: Tree, stage: str, option:
     assert [call.partition("|")[2] for call in tree.calls()] == [f"{option}|/mnt/a b.zip|--force", ""]
 
 
-def test_own_studies_take_their_folder_s_name_and_the_experiment_s_models(tree: Tree, tmp_path: Path) -> None:
-    (tmp_path / "Ward 7, Jüne").mkdir()
-    done = tree.run("run_17_predict_studies.sh", "../Ward 7, Jüne", "--force", LC_ALL="C")
+@pytest.mark.parametrize(
+    ("variables", "program"),
+    [
+        ({}, "hemorrhage_predict_studies"),
+        ({"CONFIG": "configs/hemorrhage/quickstart.yaml"}, "hemorrhage_predict_studies"),
+        ({"CONFIG": "configs/stacking/quickstart.yaml", "DATA_SET": "ward"}, "stacking_predict_studies"),
+    ],
+)
+def test_own_studies_go_to_the_program_of_the_configuration_s_system(
+    tree: Tree, variables: dict[str, str], program: str
+) -> None:
+    done = tree.run("run_17_predict_studies.sh", "../Ward 7, 患者", "--force", "b c.zip", **variables)
     assert done.returncode == 0, done.stderr
-    first, *others = tree.calls()
-    assert first == "DATA_SET=ward_7_j_ne|scripts/rsna2019_prepare.py|--images|../Ward 7, Jüne|--force"
-    assert others == [f"DATA_SET=ward_7_j_ne|scripts/{name}.py|--force" for name in TRAINING[1:]]
+    before = "".join(f"{name}={value}|" for name, value in variables.items())
+    assert tree.calls() == [f"{before}scripts/{program}.py|../Ward 7, 患者|--force|b c.zip"]
 
 
 def test_own_studies_may_lie_in_a_folder_with_quotes_blanks_and_commands_in_its_name(
     tree: Tree, tmp_path: Path
 ) -> None:
     name = """it's "7" $(touch pwned) `touch pwned`;touch pwned & *"""
-    (tmp_path / name).mkdir()
     done = tree.run("run_17_predict_studies.sh", f"../{name}", DATA_SET="ward")
-    assert tree.calls()[0] == f"DATA_SET=ward|scripts/rsna2019_prepare.py|--images|../{name}", done.stderr
+    assert tree.calls() == [f"DATA_SET=ward|scripts/hemorrhage_predict_studies.py|../{name}"], done.stderr
     assert list(tmp_path.rglob("pwned")) == []
-
-
-def test_own_studies_need_a_folder(tree: Tree) -> None:
-    done = tree.run("run_17_predict_studies.sh", "nowhere")
-    assert (done.returncode, done.stderr.split("?")[0]) == (2, "Which folder of DICOM files")
 
 
 def test_fast_way_uses_the_experiment_and_the_folds_that_the_import_tells(tree: Tree) -> None:

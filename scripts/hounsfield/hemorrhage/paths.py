@@ -14,7 +14,6 @@ EXTRACT = "run_13_trainfull_embedding_extract"
 TRAIN_SEQUENCE = "run_14_trainfull_sequential"
 BAG = "run_15_bagged_submission"
 EXPORT = "run_16_export_embeddings"
-PREDICT_STUDIES = "run_17_predict_studies"
 IMPORT = "run_31_fastprediction_only"
 
 ROWS = "rows.parquet"  # of a store: the order of its rows

@@ -30,7 +30,7 @@ from hounsfield.stacking.boosters import (
     why_prior,
 )
 from hounsfield.stacking.config import Booster, StackingConfig
-from hounsfield.stacking.experiments import StackingCommand
+from hounsfield.stacking.experiments import StackingCommand, applied_to
 from hounsfield.stacking.features import feature_names
 from hounsfield.stacking.paths import boosters_folder, second_level_folder
 from hounsfield.stacking.second_level import (
@@ -83,7 +83,8 @@ def booster_run(command: StackingCommand, booster: Booster, stopping: Stopping, 
     """Where one run's outputs lie."""
     work, experiment = command.work, command.experiment
     models = boosters_folder(work, experiment, booster, stopping)
-    return BoosterRun(booster, stopping, tuple(folds), models, second_level_folder(work, experiment, booster, stopping))
+    table = second_level_folder(work, experiment, booster, stopping, applied_to(command))
+    return BoosterRun(booster, stopping, tuple(folds), models, table)
 
 
 def run_ledger(run: BoosterRun, data: SecondLevelData, first_level: Ledger, data_set: str) -> Ledger:

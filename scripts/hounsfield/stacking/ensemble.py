@@ -20,7 +20,7 @@ from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.config import NetworkConfig
-from hounsfield.stacking.experiments import StackingCommand, remedies
+from hounsfield.stacking.experiments import StackingCommand, applied_to, remedies
 from hounsfield.stacking.networks import prediction_settings, training_settings
 from hounsfield.stacking.paths import PREDICT, PREDICTIONS, network_predictions_folder
 
@@ -80,7 +80,7 @@ def open_first_level(command: StackingCommand, data: Upstream, folds: Sequence[i
 
 def table_folder(command: StackingCommand, network: NetworkConfig, fold: int, epoch: int) -> Path:
     """Where one checkpoint's predictions lie."""
-    return network_predictions_folder(command.work, command.experiment, network.name, fold, epoch)
+    return network_predictions_folder(command.work, command.experiment, network.name, fold, epoch, applied_to(command))
 
 
 def open_table(command: StackingCommand, data: Upstream, network: NetworkConfig, fold: int, epoch: int) -> CnnTable:

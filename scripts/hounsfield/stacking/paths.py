@@ -43,14 +43,19 @@ def weights_name(epoch: int) -> str:
     return f"epoch{epoch}.safetensors"
 
 
-def predictions_folder(work: Path, experiment: str) -> Path:
-    """All predictions of one experiment; stage 45 leaves its submission and scores here."""
-    return work / "preds" / "stacking" / experiment
+def predictions_folder(work: Path, experiment: str, applied_to: str = "") -> Path:
+    """All predictions of one experiment; stage 45 leaves its submission and scores here.
+
+    applied_to: another data set than the one trained on, in a folder of that name; "" for that one.
+    """
+    return work / "preds" / "stacking" / experiment / applied_to
 
 
-def network_predictions_folder(work: Path, experiment: str, network: str, fold: int, epoch: int) -> Path:
+def network_predictions_folder(
+    work: Path, experiment: str, network: str, fold: int, epoch: int, applied_to: str = ""
+) -> Path:
     """Six probabilities per slice by one checkpoint; written by stage 43, read by stages 44 and 45."""
-    return predictions_folder(work, experiment) / network / f"fold{fold}_epoch{epoch}"
+    return predictions_folder(work, experiment, applied_to) / network / f"fold{fold}_epoch{epoch}"
 
 
 def boosters_folder(work: Path, experiment: str, booster: str, stopping: str) -> Path:
@@ -58,6 +63,6 @@ def boosters_folder(work: Path, experiment: str, booster: str, stopping: str) ->
     return work / "checkpoints" / "stacking" / experiment / booster / stopping
 
 
-def second_level_folder(work: Path, experiment: str, booster: str, stopping: str) -> Path:
+def second_level_folder(work: Path, experiment: str, booster: str, stopping: str, applied_to: str = "") -> Path:
     """Six probabilities per slice by one library's models; written by stage 44, read by stage 45."""
-    return predictions_folder(work, experiment) / f"{booster}_{stopping}"
+    return predictions_folder(work, experiment, applied_to) / f"{booster}_{stopping}"

@@ -7,9 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from hounsfield.competitions.rsna2019.paths import PHANTOM, data_folder
-from hounsfield.competitions.rsna2019.source import files_digest, given_options
+from hounsfield.competitions.rsna2019.source import given_options
+from hounsfield.core.intake.listings import files_digest
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.intake.identifiers import read_identifiers
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.stages.command import Command, shown
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -76,6 +82,13 @@ def up_to_date(step: Callable[[Command[Any]], ResultT], command: Command[Any]) -
         return step(command)
     except StaleOutput:
         return step(replace(command, force=True))
+
+
+def own_identifiers(paths: Sequence[Path], slices: pd.DataFrame) -> pd.DataFrame:
+    """The identifiers in the headers of the files that became slices, by path. slices: path."""
+    files = list_sources(paths)
+    used = pc.is_in(files.labels, pa.array(slices["path"], pa.string())).to_numpy(zero_copy_only=False)
+    return read_identifiers(files.take(used))
 
 
 def say_names(command: Command[Any], paths: Sequence[Path]) -> str:

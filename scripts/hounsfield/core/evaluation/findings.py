@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.scores import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
@@ -98,9 +99,31 @@ def write_answers(folder: Path, answers: Answers) -> list[str]:
     return list(tables)
 
 
+def write_identified(folder: Path, identifiers: pd.DataFrame) -> Path:
+    """Write findings.csv and studies.csv of `folder` once more, in its folder identified/, with identifiers of headers.
+
+    identifiers: patient_id, study_uid and series_uid, indexed by file; where a header has none, the pseudonym stays.
+    """
+    findings = pd.read_csv(folder / "findings.csv", dtype=dict.fromkeys(TEXTS, str))
+    studies = pd.read_csv(folder / "studies.csv", dtype={"study": str})
+    own = identifiers.set_axis(identifiers.index.map(escape_cell), axis=0).reindex(findings["file"]).reset_index()
+    own = own.where(own != "")
+    by_study = own.groupby(findings["study"])[["patient_id", "study_uid"]].first()
+    named = by_study.reindex(studies["study"]).reset_index(drop=True)
+    findings = findings.assign(
+        study=own["study_uid"].fillna(findings["study"]), series=own["series_uid"].fillna(findings["series"])
+    )
+    findings.insert(0, "patient", own["patient_id"])
+    studies = studies.assign(study=named["study_uid"].fillna(studies["study"]))
+    studies.insert(0, "patient", named["patient_id"])
+    for name, table in (("findings.csv", findings), ("studies.csv", studies)):
+        write_csv(folder / "identified" / name, table)
+    return folder / "identified"
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, its foreign text made harmless."""
-    texts = [name for name in (*TEXTS, *REFUSED_COLUMNS, "warnings", "trained_on") if name in table]
+    texts = [name for name in (*TEXTS, *REFUSED_COLUMNS, "patient", "warnings", "trained_on") if name in table]
     table = table.assign(**{name: table[name].fillna("").map(lambda cell: escape_cell(str(cell))) for name in texts})
     with atomic_write(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
@@ -119,8 +142,7 @@ def printed(folder: Path) -> str:
     for row in table.head(MANY_STUDIES).to_dict("records"):
         facts = [str(row[name]) for name in rows[0][:4]]
         rows.append([*facts, *(_cell(row[name], row[f"threshold_{name}"]) for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += aligned(rows)
     if len(table) > MANY_STUDIES:
         lines.append(f"and {len(table) - MANY_STUDIES} more rows in studies.csv")
     warned = table[table["warnings"] != ""].head(MANY_STUDIES)

@@ -208,7 +208,7 @@ def _block(table: pd.DataFrame, more: Callable[[Row | None], list[str]]) -> list
         by_name.append([row["system"], *(_name_cell(row[f"log_loss_{c}"], row[f"auc_{c}"]) for c in labels)])
         measured.append([row["system"], *(_measure_cell(row, name) for name in measures)])
     more_blocks = [block for block in (by_name, measured) if len(block[0]) > 1]
-    return [*_aligned(whole), *(line for block in more_blocks for line in ("", *_aligned(block)))]
+    return [*aligned(whole), *(line for block in more_blocks for line in ("", *aligned(block)))]
 
 
 def _gain(row: Row | None) -> list[str]:
@@ -236,6 +236,7 @@ def _measure_cell(row: Row, name: str) -> str:
     return "none" if np.isnan(row[name]) else f"{row[name]:.3f} ({low:.2f}-{high:.2f})"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines of aligned columns, the first row the head; rows may end early."""
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]

@@ -10,7 +10,7 @@ from hounsfield.core.dicom.header import read_header
 from hounsfield.core.errors import Refused
 from hounsfield.core.intake.archives import SourceFile
 
-IDENTIFIERS = ("patient_id", "study_uid", "series_uid")
+IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_uid")
 
 
 def read_identifiers(files: Iterable[SourceFile]) -> pd.DataFrame:

@@ -11,6 +11,13 @@ from jsonargparse import ArgumentParser
 NUMBER = re.compile(r"-[\d.]+\S*")
 
 
+def add_study_options(parser: ArgumentParser) -> None:
+    """The options of a program that predicts given studies."""
+    parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
+    parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
+    parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
+
+
 def paths_apart(parser: ArgumentParser, argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """The paths of a command line, and its options with their values.
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Thread
 
-from hounsfield.competitions.rsna2019.given_studies import check_given, on_given, prepare_options, say_names, up_to_date
-from hounsfield.core.evaluation.findings import printed
-from hounsfield.core.logs import logger
+import numpy as np
+
+from hounsfield.competitions.rsna2019.given_studies import prepare_options, up_to_date
+from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
+from hounsfield.core.evaluation.predictions import read_predictions
+from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.command import chosen_folds
-from hounsfield.core.stages.upstream import require
+from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.commands import HemorrhageCommand, on_training_set, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
-from hounsfield.hemorrhage.paths import (
-    PREDICT_STUDIES,
-    TRAIN_CLASSIFIER,
-    TRAIN_SEQUENCE,
-    classifier_folder,
-    sequence_folder,
-)
+from hounsfield.hemorrhage.ensemble import has_classifier, read_classifier
+from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, TRAIN_SEQUENCE, classifier_folder, sequence_folder
+from hounsfield.hemorrhage.stages.prepare import prepare
 
 
 def predict_studies(
@@ -26,28 +26,17 @@ def predict_studies(
 ) -> None:
     """Predict what the paths hold, and print a line per study.
 
-    read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
-    has no trained models.
+    read_prepare: reads the command line of the preparation.
     """
-    given = check_given(paths, PREDICT_STUDIES)
-    check_models(command)
-    command = on_given(command, given)
-    logger.info(say_names(command, given))
-    loading = Thread(target=_load_networks, daemon=True)
-    loading.start()  # it takes seconds, in which other processes read the files
-    from hounsfield.hemorrhage.stages.prepare import prepare
 
-    config = ["--config", str(command.arguments.config[-1]), *command.overrides]
-    prepare(read_prepare([*config, *prepare_options(command, given)]))
-    loading.join()
-    from hounsfield.hemorrhage.stages.bag import make_bag
-    from hounsfield.hemorrhage.stages.extract_embeddings import extract_embeddings
-    from hounsfield.hemorrhage.stages.train_sequence import train_sequences
+    def prepare_given(command: HemorrhageCommand, given: Sequence[Path]) -> None:
+        loading = Thread(target=_load_networks, daemon=True)
+        loading.start()  # it takes seconds, in which other processes read the files
+        config = ["--config", str(command.arguments.config[-1]), *command.overrides]
+        prepare(read_prepare([*config, *prepare_options(command, given)]))
+        loading.join()
 
-    up_to_date(extract_embeddings, command)
-    up_to_date(train_sequences, command)
-    task = up_to_date(lambda one: make_bag(one, {one.experiment: one}), command)
-    print(printed(task.folder))
+    predict_given(command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set))
 
 
 def _load_networks() -> None:
@@ -55,11 +44,32 @@ def _load_networks() -> None:
     from hounsfield.hemorrhage.stages import extract_embeddings, train_sequence  # noqa: F401
 
 
-def check_models(command: HemorrhageCommand) -> None:
-    """Raise MissingInput or StaleOutput unless every model of the run is there, with the commands that make it."""
-    remedy_of = remedies(on_training_set(command))
+def models_of_run(command: HemorrhageCommand) -> list[Upstream]:
+    """Every model of the run. Raises MissingInput or StaleOutput where one is not there, with the commands."""
+    remedy_of, work, experiment = remedies(on_training_set(command)), command.work, command.experiment
+    found = []
     for fold in chosen_folds(command, command.config.prepare.fold_count, single=True):
-        require(command.work, classifier_folder(command.work, command.experiment, fold), TRAIN_CLASSIFIER, remedy_of)
+        found.append(require(work, classifier_folder(work, experiment, fold), TRAIN_CLASSIFIER, remedy_of))
         for epoch in extracted_epochs(command.config):
-            folder = sequence_folder(command.work, command.experiment, fold, epoch)
-            require(command.work, folder, TRAIN_SEQUENCE, remedy_of)
+            folder = sequence_folder(work, experiment, fold, epoch)
+            found.append(require(work, folder, TRAIN_SEQUENCE, remedy_of))
+    return found
+
+
+def predict_prepared(command: HemorrhageCommand) -> Predicted:
+    """Embeddings, sequences and the bag of the prepared studies."""
+    from hounsfield.hemorrhage.stages.bag import make_bag
+    from hounsfield.hemorrhage.stages.extract_embeddings import extract_embeddings
+    from hounsfield.hemorrhage.stages.train_sequence import train_sequences
+
+    up_to_date(extract_embeddings, command)
+    up_to_date(train_sequences, command)
+    task = up_to_date(lambda one: make_bag(one, {one.experiment: one}), command)
+    answers = require(command.work, task.folder, BAG, remedies(command))
+    bag = read_predictions(answers.file("bag.parquet"), task.label_set, remedy=answers.remedy)
+    systems = {"bag": bag[list(task.label_set.names)].to_numpy()}
+    if all(has_classifier(run.embeddings) for run in task.runs):
+        single = np.mean([read_classifier(run.embeddings, len(bag)) for run in task.runs], axis=0)
+        systems = {"classifier": single, **systems}
+    scores = None if task.run is None else read_scores(task.run.file("scores.csv"))
+    return Predicted(answers, task.label_set, systems, scores)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
@@ -16,11 +17,11 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.outputs import Output, Provenance, output
-from hounsfield.core.stages.upstream import Upstream, reading, replacing
+from hounsfield.core.stages.upstream import Upstream, reading, replacing, require
 from hounsfield.core.storage.files import locked
 from hounsfield.core.storage.tables import write_table
-from hounsfield.stacking.experiments import StackingCommand, data_settings, remedies
-from hounsfield.stacking.paths import DATA, hu_folder, hu_parts_folder, stacking_data_folder
+from hounsfield.stacking.experiments import StackingCommand, applied_to, data_settings, remedies
+from hounsfield.stacking.paths import DATA, TRAIN, hu_folder, hu_parts_folder, network_folder, stacking_data_folder
 from hounsfield.stacking.preparation import (
     AS_PREPARED,
     check_space,
@@ -41,7 +42,7 @@ def store_slices(command: StackingCommand) -> None:
     """Store what is not stored yet, then write the table."""
     work, data_set = command.work, command.data_set
     source = source_options(command)
-    data = open_data_set(work, data_set, remedies(command))
+    data, models = open_data_set(work, data_set, remedies(command)), models_to_apply(command)
     provenance = Provenance(DATA, data_settings(command.config.data), {"data set": data.as_input()})
     folder = stacking_data_folder(work, data_set, command.experiment)
     remedy = command.remedy(f"{DATA}.sh", *source)
@@ -49,7 +50,16 @@ def store_slices(command: StackingCommand) -> None:
     what = f"the slices of {command.experiment}"
     shared = locked(hu_folder(work, data_set))  # other experiments store there, too
     with reading(data_folder(work, data_set)), replacing(work, folder, what=what), claim as out, shared:
-        store(command, data, [Path(one) for one in source[1:]] or prepared_source(work, data), out)
+        store(command, data, [Path(one) for one in source[1:]] or prepared_source(work, data), out, models)
+
+
+def models_to_apply(command: StackingCommand) -> Upstream | None:
+    """The first classifier, which knows the labels, where another data set is to be predicted; None where it is not."""
+    if not applied_to(command):
+        return None
+    network, fold = command.config.networks[0].name, int(command.folds[0])
+    folder = network_folder(command.work, command.experiment, network, fold)
+    return require(command.work, folder, TRAIN, remedies(command))
 
 
 def source_options(command: StackingCommand) -> tuple[str, ...]:
@@ -61,10 +71,18 @@ def source_options(command: StackingCommand) -> tuple[str, ...]:
     return (option, *(str(Path(path).absolute()) for path in paths)) if paths else ()
 
 
-def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out: Output) -> None:
-    """Store the images that are not there yet, then write the table of this experiment."""
-    work, config, watch, label_set = command.work, command.config.data, Stopwatch(), label_set_of(data)
-    images, slices = hu_folder(work, command.data_set), read_slices(data, (*COLUMNS, *label_set.names))
+def store(
+    command: StackingCommand, data: Upstream, sources: Sequence[Path], out: Output, models: Upstream | None
+) -> None:
+    """Store the images that are not there yet, then write the table of this experiment.
+
+    models: that are applied to the data set; all of its slices are test slices then, and have no labels.
+    """
+    work, config, watch, label_set = command.work, command.config.data, Stopwatch(), label_set_of(models or data)
+    images, columns = hu_folder(work, command.data_set), COLUMNS if models else (*COLUMNS, *label_set.names)
+    slices = read_slices(data, columns)
+    if models:
+        slices = slices.assign(split="test", **dict.fromkeys(label_set.names, np.nan))
     wanted = slices[shows_brain(slices, config)].set_index("path")
     files = find_files(wanted, sources, data.folder / SLICES)
     journal = open_journal(hu_parts_folder(work, command.data_set), images)
@@ -91,7 +109,10 @@ def store(command: StackingCommand, data: Upstream, sources: Sequence[Path], out
     check_usable(listing, len(stored), rejected, config.bad_share, option="data.bad_share")
     table: pd.DataFrame = stacking_slices(label_set, slices, stored.set_index("image_id")["hu_crc32"], config)
     write_table(out.folder / SLICES, table, stacking_schema(label_set))
-    facts = {"trained_on": training_facts(data, slices[slices["split"] == "train"]), **label_facts(data)}
+    facts = label_facts(models or data)
+    facts["trained_on"] = (
+        models.record["facts"].get("trained_on") if models else training_facts(data, slices[slices["split"] == "train"])
+    )
     out.finish([SLICES], facts=facts)
     log_slices(label_set, table)
     summary("stacking data", len(todo), "slices", watch.seconds, {"slices in the table": len(table)})

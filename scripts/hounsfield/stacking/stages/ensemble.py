@@ -6,6 +6,8 @@ scored fold, as published: no test slice stops any model, and each learns from o
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import label_facts
@@ -21,7 +23,7 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.answers import write_answers
 from hounsfield.stacking.ensemble import open_first_level
-from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.paths import (
     AVERAGE,
     ENSEMBLE,
@@ -43,8 +45,16 @@ PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split
 
 def average_boosters(command: StackingCommand) -> None:
     """Average what is not averaged yet, and show the scores."""
+    folder = make_ensemble(command)
+    print(readable(read_scores(folder / SCORES)))
+    print("\n" + "\n".join(f"{name}: {folder / name}" for name in SHOWN if (folder / name).exists()))
+
+
+def make_ensemble(command: StackingCommand) -> Path:
+    """Average what is not averaged yet; returns the folder."""
     work, remedy_of = command.work, remedies(command)
-    folder, sample = predictions_folder(work, command.experiment), sample_submission_path(work, command.data_set)
+    folder = predictions_folder(work, command.experiment, applied_to(command))
+    sample = sample_submission_path(work, command.data_set)
     with open_stacking_data(command, AVERAGE) as data:
         folds, prepared = stacking_folds(command, data), open_data_set(work, command.data_set, remedy_of)
         tables, runs = open_first_level(command, data, folds), open_second_level(command, folds)
@@ -61,17 +71,18 @@ def average_boosters(command: StackingCommand) -> None:
                 logger.info("ensemble: nothing to do, %d tables are averaged", len(runs))
             else:
                 average(command, out, read_results(data, tables, runs, folds), prepared, data)
-            print(readable(read_scores(folder / SCORES)))
-            print("\n" + "\n".join(f"{name}: {folder / name}" for name in SHOWN if (folder / name).exists()))
+    return folder
 
 
 def average(command: StackingCommand, out: Output, results: Results, data_set: Upstream, data: Upstream) -> None:
     """Score, and write submission, answers and the table of the system. data: the stacking slices of the data set."""
     watch, config, held_out = Stopwatch(), command.config, results.held_out
-    prepared = read_slices(data_set, (*PREPARED_COLUMNS, *results.label_set.names))
+    own = not applied_to(command)
+    prepared = read_slices(data_set, (*PREPARED_COLUMNS, *(results.label_set.names if own else ())))
     facts = data.record["facts"].get("trained_on")
     again = " && ".join(f"{remedies(command)(stage)} --force" for stage in (TRAIN, PREDICT, LEARN, AVERAGE))
-    systems = scored_systems(command.experiment, results, config.prediction.epochs)
+    scored = len(held_out.rows) > 0
+    systems = scored_systems(command.experiment, results, config.prediction.epochs) if scored else []
     folds = " ".join(map(str, out.provenance.settings["folds"]))
     rows = prepared.iloc[held_out.rows]
     scored = as_labelled(results.label_set, systems, held_out.labels, held_out.patients, rows)
@@ -79,7 +90,7 @@ def average(command: StackingCommand, out: Output, results: Results, data_set: U
     write_scores(out.folder / SCORES, table)
     sample = sample_submission_path(command.work, command.data_set)
     names = [SCORES, ENSEMBLE]
-    if len(results.test_images):
+    if len(results.test_images) and own:
         names += write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
     names += write_answers(out.folder, results, prepared, data_set, facts, config.data_set)
     write_predictions(out.folder / ENSEMBLE, results.label_set, ensemble_frame(results))

@@ -16,7 +16,8 @@ from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import NetworkConfig
-from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.ensemble import table_folder
+from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
 from hounsfield.stacking.inference import predict_slices, predictions_table, slices_to_predict
 from hounsfield.stacking.networks import (
@@ -30,7 +31,6 @@ from hounsfield.stacking.paths import (
     TRAIN,
     hu_folder,
     network_folder,
-    network_predictions_folder,
     weights_name,
 )
 from hounsfield.stacking.tables import read_stacking_slices
@@ -48,7 +48,8 @@ def predict_networks(command: StackingCommand) -> None:
         for network, fold in itertools.product(networks, folds):
             folder = network_folder(command.work, command.experiment, network.name, fold)
             classifier = require(command.work, folder, TRAIN, remedies(command))
-            check_made(classifier, training_settings(config, network, fold), made_from={"stacking data": data})
+            made_from = {} if applied_to(command) else {"stacking data": data}
+            check_made(classifier, training_settings(config, network, fold), made_from=made_from)
             for epoch in dict.fromkeys(config.prediction.epochs):
                 predict(command, network, fold, epoch, data, classifier, slices, devices)
 
@@ -65,7 +66,7 @@ def predict(
 ) -> None:
     """Predict the slices of the validation fold and the test slices with one checkpoint."""
     config, watch, name = command.config, Stopwatch(), f"{network.name} fold {fold} epoch {epoch}"
-    folder = network_predictions_folder(command.work, command.experiment, network.name, fold, epoch)
+    folder = table_folder(command, network, fold, epoch)
     inputs = {"stacking data": data.as_input(), "classifier": classifier.as_input()}
     provenance = Provenance(PREDICT, prediction_settings(config, network, fold, epoch), inputs, libraries=("torch",))
     remedy = remedies(command)(PREDICT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
@@ -14,12 +14,19 @@ from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
-from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.booster_runs import BoosterRun, booster_run, predict_with, run_ledger, train_models
 from hounsfield.stacking.boosters import distribution
 from hounsfield.stacking.config import STOPPINGS
 from hounsfield.stacking.ensemble import CnnTable, first_level_ledger, open_first_level, read_first_level
-from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import (
+    StackingCommand,
+    applied_to,
+    on_training_set,
+    open_stacking_data,
+    remedies,
+    stacking_folds,
+)
 from hounsfield.stacking.paths import LEARN, PREDICTIONS
 from hounsfield.stacking.second_level import (
     SLICE_COLUMNS,
@@ -53,7 +60,10 @@ def train_second_level(command: StackingCommand) -> None:
         lesson = functools.cache(lambda: read_lesson(data, tables, folds))  # not read where there is nothing to do
         for booster, stopping in itertools.product(boosters, stoppings):
             one = booster_run(command, booster, stopping, folds)
-            predict(command, one, learn(command, one, inputs, lesson), lesson)
+            if applied_to(command):
+                predict(command, one, trained(command, one), lesson, inputs)
+            else:
+                predict(command, one, learn(command, one, inputs, lesson), lesson, {})
 
 
 def read_lesson(data: Upstream, tables: list[CnnTable], folds: list[int]) -> Lesson:
@@ -81,9 +91,25 @@ def learn(
     return require(command.work, one.models, LEARN, remedies(command))
 
 
-def predict(command: StackingCommand, one: BoosterRun, models: Upstream, lesson: Callable[[], Lesson]) -> None:
-    """Write the table that the models predict; where they were made anew, it is, too."""
-    watch, provenance = Stopwatch(), Provenance(LEARN, one.identity, {"second level": models.as_input()})
+def trained(command: StackingCommand, one: BoosterRun) -> Upstream:
+    """The models of one library, to predict another data set with. Raises MissingInput or StaleOutput."""
+    models = require(command.work, one.models, LEARN, remedies(on_training_set(command)))
+    check_made(models, one.settings(command.config))
+    return models
+
+
+def predict(
+    command: StackingCommand,
+    one: BoosterRun,
+    models: Upstream,
+    lesson: Callable[[], Lesson],
+    inputs: Mapping[str, Input],
+) -> None:
+    """Write the table that the models predict; where they were made anew, it is, too.
+
+    inputs: what else than the models it is made from: of the data set that these were trained on, nothing.
+    """
+    watch, provenance = Stopwatch(), Provenance(LEARN, one.identity, {"second level": models.as_input(), **inputs})
     remedy = remedies(command)(LEARN)
     with output(one.table, provenance, force=command.force, remedy=remedy, permits=lambda: ["second level"]) as out:
         if out.finished:

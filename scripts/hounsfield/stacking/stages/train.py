@@ -16,7 +16,7 @@ from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.stacking.config import NetworkConfig
-from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
 from hounsfield.stacking.networks import chosen_networks, training_settings
 from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
@@ -32,6 +32,10 @@ def train_networks(command: StackingCommand) -> None:
         print_backbones(command.arguments.list_backbones)
         return
     config, networks = command.config, chosen_networks(command.arguments.network, command.config)
+    if applied_to(command):
+        set_up_logging()
+        logger.info("nothing to train: %s is predicted by the classifiers of %s", command.data_set, config.data_set)
+        return
     for network in networks:
         check_backbone(network.backbone, network.size)
     with (

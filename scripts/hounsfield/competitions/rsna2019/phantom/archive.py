@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,8 +43,9 @@ class ArchiveSummary:
 
 
 def render_patient(recipe: PhantomRecipe, patient: int) -> list[PhantomSlice]:
-    """Every slice of a patient as a file. They depend on the number and the recipe's seed, size and slices alone."""
+    """Every slice of a patient as a file. They depend on its number and the recipe's seed, size, slices and noise."""
     plan = plan_patient(recipe.seed, patient, recipe.slices, recipe.size)
+    plan = replace(plan, series=tuple(replace(series, noise=series.noise * recipe.noise) for series in plan.series))
     files = []
     for series in plan.series:
         study = draw_series(plan, series)

@@ -24,6 +24,7 @@ class PhantomRecipe:
     seed: int = 2019
     layout: str = "current"  # the archive's paths, one of LAYOUTS: as Kaggle serves them today, or as in 2019
     compression: str = "stored"  # or "deflated"
+    noise: float = 1.0  # times that of the usual scanner
 
     def __post_init__(self) -> None:
         if self.train_patients < 1 or self.test_patients < 0:
@@ -37,9 +38,14 @@ class PhantomRecipe:
             raise WrongUse(f"seed {self.seed}: give a number from 0 up")
         if self.compression not in ("stored", "deflated"):
             raise WrongUse(f"compression {self.compression!r}: choose stored or deflated")
+        if not 0 <= self.noise <= 10:
+            raise WrongUse(f"noise {self.noise}: give a factor from 0 to 10")
         if self.layout not in LAYOUTS:
             raise WrongUse(f"layout {self.layout!r}: choose {' or '.join(LAYOUTS)}")
 
     def to_json(self) -> dict[str, Any]:
         """The recipe's values for the file beside the archive."""
-        return {"format": FORMAT, **asdict(self), "slices": list(self.slices)}
+        values = {"format": FORMAT, **asdict(self), "slices": list(self.slices)}
+        if self.noise == 1:  # archives from before there was another one have the same recipe
+            del values["noise"]
+        return values

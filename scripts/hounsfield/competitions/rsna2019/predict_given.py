@@ -1,0 +1,121 @@
+"""Given studies from files to answers: the order of the steps, which every system of this kind's competition shares.
+
+A system hands in what it does in each step. N slices of the data set, C names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.given_studies import check_given, on_given, own_identifiers, say_names
+from hounsfield.competitions.rsna2019.paths import data_folder
+from hounsfield.competitions.rsna2019.results import training_prior
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.competitions.rsna2019.validation import (
+    VALIDATION,
+    match_labels,
+    naming_of,
+    printed_validation,
+    refuse_seen,
+    validation_table,
+)
+from hounsfield.core.evaluation.findings import printed, write_identified
+from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.scores import System, write_scores
+from hounsfield.core.intake.label_tables import LabelTable, read_label_table
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import Command
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import RemedyOf, Upstream
+
+STAGE = "run_17_predict_studies"
+AnyCommand = Command[Any]
+
+
+class Predicted(NamedTuple):
+    """What a system predicts of all slices of a data set that it was not trained on."""
+
+    answers: Upstream  # the finished folder with findings.csv and studies.csv
+    label_set: LabelSet
+    systems: Mapping[str, np.ndarray]  # (N, C) by name; the last one is what is answered
+    scores: pd.DataFrame | None  # of the run out of fold, where it has been scored
+
+
+class Steps(NamedTuple):
+    """What one system does."""
+
+    models: Callable[[AnyCommand], list[Upstream]]  # all that is needed; raises where one is missing
+    prepare: Callable[[AnyCommand, Sequence[Path]], None]
+    predict: Callable[[AnyCommand], Predicted]
+    remedies: Callable[[AnyCommand], RemedyOf]
+    on_training_set: Callable[[AnyCommand], AnyCommand]
+
+
+def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> None:
+    """Predict what the paths hold, and print a line per study.
+
+    Raises MissingInput before any file is read where the run has no trained models.
+    """
+    given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
+    models = steps.models(command)
+    table = read_label_table(Path(arguments.labels)) if arguments.labels else None
+    command = on_given(command, given)
+    logger.info(say_names(command, given))
+    steps.prepare(command, given)
+    slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), ("path", "patient_id"))
+    if table is not None or arguments.show_identifiers:
+        identifiers = own_identifiers(given, slices)
+    if table is not None and identifiers is not None:
+        refuse_learned(steps.on_training_set(command), steps, models, slices, identifiers)
+    found = steps.predict(command)
+    print(printed(found.answers.folder))
+    if identifiers is not None and arguments.show_identifiers:
+        print(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
+    if table is not None and identifiers is not None:
+        print(f"\n{validate(command, steps, found, table, slices, identifiers)}")
+
+
+def refuse_learned(
+    training: AnyCommand, steps: Steps, models: Sequence[Upstream], slices: pd.DataFrame, identifiers: pd.DataFrame
+) -> None:
+    """Raise BadInput where the models have learnt from a patient of the slices. training: on their own data set."""
+    learned, naming = Ledger.joined([one.learned() for one in models]), naming_of(training.work, training.data_set)
+    data = open_data_set(training.work, training.data_set, steps.remedies(training))
+    known = read_slices(data, ("patient_id", "study_uid"))
+    studies = set(known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"])
+    refuse_seen(slices, identifiers, learned, naming, studies, training.experiment)
+
+
+def validate(
+    command: AnyCommand,
+    steps: Steps,
+    found: Predicted,
+    table: LabelTable,
+    slices: pd.DataFrame,
+    identifiers: pd.DataFrame,
+) -> str:
+    """Score the run on the labelled studies, beside its out-of-fold scores; returns the table for a terminal."""
+    folder, trained_on = found.answers.folder / "validation", command.config.data_set
+    inputs = {"answers": found.answers.as_input(), "labels": Input(table.digest())}
+    with output(folder, Provenance(STAGE, {}, inputs), force=True, remedy="") as out:
+        labelled = match_labels(found.label_set, table, slices, identifiers)
+        training = None
+        if (data_folder(command.work, trained_on) / "output.json").exists():
+            data = open_data_set(command.work, trained_on, steps.remedies(steps.on_training_set(command)))
+            training = read_slices(data, ("split", *found.label_set.names))
+        prior = training_prior(found.label_set, training, trained_on)[labelled.columns]
+        words, everywhere = "share of positive slices in the training set", np.tile(prior, (len(labelled.rows), 1))
+        systems = [System("prior", "", everywhere, words, ranks=False)]
+        for name, values in found.systems.items():
+            own = values[np.ix_(labelled.rows, labelled.columns)]
+            systems.append(System(name, command.experiment, own, "mean of all models", over=len(systems) - 1))
+        scores = validation_table(labelled, systems, command.data_set, trained_on, found.scores)
+        write_scores(folder / VALIDATION, scores)
+        out.finish([VALIDATION])
+    return f"{printed_validation(scores)}\n\nvalidation: {folder / VALIDATION}"

@@ -1,0 +1,159 @@
+"""External validation: a trained run scored on another labelled data set, whose patients it has not seen.
+
+Patients are recognised across data sets although each has pseudonyms under a key of its own: the new files' identifiers
+are read from their headers, made pseudonyms by the key of the training set, and compared with the run's ledger. Nothing
+of that is written: who holds that key may know its patients, and nobody else can compare.
+N slices of the data set, M of them labelled, C names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.paths import data_folder
+from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
+from hounsfield.core.evaluation.metrics import WeightedLogLoss
+from hounsfield.core.evaluation.scores import METRIC, System, aligned, score_table
+from hounsfield.core.intake.label_tables import LabelTable
+from hounsfield.core.intake.pseudonyms import Naming, read_key
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import read_record
+
+VALIDATION = "validation.csv"
+SHOWN = 10
+
+
+class Labelled(NamedTuple):
+    """The labelled slices of a data set."""
+
+    label_set: LabelSet  # the names of the run that the table has labels of
+    columns: np.ndarray  # (C,) which of the run's names these are
+    rows: np.ndarray  # (M,) positions in slices.parquet
+    labels: np.ndarray  # (M, C)
+    patients: np.ndarray  # (M,)
+
+
+def naming_of(work: Path, data_set: str) -> Naming:
+    """How a data set makes identifiers pseudonyms. Raises MissingInput where that cannot be told any more."""
+    folder = data_folder(work, data_set)
+    record = read_record(folder)
+    source = [] if record is None else record["facts"].get("source", [])
+    if source[:1] == ["--archive"]:
+        return GIVEN_NAMES
+    if (folder / "pseudonyms.key").exists():
+        return Naming(read_key(folder / "pseudonyms.key"))
+    raise MissingInput(
+        f"{folder / 'pseudonyms.key'} is missing: without the key of the data set that the run was trained on its "
+        "patients cannot be recognised among these, and a score could be one of seen patients. Put it there"
+    )
+
+
+def refuse_seen(
+    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, studies: set[str], run: str
+) -> None:
+    """Raise BadInput where the run has learnt from a patient or a study among the slices, with their pseudonyms here.
+
+    slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; studies: its
+    pseudonyms of the studies learnt from.
+    """
+    patients = set(learned.rows["patient_id"])
+    seen = {
+        path
+        for path, patient, study in identifiers[["patient_id", "study_uid"]].itertuples()
+        if naming.pseudonym(patient or study) in patients or (study and naming.pseudonym(study) in studies)
+    }
+    found = sorted(set(slices.loc[slices["path"].isin(seen), "patient_id"]))
+    unread = len(set(slices["path"]) - set(identifiers.index))
+    if unread:
+        raise BadInput(f"{unread} files that were predicted cannot be read any more, so their patients are not known")
+    if found:
+        total, listing = slices["patient_id"].nunique(), ", ".join(found[:SHOWN])
+        raise BadInput(
+            f"{run} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say nothing "
+            f"about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
+        )
+
+
+def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:
+    """The labels of the slices. slices: path and patient_id; identifiers: of the files, by path.
+
+    Rows of other files, and slices without a row or with an unknown label, are counted in the log.
+    Raises BadInput where nothing fits, or where labels are of series or studies and not of slices.
+    """
+    names = [name for name in run.names if name in table.names]
+    if not names:
+        known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
+        raise BadInput(f"{table.source}: none of its columns is a class of the run: {known}")
+    if table.key in ("series", "study"):
+        raise BadInput(f"{table.source} labels {table.key}s; to score slices, labels of slices are needed")
+    values = table.values.set_axis(table.keys, axis=0)[names]
+    place = _places(table, slices, identifiers)
+    placed = place >= 0
+    labels = np.full((len(slices), len(names)), np.nan)
+    labels[placed] = values.to_numpy()[place[placed]]
+    rows = np.flatnonzero(~np.isnan(labels).any(axis=1))
+    unmatched = len(values) - len(np.unique(place[placed]))
+    if unmatched or len(rows) < len(slices):
+        logger.warning("%s: %d rows fit no slice; %d of %d slices have no label and are not scored",
+                       table.source, unmatched, len(slices) - len(rows), len(slices))  # fmt: skip
+    if not len(rows):
+        raise BadInput(f"{table.source}: none of its {len(values)} rows fits one of the {len(slices)} slices")
+    columns = np.array([run.names.index(name) for name in names])
+    own = weighted_labels(tuple(names), run.row, tuple(np.array(run.weights)[columns].tolist()), _clip(run))
+    return Labelled(own, columns, rows, labels[rows], slices["patient_id"].to_numpy()[rows])
+
+
+def _clip(label_set: LabelSet) -> float:
+    loss = label_set.loss
+    return loss.clip if isinstance(loss, WeightedLogLoss) else 1e-5
+
+
+def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> np.ndarray:
+    """The row of the table for each slice, -1 for none. Files are named by path, name or stem, where that is one's."""
+    rows = pd.Series(np.arange(len(table.keys)), table.keys)
+    if table.key == "instance":
+        return rows.reindex(identifiers["sop_uid"].reindex(slices["path"])).fillna(-1).to_numpy(np.int64)
+    paths = slices["path"].reset_index(drop=True)
+    name = paths.str.rpartition("/")[2]
+    found = pd.Series(-1, paths.index)
+    for spelling in (paths, name, name.str.rsplit(".", n=1).str[0]):
+        once = ~spelling.duplicated(keep=False)
+        fits = rows.reindex(spelling).fillna(-1).to_numpy(np.int64)
+        found = found.mask((found < 0) & once, pd.Series(fits, paths.index))
+    return found.to_numpy(np.int64)
+
+
+def validation_table(
+    labelled: Labelled, systems: Sequence[System], data_set: str, trained_on: str, run_scores: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The run's out-of-fold scores, where they are at hand, and below them those on this data set.
+
+    systems: predictions of the M labelled slices, (M, C) each.
+    """
+    where = f"external: {data_set}"
+    external = score_table(labelled.label_set, systems, labelled.labels, labelled.patients, where)
+    external = external.assign(ledger="no patient of it was seen")
+    external.insert(0, "where", where)
+    if run_scores is None:
+        return external
+    wanted = run_scores[run_scores["system"].isin(external["system"])].assign(where=f"out of fold: {trained_on}")
+    return pd.concat([wanted, external], ignore_index=True).reindex(columns=external.columns)
+
+
+def printed_validation(table: pd.DataFrame) -> str:
+    """The table for a terminal."""
+    names = [column.removeprefix("auc_") for column in table.columns if column.startswith("auc_")]
+    rows = [["where", "system", "log loss", "95 % interval", "patients", *(f"AUC {name}" for name in names)]]
+    for row in table.to_dict("records"):
+        areas = ("none" if np.isnan(row[f"auc_{name}"]) else f"{row[f'auc_{name}']:.3f}" for name in names)
+        interval = f"{row['low']:.4f} to {row['high']:.4f}"
+        rows.append([row["where"], row["system"], f"{row[METRIC]:.4f}", interval, str(row["patients"]), *areas])
+    return "\n".join(aligned(rows))
