@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2019.paths import PHANTOM, data_folder
-from hounsfield.competitions.rsna2019.source import given_options
-from hounsfield.core.intake.listings import files_digest
+from hounsfield.competitions.rsna2019.source import LISTS
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake.identifiers import read_identifiers
+from hounsfield.core.intake.listings import files_digest, recorded_options
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.stages.command import Command, shown
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -45,7 +45,7 @@ def on_given(command: Command[Any], paths: Sequence[Path]) -> Command[Any]:
     asked, trained_on = command.arguments.apply_to, str(command.config.data_set)
     if asked and asked.lower() in (*RESERVED, trained_on.lower()):
         raise WrongUse(f"DATA_SET={asked} is not free for studies of your own; choose another name, or leave it out")
-    given = [str(path.absolute()) for path in paths]
+    given = [str(path.resolve()) for path in paths]
 
     def is_free(name: str) -> bool:
         folder = data_folder(command.work, name)
@@ -54,7 +54,7 @@ def on_given(command: Command[Any], paths: Sequence[Path]) -> Command[Any]:
         record = read_record(folder)
         if record is None:  # begun: by the same files?
             return bool(read_json(folder / RECORD)["inputs"].get("files", {}).get("sha256") == _digest(paths))
-        return bool(given_options(record["facts"].get("source", ())).get("images") == given)
+        return bool(recorded_options(folder, LISTS).get("images") == given)
 
     name = asked or free_name(name_after(paths), (*RESERVED, trained_on.lower()), is_free)
     return replace(command, data_set=name, variables={**command.variables, "DATA_SET": name})
@@ -66,11 +66,10 @@ def _digest(paths: Sequence[Path]) -> str:
 
 def prepare_options(command: Command[Any], paths: Sequence[Path]) -> list[str]:
     """Options for the preparation of the given studies: refused files cost themselves and never the others."""
-    given = [str(path.absolute()) for path in paths]
+    given = [str(path.resolve()) for path in paths]
     options = ["--work", str(command.work), "--data_set", command.data_set, "--prepare.bad_share", "1"]
     options += ["--jobs", str(command.arguments.jobs)] if command.arguments.jobs else []
-    record = read_record(data_folder(command.work, command.data_set))
-    known = {} if record is None else given_options(record["facts"].get("source", ()))
+    known = recorded_options(data_folder(command.work, command.data_set), LISTS)
     if command.force or known.get("images") == given:  # the same place: what has gone or changed there goes here
         options.append("--force")
     return [*options, "--images", *given]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import pandas as pd
+from joblib import cpu_count
 
 from hounsfield.core.errors import BadInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
@@ -57,7 +58,7 @@ def prepare_files(
         partial(prepare_chunk, prepare=prepare),
         _chunks(files, facts, files_per_chunk),
         lambda task: refusal_of_killed_file(task.file),
-        jobs=jobs,
+        jobs=_processes(len(files), files_per_chunk, jobs) if dask_scheduler is None else jobs,
         dask_scheduler=dask_scheduler,
     )
     for prepared in progress(results, total=-(-len(files) // files_per_chunk), unit="chunk", label=label):
@@ -74,6 +75,11 @@ def already_prepared(out: Output, files: FileList, missing: FileList) -> bool:
         return True
     out.reopen()
     return False
+
+
+def _processes(files: int, files_per_chunk: int, jobs: int | None) -> int:
+    """No more processes than chunks: to start one takes longer than some files."""
+    return max(1, min(jobs or cpu_count(), -(-files // files_per_chunk)))
 
 
 def prepare_chunk(tasks: Sequence[Task], *, prepare: Prepare) -> Prepared:

@@ -150,7 +150,7 @@ def load_batches(
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]  # torch asks for its own class; what it uses is in Images
         batch_sampler=_Keys(batches),
-        num_workers=min(workers, len(batches)),
+        num_workers=min(workers, len(batches)) if len(batches) > 1 else 0,  # to start one takes longer than a batch
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
         worker_init_fn=_one_thread,
