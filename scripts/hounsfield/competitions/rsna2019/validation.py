@@ -85,7 +85,7 @@ def refuse_seen(
 def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:
     """The labels of the slices. slices: path and patient_id; identifiers: of the files, by path.
 
-    Rows of other files, and slices without a row or with an unknown label, are counted in the log.
+    Rows of other files, and slices without a row or a known label, are counted in the log.
     Raises BadInput where nothing fits, or where labels are of series or studies and not of slices.
     """
     names = [name for name in run.names if name in table.names]
@@ -99,7 +99,7 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
     placed = place >= 0
     labels = np.full((len(slices), len(names)), np.nan)
     labels[placed] = values.to_numpy()[place[placed]]
-    rows = np.flatnonzero(~np.isnan(labels).any(axis=1))
+    rows = np.flatnonzero(~np.isnan(labels).all(axis=1))
     unmatched = len(values) - len(np.unique(place[placed]))
     if unmatched or len(rows) < len(slices):
         logger.warning("%s: %d rows fit no slice; %d of %d slices have no label and are not scored",

@@ -81,8 +81,8 @@ def average(command: StackingCommand, out: Output, results: Results, data_set: U
     prepared = read_slices(data_set, (*PREPARED_COLUMNS, *(results.label_set.names if own else ())))
     facts = data.record["facts"].get("trained_on")
     again = " && ".join(f"{remedies(command)(stage)} --force" for stage in (TRAIN, PREDICT, LEARN, AVERAGE))
-    scored = len(held_out.rows) > 0
-    systems = scored_systems(command.experiment, results, config.prediction.epochs) if scored else []
+    epochs = config.prediction.epochs
+    systems = scored_systems(command.experiment, results, epochs) if len(held_out.rows) else []
     folds = " ".join(map(str, out.provenance.settings["folds"]))
     rows = prepared.iloc[held_out.rows]
     scored = as_labelled(results.label_set, systems, held_out.labels, held_out.patients, rows)
