@@ -136,7 +136,7 @@ def printed(folder: Path) -> str:
     refused = pd.read_csv(folder / "refused.csv", dtype=str, keep_default_na=False)
     names = [name.removeprefix("threshold_") for name in table.columns if name.startswith("threshold_")]
     first = table.iloc[0]
-    lines = [f"Each study by the {first['rule']} of its slices; {first['scored_on']}.", *_scored_line(first, names)]
+    lines = [f"From slices to studies: {first['rule']}; {first['scored_on']}.", *_scored_line(first, names)]
     lines += [f"Models trained on: {first['trained_on']}", ""]
     rows = [["study", "slices", "refused", "flagged", *names]]
     for row in table.head(MANY_STUDIES).to_dict("records"):

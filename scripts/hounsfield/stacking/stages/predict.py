@@ -7,6 +7,8 @@ import itertools
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
+from hounsfield.competitions.rsna2019.paths import SLICES
+from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.outputs import Provenance, output
@@ -78,6 +80,11 @@ def predict(
         model = build_network(network.backbone, len(label_set.names))
         model.load_state_dict(load_weights(classifier.file(weights_name(epoch)))[0])
         chosen = slices_to_predict(slices, fold)
+        if chosen.empty:
+            least = f"brain_diff above {config.data.brain_diff_above:g} HU"
+            raise BadInput(
+                f"{data.folder / SLICES}: none of {len(slices)} slices shows brain ({least}) to be predicted"
+            )
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
         seed = prediction_seed(config.seed, network.name, fold, epoch)
         images = open_prediction_images(chosen, source, network, config.prediction, seed)
