@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray, *, clip: float) -> np.ndarray:
@@ -61,6 +60,8 @@ def auc_by_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     labels: (N, C), NaN where unknown; positive above 0.5.
     """
+    from sklearn.metrics import roc_auc_score  # takes a second to import, which who scores nothing does not wait for
+
     areas = np.full(labels.shape[1], np.nan)
     for c in range(labels.shape[1]):
         known = ~np.isnan(labels[:, c])
