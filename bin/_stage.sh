@@ -38,6 +38,15 @@ supervise() {
     return "$status"
 }
 
+# The same for torchrun, which ends with 1 when it was asked to stop and its processes have saved.
+supervise_torchrun() {
+    supervise "$PYTHON" -m torch.distributed.run "$@" || {
+        status=$?
+        if [ -n "$stopping" ]; then status=143; fi
+        return "$status"
+    }
+}
+
 # program FILE ARGUMENTS: a Python program of this repository, in one process, on the first node only.
 program() {
     program="$ROOT/$1"
@@ -64,11 +73,11 @@ launch() {
     if [ "$NODES" = 1 ]; then
         # else processes that are started again are given the addresses of those that died
         export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
-        supervise "$PYTHON" -m torch.distributed.run --standalone --nproc-per-node "$GPUS" \
+        supervise_torchrun --standalone --nproc-per-node "$GPUS" \
             ${RESTARTS:+--max-restarts "$RESTARTS"} "$program" "$@"
     else
         if [ -z "${MASTER_ADDR:-}" ]; then fail "NODES=$NODES needs MASTER_ADDR, the first machine's name"; fi
-        supervise "$PYTHON" -m torch.distributed.run --nnodes "$NODES" --nproc-per-node "$GPUS" \
+        supervise_torchrun --nnodes "$NODES" --nproc-per-node "$GPUS" \
             --node-rank "${NODE_RANK:-0}" --master-addr "$MASTER_ADDR" --master-port "${MASTER_PORT:-29500}" \
             "$program" "$@"
     fi
@@ -96,6 +105,15 @@ check_devices() {
     esac
 }
 
+# Loader processes meet at sockets below TMPDIR, whose path may have a hundred bytes; with a longer one they would hang.
+short_temporary_folder() {
+    folder=${TMPDIR:-}
+    if [ "${#folder}" -le 60 ]; then return; fi
+    if [ ! -w /tmp ]; then fail "TMPDIR=$folder is too long for a socket; set it to a folder of at most 60 characters"; fi
+    say "TMPDIR=$folder is too long for a socket; /tmp is used instead"
+    export TMPDIR=/tmp
+}
+
 # ---- the Python environment ----------------------------------------------------------------------------------------
 
 # Set PYTHON: the named interpreter, or ROOT/.venv.
@@ -111,6 +129,7 @@ choose_python() {
 import sys
 from importlib.util import find_spec
 if sys.version_info < (3, 11): sys.exit("Python 3.11 or newer (it is %d.%d)" % sys.version_info[:2])
+if sys.version_info >= (3, 14) and find_spec("jpeg_ls") is None: sys.exit("pyjpegls, of which Python 3.14 has no wheel")
 needed = ("torch", "torchvision", "timm", "pydicom", "cv2", "pyarrow", "jsonargparse", "safetensors", "albumentations")
 sys.exit(", ".join(name for name in needed if find_spec(name) is None) or None)' 2>&1) ||
         fail "PYTHON=$PYTHON lacks $missing; install requirements.txt there, or leave out PYTHON"
@@ -145,8 +164,13 @@ except OSError: pass  # a file system without locks'
 
 # Print the interpreter to make ROOT/.venv with.
 find_python() {
+    too_new=
     for candidate in python3 python3.13 python3.12 python3.11; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        status=0
+        "$candidate" -c 'import sys
+sys.exit(1 if sys.version_info < (3, 11) else 3 if sys.version_info >= (3, 14) else 0)' 2>/dev/null || status=$?
+        if [ "$status" -eq 3 ]; then too_new=" ($candidate is too new: pyjpegls, which decodes JPEG-LS, has no wheel for it)"; fi
+        if [ "$status" -eq 0 ]; then
             if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
                 printf '%s' "$candidate"
                 return
@@ -154,7 +178,7 @@ find_python() {
             fail "$candidate has no ensurepip. On Debian and Ubuntu: apt-get install python3-venv"
         fi
     done
-    fail "Python 3.11 or newer is needed as python3, python3.13, python3.12 or python3.11"
+    fail "Python 3.11, 3.12 or 3.13 is needed as python3, python3.13, python3.12 or python3.11$too_new"
 }
 
 # ---- settings ------------------------------------------------------------------------------------------------------
@@ -170,11 +194,14 @@ done
 GPUS="${GPUS:-1}"
 NODES="${NODES:-1}"
 RESTARTS="${RESTARTS:-}"
+# What another launcher or module system left is not for the programs: torchrun tells each of them its own place.
+unset PYTHONSAFEPATH PYTHONHOME RANK LOCAL_RANK GROUP_RANK ROLE_RANK WORLD_SIZE LOCAL_WORLD_SIZE GROUP_WORLD_SIZE \
+    ROLE_WORLD_SIZE TORCHELASTIC_RUN_ID TORCHELASTIC_RESTART_COUNT TORCHELASTIC_MAX_RESTARTS
+short_temporary_folder
 check_devices
 if [ -n "$HELP" ]; then sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0"; fi
 choose_python
 export PYTHON                     # for the stages that a stage runs
-unset PYTHONSAFEPATH              # it would hide the programs' own folder
 export PYTHONPATH="$ROOT/scripts:$ROOT/tests${PYTHONPATH:+:$PYTHONPATH}" # tools that prove something lie beside the tests
 export PYTHONUNBUFFERED=1         # lines reach a log file when they are written
 export NO_ALBUMENTATIONS_UPDATE=1 # albumentations asks the network for a newer version otherwise

@@ -105,7 +105,17 @@ def test_too_old_python_is_named_with_its_remedy(tree: Tree) -> None:
     answers(tree, "sys.version_info", 1)
     done = run(tree, PATH=f"{tree.python.parent / 'path'}:{only_tools(tree)}")
     assert done.returncode == 2
-    assert done.stderr.endswith("Python 3.11 or newer is needed as python3, python3.13, python3.12 or python3.11\n")
+    assert done.stderr.endswith(
+        "Python 3.11, 3.12 or 3.13 is needed as python3, python3.13, python3.12 or python3.11\n"
+    )
+
+
+def test_too_new_python_is_refused_with_the_package_that_it_lacks(tree: Tree) -> None:
+    answers(tree, "sys.version_info", 3)
+    done = run(tree, PATH=f"{tree.python.parent / 'path'}:{only_tools(tree)}")
+    assert done.returncode == 2
+    assert done.stderr.endswith("(python3 is too new: pyjpegls, which decodes JPEG-LS, has no wheel for it)\n")
+    assert installations(tree) == []
 
 
 def only_tools(tree: Tree) -> Path:

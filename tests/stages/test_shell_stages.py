@@ -70,10 +70,53 @@ def test_unusable_numbers_of_devices_are_refused(tree: Tree, variables: dict[str
     assert (done.returncode, done.stderr.strip()) == (2, message)
 
 
+LEFT_BY_ANOTHER = {
+    "RANK": "1",
+    "LOCAL_RANK": "1",
+    "WORLD_SIZE": "2",
+    "TORCHELASTIC_RUN_ID": "none",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONHOME": "/nowhere",
+    "MASTER_ADDR": "node-a",
+    "MASTER_PORT": "1",
+}
+
+
+def test_what_another_launcher_left_reaches_no_program(tree: Tree) -> None:
+    stand_in = tree.python.read_text()
+    tree.python.write_text(stand_in.replace("case ", 'env >"$CALLS.env"\ncase ', 1))
+    assert tree.run(CLASSIFIER, **LEFT_BY_ANOTHER).returncode == 0
+    kept = {line.partition("=")[0] for line in Path(f"{tree.calls_file}.env").read_text().splitlines()}
+    assert not kept & set(LEFT_BY_ANOTHER) - {"MASTER_ADDR", "MASTER_PORT"}
+    assert tree.calls() == ["scripts/hemorrhage_train_classifier.py"]
+
+
+def test_a_temporary_folder_whose_name_is_too_long_for_a_socket_is_not_used(tree: Tree, tmp_path: Path) -> None:
+    folder = tmp_path / ("a_scratch_folder_of_a_job_" * 3)
+    folder.mkdir()
+    stand_in = tree.python.read_text()
+    tree.python.write_text(stand_in.replace("case ", 'printf %s "${TMPDIR:-}" >"$CALLS.tmp"\ncase ', 1))
+    done = tree.run(CLASSIFIER, TMPDIR=str(folder))
+    assert (done.returncode, Path(f"{tree.calls_file}.tmp").read_text()) == (0, "/tmp")
+    assert "is too long for a socket; /tmp is used instead" in done.stderr
+    assert tree.run(CLASSIFIER, TMPDIR="/var/tmp").stderr == ""
+    assert Path(f"{tree.calls_file}.tmp").read_text() == "/var/tmp"
+
+
 @pytest.mark.parametrize("stage", [CLASSIFIER, SINGLE])
 def test_exit_code_of_a_program_is_that_of_the_stage_and_ends_it(tree: Tree, stage: str) -> None:
     assert tree.run(stage, EXIT="7").returncode == 7
     assert len(tree.calls()) == 1
+
+
+def test_torchrun_that_was_asked_to_stop_ends_the_stage_with_143(tree: Tree) -> None:
+    stand_in = tree.python.read_text()
+    tree.python.write_text(stand_in.replace("exec sleep 60", "trap 'exit 1' TERM; sleep 60 & wait"))
+    stage = tree.start(CLASSIFIER, HANG="yes", GPUS="2")
+    tree.wait_for_call("-m|torch.distributed.run")
+    time.sleep(0.2)
+    os.killpg(stage.pid, signal.SIGTERM)
+    assert stage.wait(20) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("stage_file", [CLASSIFIER, SINGLE])

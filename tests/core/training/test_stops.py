@@ -73,17 +73,13 @@ def test_a_stop_is_heeded_while_data_stall_and_the_awaited_slices_are_named(
 def test_a_loader_that_dies_by_the_same_request_is_no_error() -> None:
     with pytest.raises(Stopped), stop_on_sigterm():
         loaded = opened("dies")
-        next(loaded)
         ask_to_stop()
-        next(loaded)
-        next(loaded)
+        list(loaded)
 
 
 def test_a_loader_that_dies_by_itself_is_named_with_the_slices_to_come() -> None:
-    loaded = opened("dies")
-    next(loaded), next(loaded)
-    with pytest.raises(BadInput, match="ID_2"):
-        next(loaded)
+    with pytest.raises(BadInput, match=r"ID_[012]"):  # what it had ready may have gone with it
+        list(opened("dies"))
 
 
 INTERRUPTED = """
