@@ -286,7 +286,7 @@ def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: 
     assert not outcome.slices.index.str.contains("secret|link|loop|pipe").any()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hounsfield.core.logs.logger.propagate", True)
-        own_source([outcome.folder], None, Naming(b"key"))
+        own_source([outcome.folder], None, Naming(b"key"), {})
     assert "2 links are not followed; the first: 'link'" in caplog.text
     assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text
 
