@@ -49,6 +49,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
+@pytest.mark.slow
 def test_two_processes_train_to_the_losses_weights_and_scores_of_one(tmp_path: Path, films: Path) -> None:
     """Batches of three, and a last one of two: one process has two films, then one, and the other always one."""
     (tmp_path / "one").mkdir()
