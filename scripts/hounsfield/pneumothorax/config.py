@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hounsfield.competitions.siim2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare
 from hounsfield.core.training.precision import Kept, Precision
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "pneumothorax" / "albunet_valid.yaml"
@@ -43,7 +43,7 @@ class NetworkConfig:
 
     name: str = "albunet"  # albunet, unet, scse_unet; or smp/<architecture>/<encoder>, of segmentation_models_pytorch
     encoder: str = "resnet34.tv_in1k"  # a timm name; not for smp, whose name holds it
-    decoder_channels: tuple[int, ...] | None = None  # deep first; None: the published ones, or those of smp
+    decoder_channels: tuple[Count, ...] | None = None  # deep first; None: the published ones, or those of smp
     weights: str | None = None  # a file that the encoder starts from
     download: bool = False  # may timm's hub be asked for the encoder's weights?
     normalise: bool = False  # by the mean and deviation of ImageNet; False: grey levels 0..1 as they are
@@ -53,9 +53,9 @@ class NetworkConfig:
 class LossConfig:
     """How much each loss counts in their sum."""
 
-    bce: float = 3.0
-    dice: float = 1.0
-    focal: float = 4.0
+    bce: NotNegative = 3.0
+    dice: NotNegative = 1.0
+    focal: NotNegative = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ class PartConfig:
     learning_rate: Positive = 1e-5
     weight_decay: NotNegative = 5e-6
     schedule: Literal["plateau", "cosine", "constant"] = "cosine"  # stepped after each epoch
-    lowest_learning_rate: float = 1e-7
-    plateau_factor: float = 0.1  # plateau: multiplied in ...
+    lowest_learning_rate: NotNegative = 1e-7
+    plateau_factor: PositiveShare = 0.1  # plateau: multiplied in ...
     plateau_patience: Natural = 2  # ... after more epochs than these without a better score
     cosine_epochs: Count = 8  # cosine: down to the lowest in so many, and up again in as many
     epochs: Count = 50  # at most
@@ -80,7 +80,7 @@ class PartConfig:
     top: Count = 3  # epochs whose weights are kept ...
     # ... the best ones, or the last: then the validation fold chooses nothing, and no part stops early
     kept: Kept = "best"
-    positive_share: float | None = None  # of an epoch's films; None: all films of the training folds
+    positive_share: PositiveShare | None = None  # of an epoch's films; None: all films of the training folds
     extra_films: bool = False  # trains on the films of fold -2, too, which are never validated
     freeze_encoder: bool = False  # neither its weights nor its running statistics move
 

@@ -140,19 +140,8 @@ def check_parts(config: PneumothoraxConfig) -> None:
         if part.start != INITIAL:
             start_of(part, number)
         check_size(config.network, part.size)
-        share = part.positive_share
-        wrong = {
-            "epochs, top, batch_size and accumulate are whole numbers from 1": min(
-                part.epochs, part.top, part.batch_size, part.accumulate
-            )
-            < 1,
-            "positive_share is over 0, and 1 at most": share is not None and not 0 < share <= 1,
-            "schedule plateau chooses by the validation fold, and kept: last does not": part.kept == "last"
-            and part.schedule == "plateau",
-        }
-        for fact, is_wrong in wrong.items():
-            if is_wrong:
-                raise WrongUse(f"training.parts, part {number}: {fact}")
+        if part.kept == "last" and part.schedule == "plateau":
+            raise WrongUse(f"training.parts, part {number}: kept: last needs a schedule that no score changes")
 
 
 def split_films(films: pd.DataFrame, fold: int, *, extra_films: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
