@@ -115,6 +115,30 @@ def test_a_changed_label_is_refused_until_forced_and_its_mask_goes(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_published_folds_are_kept_until_others_are_named(tmp_path: Path) -> None:
+    archive, work, table = small_archive(tmp_path / "raw"), tmp_path / "work", tmp_path / "folds.csv"
+    rows = [f"{n}.{m}.png,{'stage_2' if m == 3 else m % 2},{int(n == 1)}" for n in (1, 2) for m in range(4)][:-2]
+    table.write_text("\n".join(["fname,fold,exist_labels", *rows]))
+    films = run(work, "--archive", archive, "--folds-table", table)
+    assert films["fold"].to_dict() == {
+        "1.0": 0,
+        "1.1": 1,
+        "1.2": 0,
+        "1.3": -2,
+        "2.0": 0,
+        "2.1": 1,
+        "4.0": -1,
+        "4.1": -1,
+    }
+    left_out = pd.read_csv(work / "data" / "films" / "rejected.csv")
+    assert left_out["reason"].value_counts().to_dict() == {"no_fold": 2, "no_row": 1}
+    film_path(work, "films", "2.1").unlink()
+    assert run(work)["fold"].equals(films["fold"])  # from the same archive and table as before
+    with pytest.raises(StaleOutput, match="folds"):
+        run(work, "--archive", archive)
+
+
+@pytest.mark.slow
 def test_films_without_a_row_are_negatives_only_when_asked(tmp_path: Path) -> None:
     archive = small_archive(tmp_path / "raw")
     films = run(tmp_path / "work", "--archive", archive, "--prepare.negatives_without_rows", "true")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.imaging.boxes import Box, bounding_box, crop_to_square, resize
-from hounsfield.core.storage.image_files import encode_jpeg, image_path, read_image
+from hounsfield.core.storage.image_files import encode_jpeg, encode_png, image_path, read_grey, read_image, store_image
 
 
 @given(st.integers(0, 19), st.integers(1, 20), st.integers(0, 29), st.integers(1, 30))
@@ -58,3 +58,13 @@ def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
     assert resize(image, 32) is image
     assert resize(image, 16).shape == (16, 16, 3)
+
+
+def test_a_grey_image_comes_back_from_its_png_pixel_by_pixel_and_other_bytes_are_refused(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (17, 23), np.uint8)
+    path = image_path(tmp_path, "a", ".png")
+    checksum = store_image(path, encode_png(grey))
+    assert np.array_equal(read_grey(path, checksum), grey)
+    store_image(path, encode_png(255 - grey))
+    with pytest.raises(BadInput, match=str(path)):
+        read_grey(path, checksum)

@@ -104,7 +104,7 @@ def with_masks(train: pd.DataFrame, masks: list[Mask], size: int) -> pd.DataFram
 def _folds(source: Source, train: pd.DataFrame, settings: PrepareConfig) -> np.ndarray:
     if source.folds is None:
         return own_folds(train, settings.fold_count, settings.fold_seed)
-    folds = published_folds(source.folds, "--folds-table", train, settings.fold_count)
+    folds = published_folds(source.folds, source.folds_in, train, settings.fold_count)
     logger.info("folds as published; %d films are always trained on", np.count_nonzero(folds == ALWAYS_TRAINED))
     return folds
 

@@ -41,6 +41,7 @@ FOLDERS = (TRAIN_FOLDER, *TEST_FOLDERS)
 FILM = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(FOLDERS)})[/\\](?:.*[/\\])?[^/\\.][^/\\]*\.(?i:dcm)$"
 TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first that is there counts: it covers the other
 SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
+FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
@@ -57,6 +58,7 @@ class Source:
     annotated_in: str  # the table or folder that they come from, for messages
     sample: bytes | None  # sample submission
     folds: bytes | None  # published table of folds
+    folds_in: str  # where that lies, for messages
     patients: Naming
     options: tuple[str, ...]  # that name it on a command line
     ignored: int = 0  # files that are neither films nor tables
@@ -69,9 +71,9 @@ class Source:
         return {"files": files_digest(self.files), "labels": labels, "sample submission": sample, "folds": folds}
 
 
-def _plain(part: tuple[RleRow, ...] | SourceFile | None) -> list[str | int]:
+def _plain(part: tuple[RleRow, ...] | SourceFile | None) -> list[str]:
     if isinstance(part, SourceFile):
-        return [part.label, part.size, part.stamp]
+        return [part.label, hashlib.sha256(content_of(part)).hexdigest()]
     return [row.text for row in part or ()]
 
 
@@ -80,12 +82,14 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive = raw_archive(work, data_set)
+    archive, known = raw_archive(work, data_set), recorded_options(data_folder(work, data_set), LISTS)
+    folds = {name: value for name, value in known.items() if name == FOLDS_TABLE}
     if archive.is_file():  # the second stage's zip, and beside it, unpacked, what it lacks
-        return {"archive": [str(archive), *sorted(str(path) for path in archive.parent.iterdir() if path.is_dir())]}
+        beside = sorted(path for path in archive.parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return {"archive": [str(archive), *map(str, beside)], **folds}
     if archive.exists():
-        return {"archive": [str(archive)]}
-    if known := recorded_options(data_folder(work, data_set), LISTS):
+        return {"archive": [str(archive)], **folds}
+    if known:
         return known
     if data_set == PHANTOM:
         drawn = write_archive(archive, QUICKSTART, jobs=-1, force=False)
@@ -110,12 +114,13 @@ def find_source(work: Path, data_set: str, options: Mapping[str, Any]) -> Source
     else:
         outputs = data_folder(work, data_set)
         source = own_source(_own_places(outputs, data_set, images), labels, outputs)
-    if "folds-table" not in options:
+    if FOLDS_TABLE not in options:
         return source
-    table = Path(options["folds-table"]).absolute()
+    table = Path(options[FOLDS_TABLE]).absolute()
     if not table.is_file():
         raise MissingInput(f"{table} does not exist; --folds-table takes a CSV table with fname, fold, exist_labels")
-    return replace(source, folds=table.read_bytes(), options=(*source.options, "--folds-table", str(table)))
+    options_given = (*source.options, f"--{FOLDS_TABLE}", str(table))
+    return replace(source, folds=table.read_bytes(), folds_in=str(table), options=options_given)
 
 
 def competition_source(archives: Sequence[Path]) -> Source:
@@ -155,6 +160,7 @@ def competition_source(archives: Sequence[Path]) -> Source:
         annotated_in="" if table is None else f"{archive}/{table.label}",
         sample=None if sample is None else content_of(sample),
         folds=None,
+        folds_in="",
         patients=Naming(),
         options=("--archive", *map(str, archives)),
         ignored=len(listing) - int(is_film.sum()),
@@ -218,6 +224,7 @@ def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Sou
         annotated_in=labels or "",
         sample=None,
         folds=None,
+        folds_in="",
         patients=naming,
         options=options,
     )
