@@ -378,7 +378,8 @@ def test_a_folder_that_moved_keeps_its_data_set_and_its_images(tmp_path: Path) -
 
 def test_a_repaired_file_is_read_again_whatever_its_time(tmp_path: Path) -> None:
     whole = ct_file(ImagePositionPatient=[0, 0, 5], SOPInstanceUID="1.2.9")
-    work, arguments = own(tmp_path, a=ct_file(), b=whole[:-100] + bytes(100), c=whole[:-100])
+    other = ct_file(ImagePositionPatient=[0, 0, 9], SOPInstanceUID="1.2.8")
+    work, arguments = own(tmp_path, a=ct_file(), b=other, c=whole[:-100])
     path, arguments = tmp_path / "ct" / "c", (*arguments, "--prepare.bad_share", 1)
     run_program("rsna2019_prepare", *work.arguments, *arguments)
     assert rejected(work, "own")["reason"].tolist() == ["pixel_data_short"]

@@ -51,6 +51,7 @@ def below_the_header(picture: pydicom.Dataset, patient: str = "") -> bytes:
     for keyword, value in PATIENT.items():
         setattr(dataset, keyword, value)
     dataset.PatientID += patient
+    dataset.StudyInstanceUID += patient
     dataset.SeriesInstanceUID += patient
     dataset.SOPInstanceUID = picture.SOPInstanceUID
     request = pydicom.Dataset()
