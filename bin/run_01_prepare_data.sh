@@ -2,7 +2,9 @@
 # Prepare a data set: read every DICOM file once, write its header facts and statistics as a table, its windows as JPEG.
 # In:  ARCHIVE, the competition's zip (default: data/raw/<data set>/rsna-intracranial-hemorrhage-detection.zip), or the
 #      folder data/raw/<data set>/ with its unpacked content; or any folder of DICOM files (--images)
-# Out: data/<data set>/slices.parquet, rejected.csv, images/
+#      --labels: a table (CSV or Parquet) with a column image, SOPInstanceUID, SeriesInstanceUID or StudyInstanceUID and a
+#      column for each class; blanks are unknown. --test names a test set; without it, all that is labelled has a fold
+# Out: data/<data set>/slices.parquet, rejected.csv, images/; of labels, unlabelled.csv and labels_unmatched.csv
 #
 #   sh bin/run_01_prepare_data.sh
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_01_prepare_data.sh --jobs 16

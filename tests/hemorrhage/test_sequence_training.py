@@ -147,3 +147,16 @@ def test_float16_on_a_cpu_is_refused_with_the_remedy() -> None:
     with pytest.raises(WrongUse, match=r"--sequence\.precision fp32"):
         training.check_sequence(SequenceConfig(), Devices(torch.device("cpu"), rank=0, world=1, half=torch.float16))
     training.check_sequence(SequenceConfig(), CPU)
+
+
+def test_slices_without_a_label_are_context_and_weigh_nothing() -> None:
+    labels = np.zeros((ROWS, 6), np.float32)
+    first = INDEX.starts[INDEX.lengths > 1]  # slice of each series that has others
+    labels[first] = np.nan
+    config = SequenceConfig(hidden_units=3, batch_size=4)
+    steps = list(training.SeriesBatches(Store(), INDEX, labels, config, CPU, seed=1234, epoch=0).parts(0))
+    for batch, weights in (parts[0] for parts in steps):
+        unlabelled = torch.isin(batch.rows, torch.from_numpy(first))
+        assert batch.is_slice[unlabelled].all()
+        assert (weights[unlabelled] == 0).all()
+        assert weights.sum().item() == pytest.approx(1.0)

@@ -14,13 +14,14 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY_CLIP, read_labels
 from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.evaluation.labels import STUDY_LABELS_ON_SLICES, LabelSet, weighted_labels
+from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.own_folds import fold_table, own_folds
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_matching import COLUMNS, match_labels, places
 from hounsfield.core.intake.label_tables import LabelTable, read_keys, read_label_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.ledger import STUDY_LABELS_ON_SLICES
 from hounsfield.core.storage.files import file_digest, value_digest, write_bytes
 from hounsfield.core.storage.tables import escape_cell
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.evaluation.labels import STUDY_LABELS_ON_SLICES, LabelSet
+from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import System
+from hounsfield.core.stages.ledger import STUDY_LABELS_ON_SLICES
 
 UNITS = {"study": "study_uid", "series": "series_uid"}  # the column of slices, by what the labels were given for
 

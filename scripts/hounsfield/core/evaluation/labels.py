@@ -12,7 +12,6 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.metrics import WeightedLogLoss
 
 Array = np.ndarray
-STUDY_LABELS_ON_SLICES = "study labels on slices"  # what scores and ledgers say where each slice bears its study's
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from hounsfield.core.storage.tables import read_table, write_table
 Role = Literal["train", "early_stop", "upstream"]
 ROLES: tuple[Role, ...] = ("train", "early_stop", "upstream")  # a patient in several counts in the first
 LEDGER_FILE = "learned.parquet"
+STUDY_LABELS_ON_SLICES = "study labels on slices"  # where each slice bears the label of its study or series
 LEDGER_SCHEMA = pa.schema(
     [
         ("part", pa.string()),  # of an output that holds several models, such as one per fold; "" for all of it

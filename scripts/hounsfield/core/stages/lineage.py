@@ -10,7 +10,7 @@ import numpy as np
 
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.stages.command import shown
-from hounsfield.core.stages.ledger import LEDGER_FILE, ROLES, Ledger
+from hounsfield.core.stages.ledger import LEDGER_FILE, ROLES, STUDY_LABELS_ON_SLICES, Ledger
 from hounsfield.core.stages.outputs import RECORD, read_record
 
 
@@ -22,6 +22,7 @@ class Rested(NamedTuple):
     stage: str
     ledger: Ledger
     gone: bool  # it is no longer there
+    note: str = ""  # on the labels behind it
 
 
 def print_lineage(work: Path, run: Path, patient: str | None, example: Path) -> None:
@@ -53,7 +54,9 @@ def rested_on(work: Path, place: str, depth: int, told: set[str]) -> Iterator[Re
         return
     listed = LEDGER_FILE in record["files"]
     ledger = Ledger.read(work / place / LEDGER_FILE) if listed else Ledger.nobody()
-    yield Rested(place, depth, record["stage"], ledger, gone=False)
+    labels = record["settings"].get("labels") or record["facts"].get("labels") or {}
+    note = f", {STUDY_LABELS_ON_SLICES}" if labels.get("given_for", "row") != "row" else ""
+    yield Rested(place, depth, record["stage"], ledger, gone=False, note=note)
     for made_from in record["inputs"].values():
         if made_from.get("record"):
             yield from rested_on(work, str(Path(made_from["record"]).parent), depth + 1, told)
@@ -63,7 +66,7 @@ def print_chain(found: list[Rested]) -> None:
     """What rests on what, indented; each output once."""
     print("What rests on what (each once, below the first that was made from it):\n")
     for one in found:
-        print(f"{'  ' * one.depth}{one.place}{'  (no longer there)' if one.gone else f'  by {one.stage}'}")
+        print(f"{'  ' * one.depth}{one.place}{'  (no longer there)' if one.gone else f'  by {one.stage}{one.note}'}")
 
 
 def print_models(found: list[Rested]) -> None:
