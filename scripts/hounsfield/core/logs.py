@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from hounsfield.core.errors import BadInput
+
+SECONDS_TO_FIRST_LINE = 10  # of a log, on what is left to do
+SECONDS_BETWEEN_LINES = 60
 logger = logging.getLogger("hounsfield")
 T = TypeVar("T")
 
@@ -26,8 +31,48 @@ def set_up_logging(*, rank: int = 0) -> None:
 
 
 def progress(items: Iterable[T], *, total: int | None = None, unit: str = "", label: str = "") -> Iterable[T]:
-    """Show a progress bar when stderr is a terminal; otherwise say nothing."""
-    return tqdm(items, total=total, unit=unit, desc=label, disable=not sys.stderr.isatty(), leave=False)
+    """Show a progress bar when stderr is a terminal; in a log, a line from time to time with what is left.
+
+    What takes less than ten seconds is not worth a line; the first one rests on what was done in them.
+    """
+    if sys.stderr.isatty():
+        return tqdm(items, total=total, unit=unit, desc=label, leave=False)
+    return _logged(items, len(items) if total is None and isinstance(items, Sized) else total, unit, label)
+
+
+def _logged(items: Iterable[T], total: int | None, unit: str, label: str) -> Iterator[T]:
+    began = time.monotonic()
+    due = began + SECONDS_TO_FIRST_LINE
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now >= due and done:
+            due = now + SECONDS_BETWEEN_LINES
+            left = "" if total is None else f", about {duration((now - began) / done * (total - done))} left"
+            of = "" if total is None else f" of {total}"
+            logger.info("%s: %d%s %ss in %s%s", label, done, of, unit, duration(now - began), left)
+        yield item
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def need_space(label: str, needed: int, folder: Path, *, what: str) -> None:
+    """Say what disk a stage will take and what is free. Raises BadInput when it does not fit.
+
+    needed: bytes. what: that they are for, such as `1045 images`.
+    """
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    logger.info("%s: %s, about %.2f GB of disk; %.2f GB are free in %s", label, what, needed / 1e9, free / 1e9, folder)
+    if needed > free:
+        raise BadInput(
+            f"{folder}: {what} need about {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free; make room, or use a "
+            "work folder on another disk (--work)"
+        )
 
 
 class Stopwatch:

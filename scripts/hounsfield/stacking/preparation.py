@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ import pyarrow.compute as pc
 from hounsfield.competitions.rsna2019.paths import raw_archive
 from hounsfield.competitions.rsna2019.source import LISTS
 from hounsfield.core.dicom.reader import read_slice
-from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.errors import MissingInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.listings import given_options
 from hounsfield.core.intake.sources import list_sources
-from hounsfield.core.logs import logger
+from hounsfield.core.logs import need_space
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import store_image
 from hounsfield.stacking.hu_images import BYTES_PER_PIXEL, SUFFIX, encode_hu, hu_of, hu_path
@@ -108,11 +107,5 @@ def check_space(count: int, sizes: pd.DataFrame, folder: Path) -> None:
     sizes: `rows` and `columns` of the slices, pixels. folder: where the images will lie.
     """
     pixels = sizes[["rows", "columns"]].to_numpy(np.int64).prod(axis=1).mean()
-    needed = count * (pixels * BYTES_PER_PIXEL + DISK_BLOCK_BYTES / 2) / 1e9  # GB
-    free = shutil.disk_usage(folder).free / 1e9
-    logger.info("stacking data: %d images to store, about %.2f GB; %.2f GB are free in %s", count, needed, free, folder)
-    if needed > free:
-        raise BadInput(
-            f"{folder}: {count} images need about {needed:.2f} GB, and {free:.2f} GB are free; make room, or use a "
-            "work folder on another disk (--work)"
-        )
+    needed = int(count * (pixels * BYTES_PER_PIXEL + DISK_BLOCK_BYTES / 2))
+    need_space("stacking data", needed, folder, what=f"{count} images to store")

@@ -101,7 +101,7 @@ class Journal:
         file again.
         """
         self._salt = int(value_digest(dict(settings))[:15], 16)  # makes a stamp and a content those of settings, too
-        self._folder, self._images, self._suffix = folder, images, suffix
+        self._folder, self.images, self.suffix = folder, images, suffix
         self._schemas = {ROWS: schema, REJECTED: REJECT_SCHEMA}
         self._retryable = pa.array(sorted({*RETRYABLE, *retryable}))
         for unfinished in folder.glob(".*.partial"):  # a run was killed while it wrote this
@@ -251,7 +251,7 @@ class Journal:
     def _has_image(self, image_ids: pa.ChunkedArray) -> np.ndarray:
         """False where an image should be there and is not, (N,) bool. image_ids: (N,) text, null for refused files."""
         found = image_ids.is_null().to_numpy()
-        found[~found] = images_exist(self._images, image_ids.drop_null().to_pylist(), self._suffix)
+        found[~found] = images_exist(self.images, image_ids.drop_null().to_pylist(), self.suffix)
         return found
 
 

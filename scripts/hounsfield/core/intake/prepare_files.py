@@ -19,12 +19,14 @@ from hounsfield.core.errors import BadInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
 from hounsfield.core.intake.journal import UNREAD, Journal, Prepared, refusal, refusal_of_killed_file
-from hounsfield.core.logs import logger, progress
+from hounsfield.core.logs import logger, need_space, progress
 from hounsfield.core.stages.outputs import Output
 from hounsfield.core.storage.files import content_number, write_bytes
+from hounsfield.core.storage.image_files import image_path
 from hounsfield.core.storage.tables import escape_cell
 
 FILES_PER_CHUNK = 64
+BYTES_OF_A_BLOCK = 512  # as stat counts them
 Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row without FILE_COLUMNS
 FILE_COLUMNS = ("path", "stamp", "content")
 
@@ -61,8 +63,20 @@ def prepare_files(
         jobs=_processes(len(files), files_per_chunk, jobs) if dask_scheduler is None else jobs,
         dask_scheduler=dask_scheduler,
     )
-    for prepared in progress(results, total=-(-len(files) // files_per_chunk), unit="chunk", label=label):
+    chunks = -(-len(files) // files_per_chunk)
+    for number, prepared in enumerate(progress(results, total=chunks, unit="chunk", label=label)):
         journal.add(prepared)
+        if number == 0 and chunks > 1:
+            say_space(label, prepared, journal, len(files))
+
+
+def say_space(label: str, prepared: Prepared, journal: Journal, count: int) -> None:
+    """Say what disk `count` files will take, by the images of the first ones. Raises BadInput when it does not fit."""
+    images = [image_path(journal.images, row["image_id"], journal.suffix) for row in prepared.rows]
+    taken = sum(image.stat().st_blocks * BYTES_OF_A_BLOCK for image in images if image.exists())
+    done = len(prepared.rows) + len(prepared.rejected)
+    if taken:
+        need_space(label, taken * count // done, journal.images, what=f"{count} files, by the first {done}")
 
 
 def already_prepared(out: Output, files: FileList, missing: FileList) -> bool:

@@ -62,5 +62,6 @@ def _first_keys(path: Path) -> set[str]:
 
 
 def _runs(stage: Path, system: str) -> bool:
-    """True when a stage starts a program of this system alone."""
-    return f" scripts/{system}_" in stage.read_text() and "stage run_" not in stage.read_text()
+    """True when a stage starts one program, of this system."""
+    text = stage.read_text()
+    return f" scripts/{system}_" in text and text.count(" scripts/") == 1

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hounsfield.core.logs import progress
+from hounsfield.core.logs import need_space, progress
 from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.arrays import open_array, write_array
 from hounsfield.core.storage.files import atomic_write
@@ -42,6 +42,10 @@ def fill_arrays(
     computed = compute([batch for block in blocks for batch in block])
     for start, block in progress(list(zip(todo, blocks, strict=True)), unit="block", label="predict"):
         parts = [next(computed) for _ in block]
+        if start == todo[0] and devices.first:
+            row = sum(values[:1].nbytes for values in parts[0])  # bytes, of all arrays
+            left = row * rows * 2  # blocks, and the arrays that are made of them
+            need_space("predict", left, paths[0].parent, what=f"{rows} rows in {len(paths)} arrays")
         for path, values in zip(paths, zip(*parts, strict=True), strict=True):
             write_block(path, start, np.concatenate(values))
     devices.barrier()

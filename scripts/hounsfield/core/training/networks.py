@@ -17,6 +17,7 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.mistakes import nearest
 from hounsfield.core.storage.checkpoints import fill, read_foreign_weights
+from hounsfield.core.training.hub import check_hub
 
 
 def build_network(backbone: str, classes: int) -> nn.Module:
@@ -54,6 +55,7 @@ def load_pretrained(network: nn.Module, backbone: str, weights: str | None, *, d
         kept = fill(network, read_foreign_weights(path), source=path, replaced=str(last))
         logger.info("weights from %s%s", path, f"; {', '.join(kept)} start at random" if kept else "")
     elif download:
+        check_hub(backbone)
         published = timm.create_model(backbone, pretrained=True)
         fill(network, published.state_dict(), source=Path(backbone), replaced=str(last))
         logger.info("weights %s from timm's hub", backbone)
@@ -66,6 +68,7 @@ def load_pretrained_encoder(encoder: nn.Module, backbone: str, weights: str | No
         fill_encoder(encoder, read_foreign_weights(path), source=path)
         logger.info("encoder's weights from %s", path)
     elif download:
+        check_hub(backbone)
         published = timm.create_model(backbone, pretrained=True, features_only=True)
         fill_encoder(encoder, published.state_dict(), source=Path(backbone))
         logger.info("encoder's weights %s from timm's hub", backbone)

@@ -1,0 +1,57 @@
+"""What a person sees of a long stage: lines in a log, disk that is said at once."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hounsfield.core import logs
+from hounsfield.core.errors import BadInput
+from hounsfield.core.logs import duration, need_space, progress
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    monkeypatch.setattr(logs.logger, "propagate", True)
+    caplog.set_level(logging.INFO, logger="hounsfield")
+    return caplog
+
+
+def test_a_log_has_a_line_after_ten_seconds_and_one_a_minute_with_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+    for _ in progress(range(100), unit="chunk", label="prepare"):
+        now[0] += 2  # seconds an item
+    lines = [record.getMessage() for record in said.records]
+    assert lines[0] == "prepare: 5 of 100 chunks in 10 s, about 3 min left"
+    assert len(lines) == 1 + (200 - 10) // 60
+    assert lines[-1].endswith("about 10 s left")
+
+
+def test_what_is_done_in_seconds_needs_no_line(said: pytest.LogCaptureFixture) -> None:
+    assert list(progress(iter("abc"), total=3)) == ["a", "b", "c"]
+    assert said.records == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (36000, "10.0 h")],
+)
+def test_a_duration_is_said_as_people_say_it(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_what_does_not_fit_on_the_disk_is_refused_with_both_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=2 * 10**9)
+    monkeypatch.setattr(logs.shutil, "disk_usage", lambda _: usage)
+    need_space("prepare", 10**9, tmp_path, what="10 files")
+    assert said.records[0].getMessage() == f"prepare: 10 files, about 1.00 GB of disk; 2.00 GB are free in {tmp_path}"
+    with pytest.raises(BadInput, match=r"10 files need about 3\.00 GB, and 2\.00 GB are free"):
+        need_space("prepare", 3 * 10**9, tmp_path, what="10 files")
