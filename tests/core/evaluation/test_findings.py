@@ -118,6 +118,12 @@ def test_a_study_has_its_highest_slice_its_flags_and_the_refused_files_beside_it
     assert np.isnan(table.loc[UNPLACED, "bleed"])
 
 
+def test_studies_stand_in_the_order_of_their_slices_whatever_their_pseudonyms() -> None:
+    found = study_table(answers(["a/1", "b/1", "c/1"], ["s9", "s1", "s5"]))
+    assert list(found["study"]) == ["s9", "s1", "s5"]
+    assert found["bleed"].is_monotonic_increasing  # as the slices were given
+
+
 def test_refused_files_in_a_folder_of_two_studies_belong_to_neither() -> None:
     table = study_table(answers(["a/1", "a/2"], ["s1", "s2"], ["a/x"])).set_index("study")
     assert table["refused"].to_dict() == {"s1": 0, "s2": 0, UNPLACED: 1}

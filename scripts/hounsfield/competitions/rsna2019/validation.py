@@ -93,7 +93,8 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
         known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
         raise BadInput(f"{table.source}: none of its columns is a class of the run: {known}")
     if table.key in ("series", "study"):
-        raise BadInput(f"{table.source} labels {table.key}s; to score slices, labels of slices are needed")
+        what = "studies" if table.key == "study" else "series"
+        raise BadInput(f"{table.source} labels {what}; to score slices, labels of slices are needed")
     values = table.values.set_axis(table.keys, axis=0)[names]
     place = _places(table, slices, identifiers)
     placed = place >= 0
@@ -145,15 +146,24 @@ def validation_table(
     if run_scores is None:
         return external
     wanted = run_scores[run_scores["system"].isin(external["system"])].assign(where=f"out of fold: {trained_on}")
+    if _names(run_scores) != _names(external):
+        wanted = wanted.assign(**dict.fromkeys((METRIC, "low", "high"), np.nan))  # of more names: not comparable
     return pd.concat([wanted, external], ignore_index=True).reindex(columns=external.columns)
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    """The names that a table of scores has columns of."""
+    return [column.removeprefix("auc_") for column in table.columns if column.startswith("auc_")]
 
 
 def printed_validation(table: pd.DataFrame) -> str:
     """The table for a terminal."""
-    names = [column.removeprefix("auc_") for column in table.columns if column.startswith("auc_")]
+    names = _names(table)
     rows = [["where", "system", "log loss", "95 % interval", "patients", *(f"AUC {name}" for name in names)]]
     for row in table.to_dict("records"):
         areas = ("none" if np.isnan(row[f"auc_{name}"]) else f"{row[f'auc_{name}']:.3f}" for name in names)
-        interval = f"{row['low']:.4f} to {row['high']:.4f}"
-        rows.append([row["where"], row["system"], f"{row[METRIC]:.4f}", interval, str(row["patients"]), *areas])
+        loss, interval = f"{row[METRIC]:.4f}", f"{row['low']:.4f} to {row['high']:.4f}"
+        if np.isnan(row[METRIC]):
+            loss, interval = "", "of other classes"
+        rows.append([row["where"], row["system"], loss, interval, str(row["patients"]), *areas])
     return "\n".join(aligned(rows))

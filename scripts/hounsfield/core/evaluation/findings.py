@@ -52,7 +52,7 @@ def slice_table(answers: Answers) -> pd.DataFrame:
 
 
 def study_table(answers: Answers) -> pd.DataFrame:
-    """A row per study, and one for refused files that belong to none.
+    """A row per study, in the order of the slices, and one for refused files that belong to none.
 
     Probabilities by the rule; then, for each name, the threshold and what it was worth out of fold.
     """
@@ -63,7 +63,7 @@ def study_table(answers: Answers) -> pd.DataFrame:
     flagged = slices["flags"].ne("").groupby(slices["study"]).sum()
     refused = pd.Series(refused_by_study(slices, answers.refused), dtype=object).value_counts()
     table = pd.DataFrame({"series": groups["series"].nunique(), "slices": groups.size(), "flagged": flagged})
-    table = table.join(values).rename_axis("study").reset_index()
+    table = table.join(values).loc[slices["study"].unique()].rename_axis("study").reset_index()
     table.insert(3, "refused", table["study"].map(refused).fillna(0).astype(int))
     if UNPLACED in refused.index:
         lost = {"study": UNPLACED, "series": 0, "slices": 0, "refused": int(refused[UNPLACED]), "flagged": 0}

@@ -34,7 +34,7 @@ from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, bag_runs, learned_by, 
 from hounsfield.hemorrhage.paths import BAG
 
 SUBMISSION, SCORES, MEANS = "submission.csv.gz", "scores.csv", "bag.parquet"
-SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
+SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv", "scores.csv")
 
 
 def bag_and_score(command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) -> None:

@@ -39,7 +39,7 @@ from hounsfield.stacking.scores import ensemble_by_design, scored_systems
 from hounsfield.stacking.second_level_tables import open_second_level
 from hounsfield.stacking.submission import write_stacking_submission
 
-SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv")
+SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv", "scores.csv")
 PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "fold", "patient_id")))  # and labels
 
 

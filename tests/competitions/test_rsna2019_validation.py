@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hounsfield.competitions.rsna2019.labels import LABELS
+from hounsfield.competitions.rsna2019.validation import (
+    match_labels,
+    naming_of,
+    printed_validation,
+    refuse_seen,
+    validation_table,
+)
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.scores import System
+from hounsfield.core.intake.label_tables import read_label_table
+from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.stages.ledger import Ledger
+
+SLICES = pd.DataFrame({"path": ["a/1.dcm", "a/2.dcm", "b/1.dcm"], "patient_id": ["ID_x", "ID_x", "ID_y"]})
+IDENTIFIERS = pd.DataFrame(
+    {
+        "patient_id": ["Smith", "Smith", ""],
+        "study_uid": ["1.1", "1.1", "1.2"],
+        "series_uid": ["2", "2", "3"],
+        "sop_uid": ["9.1", "9.2", "9.3"],
+    },
+    index=SLICES["path"],
+)
+TRAINING = Naming(b"the key of the training set")
+
+
+def refuse(*learned: str, studies: tuple[str, ...] = ()) -> None:
+    ledger = Ledger.of("mine", [TRAINING.pseudonym(one) for one in learned])
+    refuse_seen(SLICES, IDENTIFIERS, ledger, TRAINING, {TRAINING.pseudonym(one) for one in studies}, "crop")
+
+
+def test_strangers_are_not_refused() -> None:
+    refuse("Miller")
+
+
+@pytest.mark.parametrize(
+    ("learned", "studies", "pseudonym"),
+    [(("Smith",), (), "ID_x"), (("1.2",), (), "ID_y"), ((), ("1.1",), "ID_x")],
+)
+def test_a_patient_is_recognised_by_the_key_of_the_training_set_and_named_by_the_pseudonym_here(
+    learned: tuple[str, ...], studies: tuple[str, ...], pseudonym: str
+) -> None:
+    """By the identifier; without one by the study, as its pseudonym was made; and by a study under another patient."""
+    with pytest.raises(BadInput, match=f"crop has learnt from 1 of the 2 patients: {pseudonym}"):
+        refuse(*learned, studies=studies)
+
+
+def test_files_that_cannot_be_read_any_more_are_no_strangers() -> None:
+    with pytest.raises(BadInput, match="3 files that were predicted cannot be read any more"):
+        refuse_seen(SLICES, IDENTIFIERS.iloc[:0], Ledger.nobody(), TRAINING, set(), "crop")
+
+
+def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match=r"data/mine/pseudonyms\.key is missing"):
+        naming_of(tmp_path, "mine")
+
+
+@pytest.mark.parametrize(
+    ("column", "keys"),
+    [
+        ("SOPInstanceUID", ["9.3", "9.1", "9.9"]),
+        ("path", ["b/1.dcm", "a/1.dcm", "a/9.dcm"]),
+    ],
+)
+def test_labels_find_their_slices_by_identifier_or_path(tmp_path: Path, column: str, keys: list[str]) -> None:
+    (tmp_path / "t.csv").write_text("\n".join([f"{column},any", *(f"{k},{k != keys[1]:d}" for k in keys)]))
+    found = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    assert found.rows.tolist() == [0, 2]
+    assert found.labels.tolist() == [[0], [1]]
+    assert (found.label_set.names, found.columns.tolist()) == (("any",), [LABELS.names.index("any")])
+
+
+def test_a_file_name_that_several_slices_have_fits_none(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,any\n1.dcm,1\n2.dcm,0\n")
+    assert match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS).rows.tolist() == [1]
+
+
+def test_a_table_of_other_classes_or_of_studies_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,fracture\na/1.dcm,1\n")
+    with pytest.raises(BadInput, match="none of its columns is a class of the run"):
+        match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    (tmp_path / "t.csv").write_text("StudyInstanceUID,any\n1.1,1\n")
+    with pytest.raises(BadInput, match="labels studies; to score slices, labels of slices are needed"):
+        match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+
+
+def test_scores_of_fewer_classes_do_not_stand_beside_a_loss_of_all(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,any\na/1.dcm,1\na/2.dcm,0\nb/1.dcm,0\n")
+    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    run = pd.DataFrame({"system": ["bag"], "weighted_log_loss": [0.1], "low": [0.05], "high": [0.2], "patients": [9]})
+    run = run.assign(**{f"auc_{name}": 0.9 for name in LABELS.names})
+    systems = [System("bag", "crop", np.array([[0.9], [0.2], [0.1]]), "all")]
+    table = validation_table(labelled, systems, "ward", "mine", run)
+    assert list(table["where"]) == ["out of fold: mine", "external: ward"]
+    assert np.isnan(table["weighted_log_loss"][0])
+    assert table["weighted_log_loss"][1] == pytest.approx(-np.log([0.9, 0.8, 0.9]).mean())
+    assert "of other classes" in printed_validation(table)
