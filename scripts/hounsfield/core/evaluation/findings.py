@@ -84,7 +84,7 @@ def refused_by_study(slices: pd.DataFrame, refused: pd.DataFrame) -> list[str]:
 
 
 def _folder(path: str) -> str:
-    return str(PurePosixPath(path).parent)
+    return str(PurePosixPath(str(path)).parent)  # published tables name no file
 
 
 def write_answers(folder: Path, answers: Answers) -> list[str]:
