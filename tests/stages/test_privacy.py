@@ -144,8 +144,10 @@ def test_no_stage_tells_anything_of_a_header_and_no_refused_image_gets_an_answer
     labels = tmp_path / "labels.csv"
     rows = [f"p{patient}_{n},0,0,0,0,{n % 2},{n % 2}" for patient in PATIENTS[:2] for n in range(3)]
     labels.write_text("\n".join([f"image,{','.join(CLASSES)}", *rows]))
+    test = tmp_path / "test.csv"
+    test.write_text("image\n" + "\n".join(f"p{PATIENTS[2]}_{n}" for n in range(3)))
     with caplog.at_level(logging.DEBUG):
-        inputs = ("--images", folder, "--labels", labels, "--jobs", 1, "--prepare.bad_share", 1)
+        inputs = ("--images", folder, "--labels", labels, "--test", test, "--jobs", 1, "--prepare.bad_share", 1)
         run_program("rsna2019_prepare", *work.arguments, *inputs)
         for program in ("train_classifier", "extract_embeddings", "train_sequence"):
             run_program(f"hemorrhage_{program}", *work.arguments, "--fold", 0)
