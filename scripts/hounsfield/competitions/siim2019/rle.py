@@ -48,10 +48,15 @@ def union(runs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
         raise Refused("rle_outside", f"ends at pixel {together.max()} of {rows} x {columns} = {rows * columns}")
     if len(runs) > 1:
         together = _disjoint(together)
-    edges = np.concatenate([[0], together.ravel(), [rows * columns]])
+    mask = np.zeros(shape, np.uint8)
+    if not len(together):
+        return mask.view(bool)
+    first, last = int(together[0, 0]) // rows, -(-int(together[-1, 1]) // rows)  # only these columns hold a run
+    edges = np.concatenate([[first * rows], together.ravel(), [last * rows]])
     inside = np.arange(len(edges) - 1, dtype=np.uint8) & 1
-    flat = np.repeat(inside, np.diff(edges)).reshape(columns, rows)
-    return np.asarray(cv2.transpose(flat, flat if rows == columns else None)).view(bool)  # a square one in place
+    flat = np.repeat(inside, np.diff(edges)).reshape(last - first, rows)
+    mask[:, first:last] = cv2.transpose(flat)
+    return mask.view(bool)
 
 
 def read_runs(text: str) -> np.ndarray:
