@@ -195,6 +195,18 @@ def test_a_published_network_gives_a_logit_for_each_pixel_of_a_film_of_1024(conf
     assert network(torch.zeros(1, 3, 1024, 1024, device="meta")).shape == (1, 1, 1024, 1024)
 
 
+@pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
+def test_weights_hold_the_encoder_once_and_no_classifier(config: NetworkConfig) -> None:
+    with torch.device("meta"):
+        network = networks.build(config)
+    names = list(network.state_dict())
+    assert len({id(value) for value in network.parameters()}) == len(
+        dict(network.named_parameters(remove_duplicate=False))
+    )
+    assert not [name for name in names if name.startswith(("encoder.fc", "encoder.last_linear"))]
+    assert sum(name.endswith("layer1.0.conv1.weight") for name in names) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
 def test_a_published_network_takes_a_training_step_at_512(config: NetworkConfig) -> None:
