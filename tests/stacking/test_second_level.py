@@ -252,13 +252,21 @@ def test_a_class_without_a_positive_takes_the_prior_of_its_training_part_and_say
 
 @pytest.mark.parametrize(
     ("column", "fact"),
-    [("subdural", "1 training slices lack a label or the fold; the first is ID_toy"), ("brain_ratio", "1 slices have")],
+    [("fold", "1 training slices lack a label or the fold; the first is ID_toy"), ("brain_ratio", "1 slices have")],
 )
 def test_a_missing_label_or_number_is_refused_with_the_file_named(work, column, fact) -> None:
     slices = slices_of(work)
     slices.loc[3, column] = np.nan
     with pytest.raises(BadInput, match=f"^slices of stage 41: {fact}"):
         arrange(LABELS, slices, np.zeros((len(slices), 6)), CONFIG.folds, "slices of stage 41")
+
+
+def test_a_label_that_is_unknown_alone_is_left_out_of_what_its_class_learns_from(work) -> None:
+    slices = slices_of(work)
+    slices.loc[3, "subdural"] = np.nan
+    case = arrange(LABELS, slices, np.zeros((len(slices), 6)), CONFIG.folds, "")
+    known = case.known[np.flatnonzero(case.rows == 3)].ravel()
+    assert dict(zip(CLASSES, known.tolist(), strict=True)) == {name: name != "subdural" for name in CLASSES}
 
 
 def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> None:

@@ -135,7 +135,7 @@ def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
         "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
         len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), test.sum(), ignored,
     )  # fmt: skip
-    both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][~train]))
+    both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][test]))
     if both:
         logger.warning("%d patients are both in training and test; the first: %s", len(both), ", ".join(both[:10]))
     flags, counts = np.unique(" ".join(slices["flags"]).split(), return_counts=True)
