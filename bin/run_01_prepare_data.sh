@@ -4,7 +4,8 @@
 #      folder data/raw/<data set>/ with its unpacked content; or any folder of DICOM files (--images)
 #      --labels: a table (CSV or Parquet) with a column image, SOPInstanceUID, SeriesInstanceUID or StudyInstanceUID and a
 #      column for each class; blanks are unknown. --test names a test set; without it, all that is labelled has a fold
-# Out: data/<data set>/slices.parquet, rejected.csv, images/; of labels, unlabelled.csv and labels_unmatched.csv
+# Out: data/<data set>/slices.parquet, rejected.csv, images/
+#      of one's own labels: the slices without one (unlabelled) and the rows without a file (labels_unmatched), as CSV
 #
 #   sh bin/run_01_prepare_data.sh
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_01_prepare_data.sh --jobs 16

@@ -137,7 +137,7 @@ def loaded(dataset: Samples) -> list[object]:
 
 
 def test_a_loader_process_that_is_killed_is_an_error_naming_slices_and_remedy() -> None:
-    with pytest.raises(BadInput, match=r"killed or died.*were ID_.*Lower the workers"):
+    with pytest.raises(BadInput, match=r"killed or died.*were the slices ID_.*Lower the workers"):
         loaded(Samples(dies=True))
 
 
@@ -192,6 +192,7 @@ def test_of_several_processes_only_the_first_speaks_at_once(
     def fail() -> None:
         raise BadInput("the same in every process")
 
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
         with pytest.raises(SystemExit):

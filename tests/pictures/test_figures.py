@@ -139,6 +139,8 @@ def test_every_number_in_the_diagram_is_a_program_in_bin(number: str) -> None:
 def test_every_way_stops_at_the_stages_that_its_program_runs(way) -> None:
     (program,) = (REPOSITORY / "bin").glob(f"run_{way.number}_*.sh")
     code = [line for line in program.read_text().splitlines() if not line.startswith("#")]
+    if not any(line.startswith("stage ") for line in code):
+        return  # one program, which goes the way by itself
     assert way.stages == tuple(s.number for s in STAGES if any(f"stage run_{s.number}_" in line for line in code))
 
 

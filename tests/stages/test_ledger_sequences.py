@@ -99,6 +99,8 @@ def prepare(work: Path, fold_count: int, seed: int) -> None:
     order = np.tile(np.arange(SLICES_EACH), PATIENTS)
     names = [f"ID_{patient:02d}{one:02d}" for patient, one in zip(number, order, strict=True)]
     rows = pd.DataFrame({"image_id": names, "path": names, "series": number, "order": order})
+    rows = rows.assign(study_uid=[f"S{patient}" for patient in number])
+    rows["series_uid"] = rows["study_uid"]
     rows = rows.assign(patient_id=[f"ID_{patient:02d}" for patient in number], image_crc32=0, x0=0, y0=0, x1=1, y1=1)
     shown = np.random.default_rng(seed).random((len(rows), len(CLASSES))) < 0.5
     shown[:, -1] = shown[:, :-1].any(axis=1)

@@ -20,13 +20,13 @@ from dicom_files import ct_file
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import PREPARE
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
+from hounsfield.core import logs
 from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake import prepare_files
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.tables import write_table
-from hounsfield.stacking import preparation
 from hounsfield.stacking.hu_images import hu_path, read_hu
 from programs import REPOSITORY, held_by_another_process, run_program, work_of
 
@@ -221,8 +221,8 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
 ) -> None:
     work = work_at(tmp_path / "work", CONFIG)
     copy_work(prepared, work)
-    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda _: SimpleNamespace(free=50_000))
-    with pytest.raises(BadInput, match=r"\d+ images need about 0\.00 GB, and 0\.00 GB are free; make room"):
+    monkeypatch.setattr(logs.shutil, "disk_usage", lambda _: SimpleNamespace(free=50_000))
+    with pytest.raises(BadInput, match=r"\d+ images to store need about 0\.00 GB, and 0\.00 GB are free; make room"):
         run_stage(work, phantom_archive)
     assert "images to store, about" in capsys.readouterr().err
     assert images(work) == {}

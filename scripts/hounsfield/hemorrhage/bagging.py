@@ -128,6 +128,6 @@ def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -
     if command.data_set == trained_on:
         rule = rule_of(task.label_set, found)
     else:
-        rule = rule_of_run(task.label_set, task.run, f"{task.scored_run} holds no out-of-fold scores")
+        rule = rule_of_run(task.label_set, task.run, f"the run {task.scored_run.name} holds no out-of-fold scores")
     warnings = outside(found.slices[found.is_test], facts)
     return write_results(task.folder, task.label_set, found, rule, in_words(facts, trained_on), warnings)

@@ -34,8 +34,9 @@ def test_arrays_have_one_number_when_type_shape_and_values_are_equal_and_only_th
 
 
 def test_an_array_that_cannot_be_mapped_for_all_is_mapped_privately_or_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[tuple[object, ...]] = []
     write_array(tmp_path / "a.npy", np.arange(6).reshape(2, 3))
     load, refused = np.load, {"r"}
 
@@ -45,9 +46,9 @@ def test_an_array_that_cannot_be_mapped_for_all_is_mapped_privately_or_read(
         return load(path, mmap_mode=mmap_mode, **options)
 
     monkeypatch.setattr(np, "load", on_such_a_file_system)
-    monkeypatch.setattr(arrays.logger, "propagate", True)
+    monkeypatch.setattr(arrays.logger, "warning", lambda *words: said.append(words))
     for _ in range(2):
         array = open_array(tmp_path / "a.npy")
         assert array.tolist() == [[0, 1, 2], [3, 4, 5]] and not array.flags.writeable
         refused.add("c")
-    assert caplog.text.count("cannot share memory maps") == 1  # not for every array
+    assert [len(words) for words in said] == [2]  # not for every array

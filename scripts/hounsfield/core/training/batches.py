@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -192,7 +192,7 @@ def _deliver(
             raise type(error)(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from error
         except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
             # a batch that a dead process had announced is asked for at a socket that went with it
-            _end_if_asked()
+            _end_if_asked(getattr(batches, "_workers", ()))
             names = f"{unit} {', '.join(ids_of(number)[:NAMED])}"
             if not _stalled(error):
                 raise BadInput(
@@ -216,10 +216,10 @@ def _stalled(error: Exception) -> bool:
     return False
 
 
-def _end_if_asked() -> None:
+def _end_if_asked(loaders: Sequence[BaseProcess]) -> None:
     """Raise Stopped when the run is asked to stop: the same request may have ended the loaders, or they are stuck."""
     if asked_to_stop():
-        for loader in multiprocessing.active_children():
+        for loader in loaders:
             loader.kill()  # else each is waited for
         raise Stopped
 
