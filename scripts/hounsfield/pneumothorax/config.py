@@ -139,8 +139,7 @@ class SubmissionConfig:
     triplet: Triplet | None = None  # None: the one that stage 64 chose on all out-of-fold films
     # bottom of a film of which the sample asks for several masks, which needs no area; None: the triplet's
     leak: float | None = None
-    # all of a mask's regions are kept; or they are filtered as connected components; or, as published, as contours,
-    # where a hole stays open if its own outline is kept
+    # components and contours are filtered by size; as contours (published) a hole stays open if its own outline is kept
     regions: Literal["all", "components", "contours"] = "all"
     least_region: float = 0.0  # share of the image that a region must exceed
     most_regions: bool = False  # only so many, the largest, as the sample has rows of the film
