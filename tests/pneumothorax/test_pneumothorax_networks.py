@@ -209,17 +209,18 @@ def test_weights_hold_the_encoder_once_and_no_classifier(config: NetworkConfig) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
-def test_a_published_network_takes_a_training_step_at_512(config: NetworkConfig) -> None:
+def test_a_published_network_learns_in_two_training_steps_at_512(config: NetworkConfig) -> None:
     torch.manual_seed(0)
     network = networks.build(config).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     masks = torch.zeros(1, 512, 512)
     masks[:, 100:200, 100:160] = 1
-    before = {name: value.clone() for name, value in network.named_parameters()}
     films = torch.randint(0, 256, (1, 512, 512), dtype=torch.uint8)
-    logits = network(networks.network_input(films, config))
-    combo_loss(logits, masks, torch.ones(1), LossConfig(), lambda values: values).mean().backward()
-    optimizer.step()
-    assert logits.isfinite().all()
-    unmoved = [name for name, value in network.named_parameters() if torch.equal(value, before[name])]
-    assert not [name for name in unmoved if name.startswith("encoder.") or not name.endswith("bias")]
+    for _ in range(2):  # timm begins each block's last scale at 0, behind which nothing moves in the first step
+        optimizer.zero_grad()
+        logits = network(networks.network_input(films, config))
+        combo_loss(logits, masks, torch.ones(1), LossConfig(), lambda values: values).mean().backward()
+        optimizer.step()
+        assert logits.isfinite().all()
+    still = [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+    assert not [name for name in still if name.startswith("encoder.") or not name.endswith("bias")]
