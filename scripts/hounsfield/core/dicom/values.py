@@ -109,9 +109,12 @@ def _is_wrapped(stored: np.ndarray) -> bool:
 
     Of both readings the right one shows a patient in air. (Metal of the second may be taken for air in the first, and
     its air for tissue; but then the second shows more of both. Where nothing has wrapped, the first shows no air.)
+    Where most of the picture is air in the first, as around the cap of a skull, it would be metal in the second.
     """
     counts = np.bincount(stored.ravel(), minlength=2**12)
-    return _patient_in_air(np.roll(counts, round(-AIR_HU))) > _patient_in_air(counts)
+    unwrapped = np.roll(counts, round(-AIR_HU))
+    mostly_air = unwrapped[: round(NO_AIR_ABOVE_HU - AIR_HU)].sum() > stored.size / 2
+    return bool(mostly_air) or _patient_in_air(unwrapped) > _patient_in_air(counts)
 
 
 def _patient_in_air(counts: np.ndarray) -> int:
