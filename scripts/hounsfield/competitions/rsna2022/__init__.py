@@ -1,0 +1,1 @@
+"""RSNA Cervical Spine Fracture Detection (2022)."""

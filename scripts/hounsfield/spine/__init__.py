@@ -1,0 +1,1 @@
+"""Cervical spine fracture: RSNA 2022, 3rd place."""

@@ -1,0 +1,41 @@
+"""The spine system's stages by name, and where their files lie below the work folder.
+
+Writer and reader of a file share its function. A fold is a number, or `all`: trained on every study.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hounsfield.competitions.rsna2022.paths import data_folder
+
+BOXES = "run_52_spine_boxes"  # the stages
+VERTEBRAE = "run_53_spine_vertebrae"
+FRACTURE = "run_54_spine_fracture"
+STUDY = "run_55_spine_study"
+PREDICT = "run_56_spine_predict"
+
+WEIGHTS = "weights.safetensors"  # of a finished training; written after its last epoch, with facts in .json beside it
+TABLE = "rows.parquet"  # of boxes, pseudo-labels or predictions
+
+
+def run_folder(work: Path, experiment: str, stage: str, model: str, fold: int | str, seed: int) -> Path:
+    """What one training left. stage: boxes, vertebrae, fracture or study; written by 52 to 55."""
+    name = f"fold{fold}_seed{seed}"
+    return work / "checkpoints" / "spine" / experiment / stage / model / name
+
+
+def boxes_folder(work: Path, data_set: str, experiment: str) -> Path:
+    """One box and range of slices per study of a data set; written by stage 52, read by 53 to 56."""
+    return data_folder(work, data_set) / "boxes" / experiment
+
+
+def pseudo_labels_folder(work: Path, data_set: str, experiment: str) -> Path:
+    """How much of each vertebra, and of its fracture, each slice shows; written by stage 53, read by stage 54."""
+    return data_folder(work, data_set) / "pseudo_labels" / experiment
+
+
+def predictions_folder(work: Path, data_set: str | None, experiment: str) -> Path:
+    """Predictions of studies, scores, submission, pictures; by 55 and 56. data_set: None for the experiment's own."""
+    folder = work / "preds" / "spine" / experiment
+    return folder if data_set is None else folder / "studies" / data_set

@@ -1,0 +1,1 @@
+"""What the stages do, once their command line is read."""
