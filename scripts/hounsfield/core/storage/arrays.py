@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,12 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def array_number(array: np.ndarray) -> int:
     """63 bits of the digest of an array's type, shape and values: equal arrays have equal numbers."""
-    form = f"{array.dtype.str}{array.shape}".encode()
-    return content_number(np.ascontiguousarray(array).data, form)
+    return content_number(np.ascontiguousarray(array).data, array_form(array.dtype, array.shape))
+
+
+def array_form(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What stands before an array's values in the digest of `array_number`."""
+    return f"{dtype.str}{shape}".encode()
 
 
 def open_array(path: Path, *, remedy: str = "") -> np.ndarray:

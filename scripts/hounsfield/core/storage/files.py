@@ -93,6 +93,11 @@ def content_number(content: bytes | memoryview, before: bytes = b"") -> int:
     """
     digest = hashlib.sha256(before)
     digest.update(content)
+    return digest_number(digest)
+
+
+def digest_number(digest: hashlib._Hash) -> int:
+    """The first 63 bits of a digest, as `content_number` gives them."""
     return int.from_bytes(digest.digest()[:8]) >> 1
 
 
