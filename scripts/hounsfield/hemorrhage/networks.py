@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.training.recurrent import run_packed
 
 
 def with_deltas(embeddings: Tensor, is_slice: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
         """embeddings: (B, T, E). is_slice: (B, T) bool. Returns logits (B, T, C), without meaning on padding."""
-        lengths = is_slice.sum(dim=1).cpu() if self.packed else None
+        lengths = is_slice.sum(dim=1) if self.packed else None
         first = self._run(self.lstm1, with_deltas(embeddings, is_slice), lengths)  # (B, T, 2H)
         second = self._run(self.lstm2, first, lengths)  # (B, T, 2H)
         twice = torch.cat([embeddings, embeddings], dim=-1) if self.project is None else self.project(embeddings)
@@ -49,7 +49,4 @@ class SequenceNetwork(nn.Module):
         return self.linear(hidden)
 
     def _run(self, lstm: nn.LSTM, steps: Tensor, lengths: Tensor | None) -> Tensor:
-        if lengths is None:
-            return lstm(steps)[0]
-        packed = pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(lstm(packed)[0], batch_first=True, total_length=steps.shape[1])[0]
+        return lstm(steps)[0] if lengths is None else run_packed(lstm, steps, lengths)

@@ -13,9 +13,5 @@ VERTEBRAE = ("C1", "C2", "C3", "C4", "C5", "C6", "C7")
 OVERALL = "patient_overall"
 NAMES = (OVERALL, *VERTEBRAE)
 PROBABILITY_CLIP = 1e-6  # the score would be infinite at 0 and 1
-LABELS = LabelSet(
-    NAMES,
-    "study_uid",
-    WeightedLogLoss(negative=(7.0,) + (1.0,) * 7, positive=(14.0,) + (2.0,) * 7, clip=PROBABILITY_CLIP),
-    any_of=OVERALL,
-)
+STUDY_LOSS = WeightedLogLoss(negative=(7.0,) + (1.0,) * 7, positive=(14.0,) + (2.0,) * 7, clip=PROBABILITY_CLIP)
+LABELS = LabelSet(NAMES, "study_uid", STUDY_LOSS, any_of=OVERALL)
