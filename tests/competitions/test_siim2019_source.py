@@ -44,6 +44,12 @@ def test_a_zip_holds_the_same_films_as_its_folder(archive: Path) -> None:
     assert folder.digests()["labels"] == packed.digests()["labels"]
 
 
+def test_training_films_alone_are_enough_at_any_depth(tmp_path: Path) -> None:
+    source = competition_source([stage_1(tmp_path / "some" / "where", {"1.2.a": [corner()]}).parents[1]])
+    assert source.film_ids.tolist() == ["1.2.a"]
+    assert source.may_be_test.tolist() == [False]
+
+
 def test_the_second_stage_labels_the_first_ones_test_films(archive: Path) -> None:
     source = competition_source([write_films(archive, STAGE_2)])
     assert source.annotations.keys() == {"1.2.a", "1.2.b", "1.2.t"}

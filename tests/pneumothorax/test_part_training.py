@@ -236,6 +236,25 @@ def test_a_part_stops_when_no_better_epoch_comes(tmp_path: Path) -> None:
     assert not (part(work, 0) / "epoch3.safetensors").exists()
 
 
+def test_a_part_does_not_end_early_for_the_score_of_the_part_that_it_starts_from(copied: Path) -> None:
+    """Nothing is learnt at this rate, so no epoch is better than part 0; the first is the best of its own."""
+    idle = CONFIG.replace("batch_size: 4, learning_rate: 1.0e-3, epochs: 2", "batch_size: 4, learning_rate: 1.0e-12")
+    (copied / "discs.yaml").write_text(idle.replace("top: 1, kept: last", "top: 4, patience: 1"))
+    train(copied, "--part", 1, "--force")
+    kept = read_json(part(copied, 1) / "top.json")
+    assert [one["epoch"] for one in kept] == [0, 1, 2]
+    assert kept[0]["score"] <= read_json(part(copied, 0) / "top.json")[0]["score"]
+
+
+@pytest.mark.slow
+def test_a_folds_weights_do_not_depend_on_the_folds_trained_before_it(tmp_path: Path) -> None:
+    alone, after = with_films(tmp_path / "alone"), with_films(tmp_path / "after")
+    train(alone, "--part", 0, "--fold", 1)
+    train(after, "--part", 0, "--fold", 0, 1)
+    place = Path("checkpoints/pneumothorax/discs/fold1/part0")
+    assert files(alone / place) == files(after / place)
+
+
 @pytest.mark.slow
 def test_the_data_set_stays_as_it_was(trained: Path, tmp_path: Path) -> None:
     make_films(tmp_path / "fresh")

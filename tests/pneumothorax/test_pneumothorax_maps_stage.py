@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from hounsfield.core.storage.checkpoints import load_weights, save_weights
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.storage.image_files import read_grey
 from hounsfield.core.training import blocks
+from hounsfield.pneumothorax import films
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.networks import build, network_input
 from hounsfield.pneumothorax.part_run import PartRun
@@ -49,8 +51,8 @@ def made_part(work: Path, fold: int, *, broken: bool = False, knows: tuple[str, 
     command = command_of(work)
     data = open_data_set(work, DATA_SET, lambda stage, *_: stage)
     task = PartRun(command, data, fold, 0)
-    films = read_films(data)
-    own = films["fold"] == fold
+    table = read_films(data)
+    own = table["fold"] == fold
     with output(task.folder, task.provenance(None), force=True, remedy="") as out:
         for epoch in EPOCHS:
             torch.manual_seed(10 * fold + epoch)
@@ -62,8 +64,8 @@ def made_part(work: Path, fold: int, *, broken: bool = False, knows: tuple[str, 
             save_weights(task.folder / weights_name(epoch), network.state_dict(), facts)
         write_json(task.folder / TOP, [{"epoch": epoch, "score": 0.5} for epoch in EPOCHS])
         names = [name for epoch in EPOCHS for name in (f"epoch{epoch}.safetensors", f"epoch{epoch}.json")]
-        train = films[(films["split"] == "train") & ~own]["patient_id"]
-        learned = [Ledger.of(DATA_SET, [*train, *knows]), Ledger.of(DATA_SET, films[own]["patient_id"], "early_stop")]
+        train = table[(table["split"] == "train") & ~own]["patient_id"]
+        learned = [Ledger.of(DATA_SET, [*train, *knows]), Ledger.of(DATA_SET, table[own]["patient_id"], "early_stop")]
         out.finish([TOP, *names], learned=Ledger.joined(learned))
     return task.folder
 
@@ -142,6 +144,26 @@ def test_maps_that_are_interrupted_go_on_to_the_same_bytes(trained, monkeypatch)
     assert not (maps_folder(trained, DATA_SET, "nets") / "maps.npy").exists()
     monkeypatch.setattr(blocks, "write_block", write_block)
     assert (run_maps(trained) / "maps.npy").read_bytes() == whole
+
+
+def test_a_film_is_decoded_once_for_all_networks(trained, monkeypatch) -> None:
+    decoded = []
+
+    def counted(path, *more, **named):
+        decoded.append(path.stem)
+        return read_grey(path, *more, **named)
+
+    monkeypatch.setattr(films, "read_grey", counted)
+    run_maps(trained)
+    assert sorted(decoded) == [f"film{number:03d}" for number in range(10)]
+
+
+def test_maps_need_the_checkpoints_alone_and_fetch_no_weights(trained, monkeypatch) -> None:
+    def refused(*_):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    assert (run_maps(trained, "--network.download", "true") / "maps.npy").exists()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,16 @@ SMALL = NetworkConfig(name="unet", encoder="test_resnet", decoder_channels=(32, 
 def started(config: NetworkConfig) -> nn.Module:
     network = networks.build(config)
     networks.start_encoder(network, config)
+    return network
+
+
+def with_statistics(network: nn.Module) -> nn.Module:
+    """The network with batch statistics as training leaves them, and no block whose last scale is 0."""
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.running_mean, std=0.1)
+            nn.init.uniform_(part.running_var, 0.5, 1.5)
+            nn.init.uniform_(part.weight, 0.5, 1.0)
     return network
 
 
@@ -113,7 +124,7 @@ def test_scse_is_the_larger_of_the_channels_and_the_pixels_gate() -> None:
 
 def test_torchvisions_weights_load_and_give_torchvisions_features(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    published = torchvision.models.resnet18(weights=None).eval()
+    published = with_statistics(torchvision.models.resnet18(weights=None)).eval()
     torch.save({f"module.{name}": value for name, value in published.state_dict().items()}, tmp_path / "tv.pth")
     network = started(NetworkConfig(name="unet", encoder="resnet18.tv_in1k", weights=str(tmp_path / "tv.pth")))
     images = torch.randn(1, 3, 64, 64)
@@ -128,16 +139,23 @@ def test_torchvisions_weights_load_and_give_torchvisions_features(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_timms_weights_load_and_give_timms_features(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
+def test_timms_weights_load_and_give_timms_features_on_every_level(tmp_path: Path, config: NetworkConfig) -> None:
     torch.manual_seed(0)
-    published = timm.create_model("legacy_seresnext50_32x4d", pretrained=False).eval()
+    published = with_statistics(timm.create_model(config.encoder, pretrained=False)).eval()
     torch.save(published.state_dict(), tmp_path / "timm.pth")
-    network = started(
-        NetworkConfig(name="scse_unet", encoder="legacy_seresnext50_32x4d.in1k", weights=str(tmp_path / "timm.pth"))
-    )
+    network = started(replace(config, weights=str(tmp_path / "timm.pth")))
+    if config.name == "albunet":
+        published.maxpool = nn.MaxPool2d(2, 2)  # the one thing that AlbuNet changes in its encoder
+    expected: list[Tensor] = []
+    for stage in (published.layer1, published.layer2, published.layer3, published.layer4):
+        stage.register_forward_hook(lambda _module, _inputs, output: expected.append(output))
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        assert torch.allclose(network.encoder.eval()(images)[-1], published.forward_features(images), atol=1e-5)
+        published(images)
+        found = network.encoder.eval()(images)
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found[-4:], expected, strict=True))
+    assert all(one.std() > 0.01 for one in found)
 
 
 def test_weights_of_another_encoder_are_refused_by_name(tmp_path: Path) -> None:
@@ -205,6 +223,19 @@ def test_weights_hold_the_encoder_once_and_no_classifier(config: NetworkConfig) 
     )
     assert not [name for name in names if name.startswith(("encoder.fc", "encoder.last_linear"))]
     assert sum(name.endswith("layer1.0.conv1.weight") for name in names) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
+def test_a_published_network_computes_a_film_of_1024(config: NetworkConfig) -> None:
+    torch.manual_seed(0)
+    network = networks.build(config).eval()
+    films = torch.randint(0, 256, (1, 1024, 1024), dtype=torch.uint8)
+    with torch.inference_mode():
+        logits = network(networks.network_input(films, config))
+    assert logits.shape == (1, 1, 1024, 1024)
+    assert logits.isfinite().all()
+    assert logits.std() > 0  # neither a constant nor dead
 
 
 @pytest.mark.slow

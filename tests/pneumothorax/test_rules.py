@@ -113,6 +113,15 @@ def test_one_fold_has_no_others_to_choose_on() -> None:
     assert choice.optimistic == 0.4
 
 
+def test_the_area_is_the_least_that_must_be_above_top_and_not_the_most() -> None:
+    rule, found = Triplet(top=0.75, area=3 / 16, bottom=0.3), []
+    for pixels in (2, 3, 16):
+        values = np.zeros(16, np.float32)
+        values[:pixels] = 0.8
+        found.append(shows_pneumothorax(values.reshape(4, 4), rule))
+    assert found == [False, True, True]
+
+
 def test_the_area_is_a_share_of_the_image_whatever_its_size() -> None:
     rule = Triplet(top=0.75, area=0.001907, bottom=0.3)
     assert [least_pixels(rule, size * size) for size in (1024, 512, 128)] == [2000, 500, 31]

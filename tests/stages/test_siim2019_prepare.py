@@ -86,7 +86,9 @@ def test_images_are_grey_at_the_size_asked_for_and_masks_black_and_white_of_posi
     assert len(list((work / "data" / "films" / "masks").glob("*/*.png"))) == 4
 
 
-def test_what_is_left_out_is_listed_with_its_reason(prepared: Path) -> None:
+def test_a_ct_slice_or_another_unusable_file_among_films_is_listed_with_its_reason_and_stops_nothing(
+    prepared: Path,
+) -> None:
     rejected = pd.read_csv(prepared / "work" / "data" / "films" / "rejected.csv")
     reasons = dict(zip(rejected["path"].str.split("/").str[-1], rejected["reason"], strict=True))
     assert reasons == {"3.0.dcm": "no_row", "ct.dcm": "modality", "colour.dcm": "colour", "frames.dcm": "multi_frame"}
