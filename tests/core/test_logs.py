@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,28 @@ def test_a_log_has_a_line_after_ten_seconds_and_one_a_minute_with_what_is_left(
     assert lines[-1].endswith("about 10 s left")
 
 
+def test_a_part_of_a_stage_says_in_each_line_what_is_left_of_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+    for _ in progress(range(20), unit="step", label="epoch 1", outlook=lambda done: f"{done} done, an hour to go"):
+        now[0] += 1
+    assert [record.getMessage() for record in said.records] == [
+        "epoch 1: 10 of 20 steps in 10 s, about 10 s left; 10 done, an hour to go"
+    ]
+
+
+def test_a_terminal_has_a_bar_with_what_is_left_of_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(logs, "tqdm", partial(logs.tqdm, mininterval=0))
+    steps = progress(range(3), unit="step", label="epoch 1", outlook=lambda done: f"an hour after {done}")
+    assert list(steps) == [0, 1, 2]
+    assert re.search(r"epoch 1: .* 2/3 .*an hour after 2", capsys.readouterr().err)
+
+
 def test_what_is_done_in_seconds_needs_no_line(said: pytest.LogCaptureFixture) -> None:
     assert list(progress(iter("abc"), total=3)) == ["a", "b", "c"]
     assert said.records == []
@@ -53,5 +77,8 @@ def test_what_does_not_fit_on_the_disk_is_refused_with_both_sizes(
     monkeypatch.setattr(logs.shutil, "disk_usage", lambda _: usage)
     need_space("prepare", 10**9, tmp_path, what="10 files")
     assert said.records[0].getMessage() == f"prepare: 10 files, about 1.00 GB of disk; 2.00 GB are free in {tmp_path}"
+    said.clear()
+    need_space("prepare", 10**7, tmp_path, what="1 file")  # next to nothing
+    assert said.records == []
     with pytest.raises(BadInput, match=r"10 files need about 3\.00 GB, and 2\.00 GB are free"):
         need_space("prepare", 3 * 10**9, tmp_path, what="10 files")

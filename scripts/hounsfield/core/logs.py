@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ from hounsfield.core.errors import BadInput
 
 SECONDS_TO_FIRST_LINE = 10  # of a log, on what is left to do
 SECONDS_BETWEEN_LINES = 60
+BYTES_WORTH_A_LINE = 100 * 10**6
+SHARE_WORTH_A_LINE = 0.01  # of the disk that is free
 logger = logging.getLogger("hounsfield")
 T = TypeVar("T")
 
@@ -30,17 +32,38 @@ def set_up_logging(*, rank: int = 0) -> None:
     logger.setLevel(logging.INFO if rank == 0 else logging.WARNING)
 
 
-def progress(items: Iterable[T], *, total: int | None = None, unit: str = "", label: str = "") -> Iterable[T]:
+def progress(
+    items: Iterable[T],
+    *,
+    total: int | None = None,
+    unit: str = "",
+    label: str = "",
+    outlook: Callable[[int], str] | None = None,
+) -> Iterable[T]:
     """Show a progress bar when stderr is a terminal; in a log, a line from time to time with what is left.
 
     What takes less than ten seconds is not worth a line; the first one rests on what was done in them.
+    outlook: says of the number of items that are done how far all of the stage is, where these are but a part of it.
     """
     if sys.stderr.isatty():
-        return tqdm(items, total=total, unit=unit, desc=label, leave=False)
-    return _logged(items, len(items) if total is None and isinstance(items, Sized) else total, unit, label)
+        return _bar(items, total, unit, label, outlook)
+    count = len(items) if total is None and isinstance(items, Sized) else total
+    return _logged(items, count, unit, label, outlook)
 
 
-def _logged(items: Iterable[T], total: int | None, unit: str, label: str) -> Iterator[T]:
+def _bar(
+    items: Iterable[T], total: int | None, unit: str, label: str, outlook: Callable[[int], str] | None
+) -> Iterator[T]:
+    with tqdm(items, total=total, unit=unit, desc=label, leave=False) as bar:
+        for done, item in enumerate(bar):
+            if outlook is not None and done:
+                bar.set_postfix_str(outlook(done), refresh=False)
+            yield item
+
+
+def _logged(
+    items: Iterable[T], total: int | None, unit: str, label: str, outlook: Callable[[int], str] | None
+) -> Iterator[T]:
     began = time.monotonic()
     due = began + SECONDS_TO_FIRST_LINE
     for done, item in enumerate(items):
@@ -49,7 +72,8 @@ def _logged(items: Iterable[T], total: int | None, unit: str, label: str) -> Ite
             due = now + SECONDS_BETWEEN_LINES
             left = "" if total is None else f", about {duration((now - began) / done * (total - done))} left"
             of = "" if total is None else f" of {total}"
-            logger.info("%s: %d%s %ss in %s%s", label, done, of, unit, duration(now - began), left)
+            all_left = "" if outlook is None else f"; {outlook(done)}"
+            logger.info("%s: %d%s %ss in %s%s%s", label, done, of, unit, duration(now - began), left, all_left)
         yield item
 
 
@@ -61,13 +85,16 @@ def duration(seconds: float) -> str:
 
 
 def need_space(label: str, needed: int, folder: Path, *, what: str) -> None:
-    """Say what disk a stage will take and what is free. Raises BadInput when it does not fit.
+    """Say what disk a stage will take and what is free, unless it is next to nothing. Raises BadInput when it does not
+    fit.
 
     needed: bytes. what: that they are for, such as `1045 images`.
     """
     there = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(there).free
-    logger.info("%s: %s, about %.2f GB of disk; %.2f GB are free in %s", label, what, needed / 1e9, free / 1e9, folder)
+    if needed > min(BYTES_WORTH_A_LINE, SHARE_WORTH_A_LINE * free):
+        sizes = f"about {needed / 1e9:.2f} GB of disk; {free / 1e9:.2f} GB are free"
+        logger.info("%s: %s, %s in %s", label, what, sizes, folder)
     if needed > free:
         raise BadInput(
             f"{folder}: {what} need about {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free; make room, or use a "
@@ -87,11 +114,13 @@ class Stopwatch:
         return time.perf_counter() - self._start
 
 
-def summary(stage: str, count: int, unit: str, seconds: float, notes: Mapping[str, Any] | None = None) -> None:
-    """Print the one line that closes a stage: counts, seconds and rate."""
+def summary(
+    stage: str, count: int, unit: str, seconds: float, notes: Mapping[str, Any] | None = None, outlook: str = ""
+) -> None:
+    """Print the one line that closes a stage, or a part of it: counts, seconds and rate. outlook: on what is left."""
     rate = f", {count / seconds:.1f} {unit} a second" if count and seconds > 0 else ""
     extra = "".join(f", {value} {name}" for name, value in (notes or {}).items())
-    logger.info("%s: %d %s%s in %.1f s%s", stage, count, unit, extra, seconds, rate)
+    logger.info("%s: %d %s%s in %.1f s%s%s", stage, count, unit, extra, seconds, rate, outlook and f"; {outlook}")
 
 
 class Scalars:

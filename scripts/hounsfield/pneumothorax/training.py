@@ -16,6 +16,7 @@ from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.training.batches import ImageBatch, ImageBatches
 from hounsfield.core.training.blocks import share_rows
+from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.kept_epochs import epochs_of, kept_with, none_kept, remove_other_epochs
@@ -58,10 +59,12 @@ def train_part(
     train: FilmsWithMasks,
     validation: FilmsWithMasks,
     devices: Devices,
+    course: Course,
 ) -> list[str]:
     """Train from where the last run stopped to the last epoch, or to the one after which no better one comes.
 
-    start: the part whose best weights it starts from. Returns the names of the files that are left.
+    start: the part whose best weights it starts from. course: of the stage. Returns the names of the files that are
+    left.
     """
     config, own = task.config, task.own
     torch.manual_seed(seed_of(*task.seeds))
@@ -72,7 +75,7 @@ def train_part(
     with training(
         out.unfinished, network, optimizer, schedule_of(optimizer, own), devices,
         seed=seed_of(*task.seeds), save_every=config.training.save_every, name=task.name,
-        scalars=out.folder / "tensorboard", clip_norm=config.training.clip_norm,
+        scalars=out.folder / "tensorboard", clip_norm=config.training.clip_norm, course=course,
     ) as run:  # fmt: skip
         if run.is_fresh:
             start_network(network, task, start)

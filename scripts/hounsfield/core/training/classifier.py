@@ -17,6 +17,7 @@ from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
 from hounsfield.core.training.blocks import share_rows
+from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, seed_of
 from hounsfield.core.training.loop import training
@@ -74,10 +75,12 @@ class Classifier:
         return [path.with_suffix(suffix).name for path in weights for suffix in (".safetensors", ".json")]
 
 
-def train_classifier(task: Classifier, train: SliceImages, validation: SliceImages, devices: Devices) -> None:
+def train_classifier(
+    task: Classifier, train: SliceImages, validation: SliceImages, devices: Devices, course: Course | None = None
+) -> None:
     """Train from where the last run stopped to the last epoch; each epoch is scored and leaves its weights.
 
-    train, validation: the images to learn from and to score; no patient should be in both.
+    train, validation: the images to learn from and to score; no patient should be in both. course: of the stage.
     """
     settings = task.settings
     torch.manual_seed(seed_of(task.seed))
@@ -94,6 +97,7 @@ def train_classifier(task: Classifier, train: SliceImages, validation: SliceImag
         save_every=settings.save_every,
         name=task.name,
         scalars=task.folder / "tensorboard",
+        course=course,
     ) as run:
         if run.is_fresh:
             load_pretrained(network, task.backbone, task.pretrained, download=settings.download)

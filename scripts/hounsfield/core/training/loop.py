@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -27,6 +27,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import Scalars, Stopwatch, logger, progress, summary
+from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import seed_step
 from hounsfield.core.training.state import TrainingState
@@ -72,13 +73,15 @@ def training(
     name: str,
     scalars: Path,
     clip_norm: float | None = None,
+    course: Course | None = None,
 ) -> Iterator[TrainingRun]:
     """Go on with the run whose state lies in `folder`, or begin it.
 
     folder: of what is needed only until the output is done, with which the state goes.
     schedule: stepped at the end of each epoch; None: the learning rate is constant. save_every: steps between saved
     states. name: of the run, in messages. scalars: folder for TensorBoard, which stays. clip_norm: what the norm of all
-    gradients together is brought down to before each step; None: they are taken as they are.
+    gradients together is brought down to before each step; None: they are taken as they are. course: of the stage,
+    whose run of the output that holds `folder` this is; None: it is a run by itself.
     Raises StaleOutput when the state was computed in another precision. SIGTERM raises Stopped in all processes, at the
     same step, with the state saved.
     """
@@ -86,8 +89,13 @@ def training(
     path = folder / "state.pt"
     state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision, clip_norm)
     fresh = not state.restore()
+    if course is not None and devices.first:
+        course.begin_run(folder.parent, network)
     with stop_on_sigterm() as stop, closing(Scalars(scalars, enabled=devices.first)) as writer:
-        run = TrainingRun(state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh)
+        run = TrainingRun(
+            state, devices, stop, writer, name=name, seed=seed, save_every=save_every, is_fresh=fresh,
+            course=course or Course([], force=False),
+        )  # fmt: skip
         try:
             yield run
         except Stopped:
@@ -109,11 +117,12 @@ class TrainingRun:
         seed: int,
         save_every: int,
         is_fresh: bool,
+        course: Course,
     ) -> None:
         self.is_fresh = is_fresh  # nothing was restored
         self.stop = stop
         self._state, self._devices, self._scalars = state, devices, scalars
-        self._name, self._seed, self._save_every = name, seed, save_every
+        self._name, self._seed, self._save_every, self._course = name, seed, save_every, course
         self._watch, self._waited, self._samples = Stopwatch(), 0.0, 0
 
     @property
@@ -136,7 +145,7 @@ class TrainingRun:
         self._watch, self._waited, self._samples = Stopwatch(), 0.0, 0
         state.network.train()
         loaded = batches.parts(state.step)
-        for step in progress(range(state.step, len(batches)), unit="step", label=f"epoch {state.epoch}"):
+        for step in self._shown(range(state.step, len(batches))):
             start = time.perf_counter()
             parts = self._next_parts(loaded)
             self._waited += time.perf_counter() - start
@@ -154,6 +163,16 @@ class TrainingRun:
                 raise Stopped
         devices.share_buffers(state.network)
 
+    def _shown(self, steps: range) -> Iterable[int]:
+        """The steps of an epoch, with what is left of it and of the stage; only the first process says so."""
+        if not self._devices.first:
+            return steps
+        count, label = max(1, steps.stop), f"{self._name}, epoch {self._state.epoch}"
+        self._course.begin_epoch(self._state.epoch, steps.start / count)
+        return progress(
+            steps, unit="step", label=label, outlook=lambda done: self._course.outlook((steps.start + done) / count)
+        )
+
     def end_epoch(self, scores: Mapping[str, float | None], *, score: float = math.nan) -> None:
         """Report the epoch's losses and `scores` by name (None: not defined), and step over to the next epoch.
 
@@ -167,7 +186,9 @@ class TrainingRun:
         listing = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in numbers.items())
         logger.info("%s, epoch %d: %s", self._name, state.epoch, listing)
         waited = {"s waiting for data": f"{self._waited:.1f}"}
-        summary(f"{self._name}, epoch {state.epoch}", self._samples, "samples", self._watch.seconds, waited)
+        outlook = self._course.outlook(1)
+        self._course.end_epoch()
+        summary(f"{self._name}, epoch {state.epoch}", self._samples, "samples", self._watch.seconds, waited, outlook)
         state.next_epoch(score)
         if self._devices.first:
             state.save()

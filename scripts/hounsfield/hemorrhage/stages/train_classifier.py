@@ -17,6 +17,7 @@ from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.classifier import train_classifier
+from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
@@ -42,11 +43,17 @@ def train_classifiers(command: HemorrhageCommand) -> None:
             slices = slices[slices["split"] == "train"]
             if slices.empty:
                 raise MissingInput(f"{data.folder / SLICES} holds no labelled slices to train on")
-            for fold in data_set_folds(command, data, TRAIN_CLASSIFIER):
-                train_fold(command, data, slices, fold, devices)
+            folds = data_set_folds(command, data, TRAIN_CLASSIFIER)
+            epochs = command.config.classifier.epochs
+            folders = [classifier_folder(command.work, command.experiment, fold) for fold in folds]
+            course = Course([PlannedRun(folder, epochs, kept=epochs) for folder in folders], force=command.force)
+            for fold in folds:
+                train_fold(command, data, slices, fold, devices, course)
 
 
-def train_fold(command: HemorrhageCommand, data: Upstream, slices: pd.DataFrame, fold: str, devices: Devices) -> None:
+def train_fold(
+    command: HemorrhageCommand, data: Upstream, slices: pd.DataFrame, fold: str, devices: Devices, course: Course
+) -> None:
     """Train one fold's classifier, unless it is there. slices: the labelled ones."""
     config, folder = command.config, classifier_folder(command.work, command.experiment, fold)
     task = classifier_of(config, folder, fold, label_set_of(data))
@@ -64,7 +71,7 @@ def train_fold(command: HemorrhageCommand, data: Upstream, slices: pd.DataFrame,
             )
             for part in (train, validation)
         ]
-        train_classifier(task, opened[0], opened[1], devices)
+        train_classifier(task, opened[0], opened[1], devices, course)
         facts = {"trained_on": training_facts(data, train), **label_facts(data)}
         out.finish(task.files(), learned=Ledger.of(command.data_set, train["patient_id"]), facts=facts)
 

@@ -20,6 +20,7 @@ from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.loop import training
@@ -36,7 +37,6 @@ from hounsfield.hemorrhage.training import SeriesBatches, SeriesSplit, check_seq
 def train_sequences(command: HemorrhageCommand) -> None:
     """Train and predict for every fold and extracted epoch of its classifier, or predict another data set."""
     config = command.config
-    work = train_and_predict if command.data_set == config.data_set else predict_studies
     with open_devices(config.sequence.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         check_sequence(config.sequence, devices)
@@ -45,11 +45,17 @@ def train_sequences(command: HemorrhageCommand) -> None:
             names = label_set_of(data).names
             slices = read_slices(data, ("image_id", "split", "series", "patient_id", *names, "fold"))
             folds = data_set_folds(command, data, TRAIN_SEQUENCE)
-            for fold, epoch in itertools.product(folds, extracted_epochs(config)):
-                work(SequenceRun(command, data, fold, epoch), slices, devices)
+            runs = [SequenceRun(command, data, *one) for one in itertools.product(folds, extracted_epochs(config))]
+            planned = [PlannedRun(run.folder, config.sequence.epochs, config.sequence.keep_epochs) for run in runs]
+            course = Course(planned, force=command.force)
+            for run in runs:
+                if command.data_set == config.data_set:
+                    train_and_predict(run, slices, devices, course)
+                else:
+                    predict_studies(run, slices, devices)
 
 
-def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:
+def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices, course: Course) -> None:
     """Train, unless the network is there, and write its predictions, unless they are."""
     embeddings = task.embeddings()
     provenance = task.provenance_of_network(embeddings)
@@ -58,17 +64,19 @@ def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices)
         if out.finished:
             logger.info("%s: nothing to do, it is trained", task.name)
         else:
-            train(task, out, embeddings, slices, devices)
+            train(task, out, embeddings, slices, devices, course)
     write_predictions(task, slices, devices)
 
 
-def train(task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataFrame, devices: Devices) -> None:
+def train(
+    task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataFrame, devices: Devices, course: Course
+) -> None:
     """Train the network, and write its weights and the mean probabilities of its last epochs."""
     watch, settings = Stopwatch(), task.config.sequence
     data = split_series(slices, task.fold, packed=settings.packed)
     labels = slices[list(label_set_of(task.data).names)].to_numpy(np.float32, na_value=np.nan)
     store = open_store(embeddings, slices["image_id"])
-    total = train_epochs(task, out, store, data, labels, devices)
+    total = train_epochs(task, out, store, data, labels, devices, course)
     if devices.first:
         write_array(out.folder / PROBABILITIES, total / settings.epochs_to_bag)
     kept = range(max(0, settings.epochs - settings.keep_epochs), settings.epochs)
@@ -79,7 +87,13 @@ def train(task: SequenceRun, out: Output, embeddings: Upstream, slices: pd.DataF
 
 
 def train_epochs(
-    task: SequenceRun, out: Output, store: EmbeddingStore, data: SeriesSplit, labels: np.ndarray, devices: Devices
+    task: SequenceRun,
+    out: Output,
+    store: EmbeddingStore,
+    data: SeriesSplit,
+    labels: np.ndarray,
+    devices: Devices,
+    course: Course,
 ) -> np.ndarray:
     """Train every epoch and score it on the validation fold. Returns the last ones' probabilities, added up: (N, C)."""
     settings, seed, label_set = task.config.sequence, task.config.seed, label_set_of(task.data)
@@ -92,6 +106,7 @@ def train_epochs(
     with training(
         out.unfinished, network, optimizer, schedule, devices,
         seed=seed, save_every=settings.save_every, name=task.name, scalars=out.folder / "tensorboard",
+        course=course,
     ) as run:  # fmt: skip
         if run.is_fresh:
             run.tensors["probabilities"] = torch.zeros(len(labels), classes, dtype=torch.float64)

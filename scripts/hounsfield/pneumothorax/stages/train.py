@@ -11,6 +11,7 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
+from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.films import FILM_COLUMNS, FilmsWithMasks
@@ -27,8 +28,11 @@ def train_parts(command: PneumothoraxCommand) -> None:
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
             films = read_films(data, FILM_COLUMNS)
-            for fold, part in itertools.product(data_set_folds(command, data), parts):
-                train(PartRun(command, data, fold, part), films, devices)
+            runs = [PartRun(command, data, *one) for one in itertools.product(data_set_folds(command, data), parts)]
+            planned = [PlannedRun(run.folder, run.own.epochs, run.own.top, cost=run.own.size**2) for run in runs]
+            course = Course(planned, force=command.force)
+            for run in runs:
+                train(run, films, devices, course)
 
 
 def chosen_parts(command: PneumothoraxCommand) -> list[int]:
@@ -41,7 +45,7 @@ def chosen_parts(command: PneumothoraxCommand) -> list[int]:
     return sorted(set(parts))
 
 
-def train(task: PartRun, films: pd.DataFrame, devices: Devices) -> None:
+def train(task: PartRun, films: pd.DataFrame, devices: Devices, course: Course) -> None:
     """Train one part of one fold, unless it is there. films: the whole table."""
     start, own = task.start(), task.own
     provenance = task.provenance(start)
@@ -52,5 +56,5 @@ def train(task: PartRun, films: pd.DataFrame, devices: Devices) -> None:
             return
         split = split_films(films, task.fold, extra_films=own.extra_films)
         opened = [FilmsWithMasks(task.data, part, own.size, task.seeds) for part in split]
-        files = train_part(task, out, start, opened[0], opened[1], devices)
+        files = train_part(task, out, start, opened[0], opened[1], devices, course)
         out.finish(files, learned=task.learned(*split, start), facts={"arguments": ["--part", str(task.part)]})

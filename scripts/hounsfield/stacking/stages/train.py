@@ -13,6 +13,7 @@ from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.classifier import train_classifier
+from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.stacking.config import NetworkConfig
@@ -45,12 +46,27 @@ def train_networks(command: StackingCommand) -> None:
         set_up_logging(rank=devices.rank)
         names = label_set_of(data).names
         folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*COLUMNS, *names))
-        for network, fold in itertools.product(networks, folds):
-            train_network(command, network, fold, data, slices, devices)
+        runs, epochs = list(itertools.product(networks, folds)), config.training.epochs
+        planned = [
+            PlannedRun(
+                network_folder(command.work, command.experiment, network.name, fold), epochs, kept=epochs,
+                cost=network.size**2, network=network.name,
+            )
+            for network, fold in runs
+        ]  # fmt: skip
+        course = Course(planned, force=command.force)
+        for network, fold in runs:
+            train_network(command, network, fold, data, slices, devices, course)
 
 
 def train_network(
-    command: StackingCommand, network: NetworkConfig, fold: int, data: Upstream, slices: pd.DataFrame, devices: Devices
+    command: StackingCommand,
+    network: NetworkConfig,
+    fold: int,
+    data: Upstream,
+    slices: pd.DataFrame,
+    devices: Devices,
+    course: Course,
 ) -> None:
     """Train one classifier, unless every epoch is there."""
     config = command.config
@@ -69,6 +85,7 @@ def train_network(
         train, validation = split_slices(slices, fold)
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
         images = open_training_images(train, source, network, config.training, label_set.names)
-        train_classifier(task, images, open_whole_images(validation, source, network, label_set.names), devices)
+        scored = open_whole_images(validation, source, network, label_set.names)
+        train_classifier(task, images, scored, devices, course)
         facts = {"trained_on": data.record["facts"].get("trained_on"), **label_facts(data)}
         out.finish(task.files(), learned=classifier_ledger(command.data_set, train), facts=facts)
