@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.given_studies import check_given, on_given, own_identifiers, say_names
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
+from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
     VALIDATION,
@@ -27,8 +27,8 @@ from hounsfield.competitions.rsna2019.validation import (
 from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import System, write_scores
+from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_tables import LabelTable, read_label_table
-from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
@@ -65,9 +65,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> No
     given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
     models = steps.models(command)
     table = read_label_table(Path(arguments.labels)) if arguments.labels else None
-    command = on_given(command, given)
-    logger.info(say_names(command, given))
-    steps.prepare(command, given)
+    command = prepare_given(command, given, INTAKE, steps.prepare)
     slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), ("path", "patient_id"))
     if table is not None or arguments.show_identifiers:
         identifiers = own_identifiers(given, slices)

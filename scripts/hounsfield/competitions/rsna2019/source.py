@@ -28,6 +28,7 @@ from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
+from hounsfield.core.intake.given_studies import Intake
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.label_matching import places
 from hounsfield.core.intake.listings import (
@@ -50,6 +51,7 @@ IMAGE = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})[/\\
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 GIVEN_NAMES = Naming(given=PSEUDONYM)
 LISTS = ("images", "classes", "class-weights")  # options that take several words
+INTAKE = Intake(reserved=("rsna2019", PHANTOM), lists=LISTS, places="images")
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 

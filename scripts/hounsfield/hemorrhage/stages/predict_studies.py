@@ -8,10 +8,11 @@ from threading import Thread
 
 import numpy as np
 
-from hounsfield.competitions.rsna2019.given_studies import prepare_options, up_to_date
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
+from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import chosen_folds
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.commands import HemorrhageCommand, on_training_set, remedies
@@ -33,7 +34,7 @@ def predict_studies(
         loading = Thread(target=_load_networks, daemon=True)
         loading.start()  # it takes seconds, in which other processes read the files
         config = ["--config", str(command.arguments.config[-1]), *command.overrides]
-        prepare(read_prepare([*config, *prepare_options(command, given)]))
+        prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
         loading.join()
 
     predict_given(command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set))

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hounsfield.competitions.rsna2019.given_studies import prepare_options, up_to_date
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
+from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import Command, chosen_folds
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
@@ -48,7 +49,7 @@ def predict_studies(
         record = read_record(data_folder(command.work, command.config.data_set))
         settings = {} if record is None else {name: record["settings"][name] for name in SHARED}
         options = [word for name, value in settings.items() for word in (f"--prepare.{name}", str(value).lower())]
-        prepare(read_prepare([*options, *prepare_options(command, given)]))
+        prepare(read_prepare([*options, *prepare_options(command, given, INTAKE)]))
 
     arguments = command.arguments.clone()  # with what the stages take, each at its default
     for name in ("archive", "images", "dask_scheduler", "network", "booster", "stopping", "skip_missing"):

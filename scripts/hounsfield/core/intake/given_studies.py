@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.competitions.rsna2019.paths import PHANTOM, data_folder
-from hounsfield.competitions.rsna2019.source import LISTS
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake.identifiers import read_identifiers
 from hounsfield.core.intake.listings import files_digest, recorded_options
 from hounsfield.core.intake.sources import list_sources
-from hounsfield.core.stages.command import Command, shown
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import RAW, Command, shown
 from hounsfield.core.stages.outputs import RECORD, read_record
 from hounsfield.core.stages.study_names import free_name, name_after
+from hounsfield.core.storage.data_sets import data_folder
 from hounsfield.core.storage.files import read_json
 
-RESERVED = ("raw", "rsna2019", PHANTOM)
 ResultT = TypeVar("ResultT")
+
+
+class Intake(NamedTuple):
+    """What a competition's preparation calls its own: given studies must not become one of its data sets."""
+
+    reserved: tuple[str, ...]  # names of data sets
+    lists: tuple[str, ...]  # options of the preparation that take several words
+    places: str  # the one among them that names folders, archives and files of one's own, without its dashes
 
 
 def check_given(paths: Sequence[str], stage: str) -> list[Path]:
@@ -37,13 +44,28 @@ def check_given(paths: Sequence[str], stage: str) -> list[Path]:
     return found
 
 
-def on_given(command: Command[Any], paths: Sequence[Path]) -> Command[Any]:
+def prepare_given(
+    command: Command[Any],
+    paths: Sequence[Path],
+    intake: Intake,
+    prepare: Callable[[Command[Any], Sequence[Path]], None],
+) -> Command[Any]:
+    """Prepare what the paths hold, and return the same command for the data set that they have become."""
+    command = on_given(command, paths, intake)
+    places = " ".join(shown(path) for path in paths)
+    logger.info("predicting %s as the data set %s", places, command.data_set)
+    prepare(command, paths)
+    return command
+
+
+def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Command[Any]:
     """The same command, for the data set that these paths are, or are to become.
 
     Its name is the one that was asked for, or one after the paths that is free, or theirs already.
     """
     asked, trained_on = command.arguments.apply_to, str(command.config.data_set)
-    if asked and asked.lower() in (*RESERVED, trained_on.lower()):
+    reserved = (RAW, *intake.reserved, trained_on.lower())
+    if asked and asked.lower() in reserved:
         raise WrongUse(f"DATA_SET={asked} is not free for studies of your own; choose another name, or leave it out")
     given = [str(path.resolve()) for path in paths]
 
@@ -54,9 +76,9 @@ def on_given(command: Command[Any], paths: Sequence[Path]) -> Command[Any]:
         record = read_record(folder)
         if record is None:  # begun: by the same files?
             return bool(read_json(folder / RECORD)["inputs"].get("files", {}).get("sha256") == _digest(paths))
-        return bool(recorded_options(folder, LISTS).get("images") == given)
+        return bool(recorded_options(folder, intake.lists).get(intake.places) == given)
 
-    name = asked or free_name(name_after(paths), (*RESERVED, trained_on.lower()), is_free)
+    name = asked or free_name(name_after(paths), reserved, is_free)
     return replace(command, data_set=name, variables={**command.variables, "DATA_SET": name})
 
 
@@ -64,15 +86,15 @@ def _digest(paths: Sequence[Path]) -> str:
     return files_digest(list_sources(paths))
 
 
-def prepare_options(command: Command[Any], paths: Sequence[Path]) -> list[str]:
+def prepare_options(command: Command[Any], paths: Sequence[Path], intake: Intake) -> list[str]:
     """Options for the preparation of the given studies: refused files cost themselves and never the others."""
     given = [str(path.resolve()) for path in paths]
     options = ["--work", str(command.work), "--data_set", command.data_set, "--prepare.bad_share", "1"]
     options += ["--jobs", str(command.arguments.jobs)] if command.arguments.jobs else []
-    known = recorded_options(data_folder(command.work, command.data_set), LISTS)
-    if command.force or known.get("images") == given:  # the same place: what has gone or changed there goes here
+    known = recorded_options(data_folder(command.work, command.data_set), intake.lists)
+    if command.force or known.get(intake.places) == given:  # the same place: what has gone or changed there goes here
         options.append("--force")
-    return [*options, "--images", *given]
+    return [*options, f"--{intake.places}", *given]
 
 
 def up_to_date(step: Callable[[Command[Any]], ResultT], command: Command[Any]) -> ResultT:
@@ -88,8 +110,3 @@ def own_identifiers(paths: Sequence[Path], slices: pd.DataFrame) -> pd.DataFrame
     files = list_sources(paths)
     used = pc.is_in(files.labels, pa.array(slices["path"], pa.string())).to_numpy(zero_copy_only=False)
     return read_identifiers(files.take(used))
-
-
-def say_names(command: Command[Any], paths: Sequence[Path]) -> str:
-    """One line: what is predicted, under which name."""
-    return f"predicting {' '.join(shown(path) for path in paths)} as the data set {command.data_set}"
