@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.competitions.rsna2019.domain import in_words, outside, training_facts
+from hounsfield.competitions.rsna2019.domain import outside, training_facts
 from hounsfield.competitions.rsna2019.tables import ORIENTATION
+from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.stages.upstream import Upstream
 
 AXIAL, SAGITTAL = (1.0, 0, 0, 0, 1, 0), (0, 1.0, 0, 0, 0, -1)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, rule_of_run, write_results
-from hounsfield.competitions.rsna2019.domain import facts_of, in_words, outside
+from hounsfield.competitions.rsna2019.domain import outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.tables import open_data_set
 from hounsfield.core.evaluation.by_study import as_labelled
+from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet

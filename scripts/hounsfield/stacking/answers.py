@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, write_results
-from hounsfield.competitions.rsna2019.domain import in_words, outside
+from hounsfield.competitions.rsna2019.domain import outside
+from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.stacking.results import Results, ensemble_ledger
 from hounsfield.stacking.scores import ensemble_by_design

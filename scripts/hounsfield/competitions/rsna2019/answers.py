@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.domain import in_words
-from hounsfield.core.evaluation.findings import REFUSED_COLUMNS, Answers, slice_table, write_answers, write_csv
+from hounsfield.core.evaluation.domain import in_words
+from hounsfield.core.evaluation.findings import Answers, read_refused, slice_table, write_answers, write_csv
 from hounsfield.core.evaluation.held_out import HeldOut, known_labels
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import System
@@ -42,14 +42,6 @@ def answer_slices(slices: pd.DataFrame) -> pd.DataFrame:
     series = slices["series_uid"] + np.where(part > 1, "/" + part.astype(str), "")
     names = {"study_uid": "study", "path": "file", "normal_mm": "position_mm"}
     return slices.rename(columns=names).assign(series=series, flags=slices["flags"].fillna(""))
-
-
-def read_refused(data: Upstream) -> pd.DataFrame:
-    """The refused files of a data set, with the columns path, reason and message; none where it has no such list."""
-    path = data.folder / "rejected.csv"
-    if not path.exists():
-        return pd.DataFrame(columns=list(REFUSED_COLUMNS), dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)[list(REFUSED_COLUMNS)]
 
 
 def rule_of(label_set: LabelSet, found: Predicted, leak: str = "") -> StudyRule:

@@ -13,12 +13,12 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.tables import ORIENTATION
 from hounsfield.core.dicom.body_parts import HEAD
+from hounsfield.core.evaluation.domain import BY_PHANTOMS, out_of_range, ranges_of
 from hounsfield.core.imaging.geometry import slice_normal
 from hounsfield.core.stages.upstream import Upstream
 
 RANGES = {"hu_mean": "mean HU", "hu_max": "highest HU", "brain_ratio": "share of pixels between 0 and 80 HU"}
 DOMAIN_COLUMNS = ("study_uid", *ORIENTATION, *RANGES, "body_part")
-MARGIN = 0.25  # of the width of the training range, allowed on either side of it
 DEGREES = 20.0  # by which a slice may be further off the table's axis than any that was trained on
 
 
@@ -28,27 +28,17 @@ def training_facts(data: Upstream, slices: pd.DataFrame) -> dict[str, Any]:
     slices: DOMAIN_COLUMNS, those that are learnt from.
     """
     studies = _by_study(slices)
-    known = {name: studies[name].dropna() for name in RANGES}
-    ranges = {name: [float(values.min()), float(values.max())] for name, values in known.items() if len(values)}
+    ranges = ranges_of(studies[list(RANGES)])
     parts = sorted(set(slices["body_part"].fillna("")) - {""})
     tilt = float(np.nan_to_num(studies["tilt"].max()))
     drawn = bool(data.record["facts"].get("drawn"))
-    return {"data_set": data.folder.name, "drawn": drawn, "ranges": ranges, "tilt": tilt, "body_parts": parts}
-
-
-def facts_of(record: Mapping[str, Any] | None, data: Upstream) -> dict[str, Any] | None:
-    """What a model's training has noted, or, where that has noted nothing, what is known of its data set."""
-    noted: dict[str, Any] | None = None if record is None else record["facts"].get("trained_on")
-    if noted is None and data.record["facts"].get("drawn"):
-        return {"data_set": data.folder.name, "drawn": True}
-    return noted
-
-
-def in_words(facts: Mapping[str, Any] | None, data_set: str) -> str:
-    """What the models were trained on, for people. facts: as `training_facts`; None where the weights have none."""
-    if facts is None:
-        return f"{data_set} (what is in it is not on record)"
-    return f"{facts['data_set']} (PHANTOMS: drawn images, no patient)" if facts["drawn"] else str(facts["data_set"])
+    return {
+        "data_set": data.folder.name,
+        "drawn": drawn,
+        "ranges": ranges_of(studies[list(RANGES)]),
+        "tilt": tilt,
+        "body_parts": parts,
+    }
 
 
 def outside(slices: pd.DataFrame, facts: Mapping[str, Any] | None) -> dict[str, list[str]]:
@@ -61,16 +51,13 @@ def outside(slices: pd.DataFrame, facts: Mapping[str, Any] | None) -> dict[str, 
     found: dict[str, list[str]] = {}
     known, ranges = HEAD | set(facts.get("body_parts", ())), facts.get("ranges", {})
     for study, row in _by_study(slices).iterrows():
-        reasons = ["answered by a model of phantoms, drawn images: no finding"] if facts["drawn"] else []
+        reasons = [BY_PHANTOMS] if facts["drawn"] else []
         strange = sorted(set(row["body_parts"]) - known)
         if strange:
             reasons.append(f"body part {' and '.join(strange)}, which the models were not trained on")
         if row["tilt"] > facts.get("tilt", 90) + DEGREES:
             reasons.append(f"slices {row['tilt']:.0f} degrees off axial, trained on {facts['tilt']:.0f} at most")
-        for name, (low, high) in ranges.items():
-            margin = MARGIN * (high - low)
-            if not low - margin <= row[name] <= high + margin:
-                reasons.append(f"{RANGES[name]} {row[name]:.3g}, trained on {low:.3g} to {high:.3g}")
+        reasons += out_of_range(row.to_dict(), ranges, RANGES)
         found[str(study)] = reasons
     return found
 

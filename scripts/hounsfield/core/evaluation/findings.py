@@ -15,6 +15,7 @@ import pandas as pd
 
 from hounsfield.core.evaluation.scores import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
 
@@ -73,6 +74,14 @@ def study_table(answers: Answers) -> pd.DataFrame:
         table = table.assign(**{f"{fact}_{name}": value for fact, value in facts.items()})
     warnings = table["study"].map(lambda study: "; ".join(answers.warnings.get(study, ())))
     return table.assign(rule=rule.name, scored_on=rule.scored_on, trained_on=answers.trained_on, warnings=warnings)
+
+
+def read_refused(data: Upstream) -> pd.DataFrame:
+    """The refused files of a data set, with the columns path, reason and message; none where it has no such list."""
+    path = data.folder / "rejected.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(REFUSED_COLUMNS), dtype=str)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)[list(REFUSED_COLUMNS)]
 
 
 def refused_by_study(slices: pd.DataFrame, refused: pd.DataFrame) -> list[str]:
