@@ -45,7 +45,7 @@ def test_slices_that_do_not_fit_leave_nothing_behind(tmp_path: Path, slices: np.
 
 
 def test_a_missing_volume_names_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="sh bin/x.sh"):
+    with pytest.raises(MissingInput, match=r"sh bin/x\.sh"):
         open_volume(tmp_path / "a.npy", remedy="sh bin/x.sh")
 
 
