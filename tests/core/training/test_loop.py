@@ -19,6 +19,7 @@ from hounsfield.core.training import loop
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch
 from hounsfield.core.training.loop import Batch, TrainingRun, training
+from hounsfield.core.training.schedules import warm_up_cosine
 from hounsfield.core.training.stops import Stopped
 from programs import ask_to_stop
 
@@ -74,19 +75,22 @@ def train(
     after_steps: Callable[[TrainingRun], None] = lambda _: None,
     no_number_at: int = -1,
     plateau: bool = False,
+    warm_up: float | None = None,
     clip_norm: float | None = None,
     **options: int,
 ) -> Outcome:
     """Train in `folder` to the end. before_step: called with the number of the loss, before it is computed.
 
     no_number_at: the number of the loss that is NaN. plateau: the rate falls after an epoch that scored no better than
-    the one before it, which they all do from the second on.
+    the one before it, which they all do from the second on. warm_up: the rate rises and falls with each step.
     """
     network = network_of(dropout=dropout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     schedule: LRScheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], 0.5)
     if plateau:
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max", 0.5, patience=0)
+    elif warm_up is not None:
+        schedule = warm_up_cosine(optimizer, epochs * STEPS, warm_up)
     rates: list[float] = []
 
     def loss(rows: np.ndarray) -> Tensor:
@@ -97,7 +101,7 @@ def train(
 
     with training(
         folder, network, optimizer, schedule, devices, seed=1, save_every=2, name="test", scalars=folder / "scalars",
-        clip_norm=clip_norm,
+        clip_norm=clip_norm, schedule_by="epoch" if warm_up is None else "step",
     ) as run:  # fmt: skip
         if run.is_fresh:
             run.tensors["carried"] = torch.zeros(())
@@ -134,6 +138,23 @@ def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, undi
         train(tmp_path, before_step=die_at(step))
     resumed = train(tmp_path)
     assert resumed.was_fresh == (step < 2)  # the first state is saved after two steps
+    assert same(resumed, undisturbed)
+
+
+def test_a_rate_that_changes_with_each_step_rises_over_its_share_and_falls_as_a_cosine(tmp_path: Path) -> None:
+    rates = train(tmp_path, warm_up=0.2).rates
+    rise = [0.1 * (step + 1) / 3 for step in range(3)]  # a fifth of 15 steps
+    fall = [0.1 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)]
+    np.testing.assert_allclose(rates, rise + fall, rtol=1e-9)
+
+
+@pytest.mark.parametrize("step", [2, 5, 8])
+def test_a_killed_run_goes_on_at_the_rate_of_its_step(tmp_path: Path, step: int) -> None:
+    undisturbed = train(tmp_path / "undisturbed", warm_up=0.2)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", warm_up=0.2, before_step=die_at(step))
+    resumed = train(tmp_path / "killed", warm_up=0.2)
+    assert resumed.rates == undisturbed.rates[-len(resumed.rates) :]
     assert same(resumed, undisturbed)
 
 

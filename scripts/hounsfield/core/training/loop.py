@@ -30,6 +30,7 @@ from hounsfield.core.logs import Scalars, Stopwatch, logger, progress, summary
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import seed_step
+from hounsfield.core.training.schedules import ScheduleBy
 from hounsfield.core.training.state import TrainingState
 from hounsfield.core.training.stops import Stopped, StopRequest, stop_on_sigterm
 
@@ -74,11 +75,12 @@ def training(
     scalars: Path,
     clip_norm: float | None = None,
     course: Course | None = None,
+    schedule_by: ScheduleBy = "epoch",
 ) -> Iterator[TrainingRun]:
     """Go on with the run whose state lies in `folder`, or begin it.
 
     folder: of what is needed only until the output is done, with which the state goes.
-    schedule: stepped at the end of each epoch; None: the learning rate is constant. save_every: steps between saved
+    schedule: stepped with each `schedule_by`; None: the learning rate is constant. save_every: steps between saved
     states. name: of the run, in messages. scalars: folder for TensorBoard, which stays. clip_norm: what the norm of all
     gradients together is brought down to before each step; None: they are taken as they are. course: of the stage,
     whose run of the output that holds `folder` this is; None: it is a run by itself.
@@ -87,7 +89,9 @@ def training(
     """
     scaler = torch.amp.GradScaler(devices.device.type, enabled=devices.scales_gradients)
     path = folder / "state.pt"
-    state = TrainingState(path, network, optimizer, scaler, schedule, devices.world, devices.precision, clip_norm)
+    state = TrainingState(
+        path, network, optimizer, scaler, schedule, devices.world, devices.precision, clip_norm, schedule_by
+    )
     fresh = not state.restore()
     if course is not None and devices.first:
         course.begin_run(folder.parent, network)

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.checkpoints import load_state, save_state
+from hounsfield.core.training.schedules import ScheduleBy
 
 
 @dataclass
@@ -29,6 +30,7 @@ class TrainingState:
     processes: int = 1
     precision: str = "float32"
     clip_norm: float | None = None  # of all gradients together, before a step
+    schedule_by: ScheduleBy = "epoch"
     epoch: int = 0
     step: int = 0
     loss: float = 0.0
@@ -91,6 +93,8 @@ class TrainingState:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.schedule is not None and self.schedule_by == "step":
+            self.schedule.step()
         self.loss += loss
         self.step += 1
 
@@ -101,7 +105,7 @@ class TrainingState:
         """
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(score)
-        elif self.schedule is not None:
+        elif self.schedule is not None and self.schedule_by == "epoch":
             with warnings.catch_warnings():
                 # a run that goes on from an epoch's last step has not called the optimiser in this process
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
