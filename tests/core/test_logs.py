@@ -62,6 +62,18 @@ def test_what_is_done_in_seconds_needs_no_line(said: pytest.LogCaptureFixture) -
     assert said.records == []
 
 
+def test_paths_below_the_current_folder_are_said_as_a_person_there_types_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs.set_up_logging()
+    logs.logger.info("%s is missing (see %s), WORK=%s", tmp_path / "data/a", tmp_path / "b.csv", f"/mnt{tmp_path}/c")
+    logs.show(f"studies: {tmp_path / 'preds' / 'studies.csv'}\n{tmp_path}")
+    out, err = capsys.readouterr()
+    assert err.endswith(f" data/a is missing (see b.csv), WORK=/mnt{tmp_path}/c\n")
+    assert out == f"studies: preds/studies.csv\n{tmp_path}\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (36000, "10.0 h")],

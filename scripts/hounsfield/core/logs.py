@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sys
 import time
@@ -26,10 +27,26 @@ def set_up_logging(*, rank: int = 0) -> None:
     """Send log lines to stderr; processes other than the first only speak of warnings."""
     handler = logging.StreamHandler(sys.stderr)
     mark = "" if rank == 0 else f" [process {rank}]"
-    handler.setFormatter(logging.Formatter(f"%(asctime)s{mark} %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Lines(f"%(asctime)s{mark} %(message)s", datefmt="%H:%M:%S"))
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO if rank == 0 else logging.WARNING)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return as_typed_here(super().format(record))
+
+
+def as_typed_here(text: str) -> str:
+    """A text whose paths below the current folder stand as a person here would type them, and can paste them."""
+    here = f"{Path.cwd()}/"
+    return text if here == "//" else re.sub(rf"(?<![^\s'\"=:,;(]){re.escape(here)}", "", text)
+
+
+def show(text: str) -> None:
+    """Print what a stage answers."""
+    print(as_typed_here(text))
 
 
 def progress(

@@ -89,3 +89,8 @@ def test_an_interrupted_program_says_that_it_goes_on(capsys: pytest.CaptureFixtu
     done = ended("set_up_logging()\nraise KeyboardInterrupt")
     assert done.returncode == 128 + signal.SIGINT
     assert "what was saved is intact" in done.stderr and "the same command goes on" in done.stderr
+
+
+def test_an_error_names_a_path_below_the_current_folder_as_it_would_be_typed_there() -> None:
+    done = ended('raise BadInput(f"{os.getcwd()}/labels.csv is empty")')
+    assert (done.returncode, done.stderr) == (1, "error: labels.csv is empty\n")

@@ -19,7 +19,7 @@ from hounsfield.core.evaluation.blending import blended, fit_weights
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
-from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import check_name, remedy_of_run
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
@@ -67,8 +67,8 @@ def bag_systems(
             logger.info("bag of systems: nothing to do, %d runs are blended", len(runs))
         else:
             blend(out, runs, data, folds_of_run, weights, fitted=fitted)
-    print(readable(read_scores(folder / "scores.csv")))
-    print(f"\nsubmission and findings: {folder}")
+    show(readable(read_scores(folder / "scores.csv")))
+    show(f"\nsubmission and findings: {folder}")
 
 
 def blend(

@@ -29,6 +29,7 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import System, write_scores
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_tables import LabelTable, read_label_table
+from hounsfield.core.logs import show
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
@@ -72,11 +73,11 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> No
     if table is not None and identifiers is not None:
         refuse_learned(steps.on_training_set(command), steps, models, slices, identifiers)
     found = steps.predict(command)
-    print(printed(found.answers.folder))
+    show(printed(found.answers.folder))
     if identifiers is not None and arguments.show_identifiers:
-        print(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
+        show(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
     if table is not None and identifiers is not None:
-        print(f"\n{validate(command, steps, found, table, slices, identifiers)}")
+        show(f"\n{validate(command, steps, found, table, slices, identifiers)}")
 
 
 def refuse_learned(

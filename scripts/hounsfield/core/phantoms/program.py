@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hounsfield.core.errors import HounsfieldError
+from hounsfield.core.logs import show
 
 
 class CommonRecipe(Protocol):
@@ -61,5 +62,5 @@ def write_and_report(write: Callable[[], tuple[str, int, bool]], unit: str) -> i
         return error.exit_code
     seconds = time.perf_counter() - started
     rate = f"written in {seconds:.1f} s, {count / seconds:.1f} {unit}/s"
-    print(f"{found}; {rate if drawn else 'already made; nothing to do'}")
+    show(f"{found}; {rate if drawn else 'already made; nothing to do'}")
     return 0

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.logs import logger
+from hounsfield.core.logs import as_typed_here, logger
 
 SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 # what a system's error without a file means, and what helps
@@ -57,6 +57,7 @@ def os_reason(error: OSError) -> str:
 
 def _say(line: str) -> None:
     """Print to stderr, whatever signs the locale lacks, and whether or not somebody reads."""
+    line = as_typed_here(line)
     try:
         print(line, file=sys.stderr, flush=True)
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.scores import read_scores, readable, write_scores
-from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import Stage, check_name, parse, shown, stage_parser
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
@@ -43,8 +43,8 @@ def bag_and_score(command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) ->
     if len(set(names)) < len(names):
         raise WrongUse(f"--experiments {' '.join(names)}: each experiment counts once")
     task = make_bag(command, {name: command_of(name, command, stage) for name in names})
-    print(readable(read_scores(task.folder / SCORES)))
-    print("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
+    show(readable(read_scores(task.folder / SCORES)))
+    show("\n" + "\n".join(f"{name}: {task.folder / name}" for name in SHOWN if (task.folder / name).exists()))
 
 
 def make_bag(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand]) -> BagTask:

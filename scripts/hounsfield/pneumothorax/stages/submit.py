@@ -10,7 +10,7 @@ from hounsfield.competitions.siim2019.labels import LABELS
 from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
-from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import check_made, reading
@@ -60,8 +60,8 @@ def submit_films(command: PneumothoraxCommand) -> None:
                 logger.info("submission: nothing to do, %s is written", folder / SUBMISSION)
             else:
                 submit(command, scored, out)
-    print(readable(read_scores(folder / SCORES)))
-    print(f"\nsubmission: {folder / SUBMISSION}\ngallery: {folder / GALLERY}")
+    show(readable(read_scores(folder / SCORES)))
+    show(f"\nsubmission: {folder / SUBMISSION}\ngallery: {folder / GALLERY}")
 
 
 def submit(command: PneumothoraxCommand, scored: list[Scored], out: Output) -> None:

@@ -16,7 +16,7 @@ from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
-from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
@@ -46,8 +46,8 @@ PREPARED_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split
 def average_boosters(command: StackingCommand) -> None:
     """Average what is not averaged yet, and show the scores."""
     folder = make_ensemble(command)
-    print(readable(read_scores(folder / SCORES)))
-    print("\n" + "\n".join(f"{name}: {folder / name}" for name in SHOWN if (folder / name).exists()))
+    show(readable(read_scores(folder / SCORES)))
+    show("\n" + "\n".join(f"{name}: {folder / name}" for name in SHOWN if (folder / name).exists()))
 
 
 def make_ensemble(command: StackingCommand) -> Path:
