@@ -31,13 +31,7 @@ def training_facts(data: Upstream, slices: pd.DataFrame) -> dict[str, Any]:
     parts = sorted(set(slices["body_part"].fillna("")) - {""})
     tilt = float(np.nan_to_num(studies["tilt"].max()))
     drawn = bool(data.record["facts"].get("drawn"))
-    return {
-        "data_set": data.folder.name,
-        "drawn": drawn,
-        "ranges": ranges_of(studies[list(RANGES)]),
-        "tilt": tilt,
-        "body_parts": parts,
-    }
+    return {"data_set": data.folder.name, "drawn": drawn, "ranges": ranges, "tilt": tilt, "body_parts": parts}
 
 
 def outside(slices: pd.DataFrame, facts: Mapping[str, Any] | None) -> dict[str, list[str]]:

@@ -38,7 +38,7 @@ def ranges_of(studies: pd.DataFrame) -> dict[str, list[float]]:
 
 
 def out_of_range(
-    study: Mapping[str, float], ranges: Mapping[str, tuple[float, float]], words: Mapping[str, str]
+    study: Mapping[Any, Any], ranges: Mapping[str, tuple[float, float]], words: Mapping[str, str]
 ) -> list[str]:
     """In which values a study lies outside of `ranges`, as `ranges_of` gives them, each in `words` for its column."""
     found = []
