@@ -40,10 +40,13 @@ def ranges_of(studies: pd.DataFrame) -> dict[str, list[float]]:
 def out_of_range(
     study: Mapping[Any, Any], ranges: Mapping[str, tuple[float, float]], words: Mapping[str, str]
 ) -> list[str]:
-    """In which values a study lies outside of `ranges`, as `ranges_of` gives them, each in `words` for its column."""
+    """In which values a study lies outside of `ranges`, as `ranges_of` gives them, each in `words` for its column.
+
+    A value that is not known lies nowhere.
+    """
     found = []
     for name, (low, high) in ranges.items():
         margin = MARGIN * (high - low)
-        if not low - margin <= study[name] <= high + margin:
+        if study[name] < low - margin or study[name] > high + margin:
             found.append(f"{words[name]} {study[name]:.3g}, trained on {low:.3g} to {high:.3g}")
     return found

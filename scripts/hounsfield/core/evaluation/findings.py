@@ -20,8 +20,9 @@ from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
 
 SLICE_COLUMNS = ("study", "series", "file", "image_id", "position_mm", "order")  # before the probabilities
-TEXTS = ("study", "series", "file", "image_id", "flags")  # some of it foreign: header text or file names
+TEXTS = ("study", "folder", "series", "file", "image_id", "flags")  # some of it foreign: header text or file names
 STUDY_TEXTS = ("study", "rule", "scored_on", "trained_on", "warnings")
+REFUSED = "refused.csv"
 REFUSED_COLUMNS = ("path", "reason", "message")
 UNPLACED = "(no study)"  # of files that were refused and lie beside no slice, or beside those of several studies
 MANY_STUDIES = 40  # more are not printed one by one
@@ -102,7 +103,7 @@ def write_answers(folder: Path, answers: Answers) -> list[str]:
     A cell that a spreadsheet would take for a formula gets a leading apostrophe.
     """
     refused = answers.refused[list(REFUSED_COLUMNS)]
-    tables = {"findings.csv": slice_table(answers), "studies.csv": study_table(answers), "refused.csv": refused}
+    tables = {"findings.csv": slice_table(answers), "studies.csv": study_table(answers), REFUSED: refused}
     for name, table in tables.items():
         write_csv(folder / name, table)
     return list(tables)
@@ -142,7 +143,6 @@ def printed(folder: Path) -> str:
     """What `write_answers` left, for a terminal: a line per study, a star where a threshold is reached."""
     table = pd.read_csv(folder / "studies.csv", dtype=dict.fromkeys(STUDY_TEXTS, str))
     table = table.fillna(dict.fromkeys(STUDY_TEXTS, ""))
-    refused = pd.read_csv(folder / "refused.csv", dtype=str, keep_default_na=False)
     names = [name.removeprefix("threshold_") for name in table.columns if name.startswith("threshold_")]
     first = table.iloc[0]
     lines = [f"From slices to studies: {first['rule']}; {first['scored_on']}.", *_scored_line(first, names)]
@@ -154,11 +154,20 @@ def printed(folder: Path) -> str:
     lines += aligned(rows)
     if len(table) > MANY_STUDIES:
         lines.append(f"and {len(table) - MANY_STUDIES} more rows in studies.csv")
-    warned = table[table["warnings"] != ""].head(MANY_STUDIES)
-    lines += [f"warning, {row['study']}: {row['warnings']}" for row in warned.to_dict("records")]
-    reasons = refused["reason"].value_counts()
-    lines += [f"refused {count}: {reason} (see {folder / 'refused.csv'})" for reason, count in reasons.items()]
+    lines += [*warning_lines(table), *refused_lines(folder)]
     return "\n".join([*lines, "", f"studies: {folder / 'studies.csv'}", f"findings: {folder / 'findings.csv'}"])
+
+
+def warning_lines(table: pd.DataFrame) -> list[str]:
+    """The warnings of a table of answers, a line per study. table: study and warnings."""
+    warned = table[table["warnings"] != ""].head(MANY_STUDIES)
+    return [f"warning, {row['study']}: {row['warnings']}" for row in warned.to_dict("records")]
+
+
+def refused_lines(folder: Path) -> list[str]:
+    """How many files were refused for each reason, by `refused.csv` of a folder of answers."""
+    reasons = pd.read_csv(folder / REFUSED, dtype=str, keep_default_na=False)["reason"].value_counts()
+    return [f"refused {count}: {reason} (see {folder / REFUSED})" for reason, count in reasons.items()]
 
 
 def _scored_line(row: Any, names: Sequence[str]) -> list[str]:

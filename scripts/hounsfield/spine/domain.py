@@ -1,0 +1,52 @@
+"""What this system's networks were trained on, in a few numbers, and which studies lie outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hounsfield.core.evaluation.domain import BY_PHANTOMS, out_of_range, ranges_of
+from hounsfield.core.stages.upstream import Upstream
+
+FALLBACK = "no neck was found: the box is the middle of each slice, and all slices were looked at"
+WORDS = {
+    "slices": "slices",
+    "length_mm": "mm from first to last slice",
+    "presence": "how sure the box is",
+    "range_share": "share of slices that show the neck",
+}
+
+
+def training_facts(data: Upstream, studies: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, Any]:
+    """What the networks are trained on: the data set, whether it is drawn, and ranges over its training studies.
+
+    studies: those that are learnt from, STUDY_SCHEMA. boxes: BOX_SCHEMA, out-of-fold.
+    """
+    drawn = bool(data.record["facts"].get("drawn"))
+    ranges = ranges_of(_by_study(studies, boxes)[list(WORDS)])
+    return {"data_set": data.folder.name, "drawn": drawn, "ranges": ranges}
+
+
+def outside(studies: pd.DataFrame, boxes: pd.DataFrame, facts: Mapping[str, Any] | None) -> dict[str, list[str]]:
+    """By study, in what it lies outside of what was trained on. facts: as `training_facts`; None: not on record.
+
+    A study without a neck, as a head is, says that none was found; and networks of phantoms are outside with every
+    patient.
+    """
+    found = {}
+    for study, row in _by_study(studies, boxes).iterrows():
+        reasons = [BY_PHANTOMS] if facts and facts["drawn"] else []
+        reasons += [FALLBACK] if row["fallback"] else []
+        found[str(study)] = reasons + out_of_range(row.to_dict(), facts.get("ranges", {}) if facts else {}, WORDS)
+    return found
+
+
+def _by_study(studies: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
+    """WORDS and fallback, indexed by study."""
+    table = studies[["study_uid", "slices", "slice_spacing_mm"]].merge(boxes, on="study_uid").set_index("study_uid")
+    shown = table["last_slice"] - table["first_slice"] + 1
+    return table.assign(
+        length_mm=(table["slices"] - 1) * table["slice_spacing_mm"], range_share=shown / table["slices"]
+    )[[*WORDS, "fallback"]]
