@@ -154,24 +154,109 @@ def flip_tone_distort_rotate() -> Sequence[Transform]:
         )
 
 
+class _JitteredAnchors(albumentations.ImageOnlyTransform):
+    """The affine map that three points of the middle take when each is moved by up to a share of the side.
+
+    It is what `alpha_affine` was in albumentations' elastic distortion, before its version 2 dropped it.
+    """
+
+    def __init__(self, share: float, p: float) -> None:
+        super().__init__(p=p)
+        self.share = share
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Draw the map, (2, 3)."""
+        rows, columns = params["shape"][:2]
+        middle, arm = np.array([columns, rows]) / 2, min(rows, columns) / 3
+        anchors = np.array([[arm, arm], [arm, -arm], [-arm, -arm]]) + middle
+        reach = self.share * min(rows, columns)
+        moved = anchors + [[self.py_random.uniform(-reach, reach) for _ in "xy"] for _ in anchors]
+        return {"matrix": cv2.getAffineTransform(anchors.astype(np.float32), moved.astype(np.float32))}
+
+    def apply(self, img: np.ndarray, matrix: np.ndarray, **_: Any) -> np.ndarray:
+        """Map the image, mirrored at its border."""
+        return cv2.warpAffine(img, matrix, img.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def flip_contrast_rotate() -> Sequence[Transform]:
+    """What the RSNA 2022 3rd place does to images with a box: the one below without distortions and holes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return (
+            albumentations.HorizontalFlip(p=0.5),
+            albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=0.75),
+            albumentations.Affine(
+                translate_percent={"x": (-0.2, 0.2), "y": (-0.2, 0.2)},
+                scale=(0.8, 1.2),
+                keep_ratio=True,  # one factor for both directions
+                rotate=(-20, 20),
+                border_mode=cv2.BORDER_CONSTANT,
+                fill=0,
+                p=0.75,
+            ),
+        )
+
+
+def flip_contrast_rotate_distort_holes(size: int) -> Sequence[Transform]:
+    """The RSNA 2022 3rd-place augmentation of grey slices, (size, size, 3) uint8.
+
+    Horizontal flip; contrast, a factor about black; shift, scale, rotate with a black border; a grid distortion or
+    three jittered anchors; eight black squares of a tenth of the side, always. Published in pixels of 512. The elastic
+    field beside the anchors moved nothing that could be seen, and is left out.
+    """
+    hole = max(1, size // 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distortions = (
+            albumentations.GridDistortion(
+                num_steps=5, distort_limit=0.05, normalized=False, border_mode=cv2.BORDER_REFLECT_101, p=1
+            ),
+            _JitteredAnchors(50 / 512, p=1),
+        )
+        holes = albumentations.CoarseDropout(
+            num_holes_range=(8, 8), hole_height_range=(hole, hole), hole_width_range=(hole, hole), fill=0, p=1
+        )
+    return (*flip_contrast_rotate(), _OneOf(distortions, p=0.5), holes)
+
+
+def augment_group(transforms: Sequence[Transform], images: np.ndarray, seed: int) -> np.ndarray:
+    """Apply `transforms` as `augment` does, with one draw for all images of a group: (n, rows, columns, 3) uint8."""
+    return np.ascontiguousarray(_applied(transforms, seed, images=images)["images"])
+
+
+def augment_boxed(
+    transforms: Sequence[Transform], image: np.ndarray, box: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Apply `transforms` to an image (rows, columns, 3) uint8 and to a box on it, as `augment` does.
+
+    box: (4,) x0, y0, x1, y1 in shares of the image. What of it is still on the image comes back: the hull of the moved
+    corners, cut at the border; None where it is wholly outside.
+    """
+    changed = _applied(transforms, seed, image=image, bboxes=box.astype(np.float32)[None])
+    boxes = changed["bboxes"]
+    return np.ascontiguousarray(changed["image"]), boxes[0].clip(0, 1) if len(boxes) else None
+
+
 def augment_pair(
     transforms: Sequence[Transform], image: np.ndarray, mask: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Apply `transforms` to an image and its mask, (rows, columns) uint8 both, as `augment` does."""
-    pair = {"image": image, "mask": mask}
-    for place, transform in enumerate(transforms):
-        transform.set_random_seed(seed_of(seed, place) % 2**32)
-        pair = transform(**pair)
+    pair = _applied(transforms, seed, image=image, mask=mask)
     return np.ascontiguousarray(pair["image"]), np.ascontiguousarray(pair["mask"])
 
 
 def augment(transforms: Sequence[Transform], image: np.ndarray, seed: int) -> np.ndarray:
-    """Apply `transforms` in order to (rows, columns, 3) uint8 or float32; equal seeds give equal images anywhere.
+    """Apply `transforms` in order to (rows, columns, 3) uint8 or float32; equal seeds give equal images anywhere."""
+    return np.ascontiguousarray(_applied(transforms, seed, image=image)["image"])
+
+
+def _applied(transforms: Sequence[Transform], seed: int, **targets: np.ndarray) -> dict[str, np.ndarray]:
+    """What `transforms` make of an image and of what goes with it.
 
     Each transform has a seed of its own: seeded alike, as albumentations' Compose does it, all would draw the same
     number first, and a flip would come with a transposition every time.
     """
     for place, transform in enumerate(transforms):
         transform.set_random_seed(seed_of(seed, place) % 2**32)
-        image = transform(image=image)["image"]
-    return np.ascontiguousarray(image)
+        targets = transform(**targets)
+    return targets

@@ -49,8 +49,8 @@ class Images(Protocol):
     def __len__(self) -> int:
         """Rows."""
 
-    def __getitem__(self, key: tuple[int, int], /) -> tuple[Tensor, Tensor]:
-        """One image, and its labels or its mask."""
+    def __getitem__(self, key: tuple[int, int], /) -> tuple[Tensor, ...]:
+        """One image, and its labels or its mask; or a named tuple of more, whose batch is one of its kind."""
 
     def image_ids(self, rows: np.ndarray) -> list[str]:
         """The identifiers of some rows, for messages."""
@@ -126,7 +126,7 @@ class ImageBatches:
         return len(self._rows)
 
     def parts(self, first: int) -> Iterator[Sequence[Batch]]:
-        """This process's parts of each step from `first` on; their samples are an ImageBatch each."""
+        """This process's parts of each step from `first` on, their samples as `load_batches` gives them."""
         rank, world = self._devices.rank, self._devices.world
         shares = [split_batch(rows, rank=rank, world=world, parts=self._accumulate) for rows in self._rows[first:]]
         loader = load_batches(
@@ -145,8 +145,11 @@ class ImageBatches:
 
 def load_batches(
     dataset: Images, batches: Sequence[tuple[int, np.ndarray]], *, workers: int, device: torch.device
-) -> Iterator[ImageBatch]:
-    """Load batches in order, in background processes. batches: the epoch and the row numbers of each."""
+) -> Iterator[Any]:
+    """Load batches in order, in background processes. batches: the epoch and the row numbers of each.
+
+    A batch is an ImageBatch, or of the samples' own kind where they are named tuples.
+    """
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]  # torch asks for its own class; what it uses is in Images
         batch_sampler=_Keys(batches),
@@ -235,9 +238,10 @@ class _Keys:
             yield [(epoch, int(row)) for row in rows]
 
 
-def _collate(samples: Sequence[tuple[Tensor, Tensor]]) -> ImageBatch:
-    images, labels = zip(*samples, strict=True)
-    return ImageBatch(torch.stack(images), torch.stack(labels))
+def _collate(samples: Sequence[tuple[Tensor, ...]]) -> Any:
+    kind: Any = type(samples[0])
+    stacked = [torch.stack(parts) for parts in zip(*samples, strict=True)]
+    return ImageBatch(*stacked) if kind is tuple else kind(*stacked)
 
 
 def _one_thread(_: int) -> None:
