@@ -14,11 +14,11 @@ from benchmark.sequences import series_lengths
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.tables import (
     FILE_FIELDS,
-    ORIENTATION,
     add_labels_and_folds,
     order_slices,
 )
 from hounsfield.core.dicom.series import group_files
+from hounsfield.core.dicom.stacks import ORIENTATION
 from hounsfield.core.logs import Stopwatch
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images

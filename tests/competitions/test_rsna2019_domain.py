@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hounsfield.competitions.rsna2019.domain import outside, training_facts
-from hounsfield.competitions.rsna2019.tables import ORIENTATION
+from hounsfield.core.dicom.stacks import ORIENTATION
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.stages.upstream import Upstream
 

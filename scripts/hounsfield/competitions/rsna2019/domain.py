@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.tables import ORIENTATION
 from hounsfield.core.dicom.body_parts import HEAD
+from hounsfield.core.dicom.stacks import ORIENTATION
 from hounsfield.core.evaluation.domain import BY_PHANTOMS, out_of_range, ranges_of
 from hounsfield.core.imaging.geometry import slice_normal
 from hounsfield.core.stages.upstream import Upstream

@@ -8,12 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hounsfield.competitions.rsna2019.tables import ORIENTATION, POSITION
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.imaging.boxes import bounding_box
 from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL, window_table
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.intake.slice_rows import slice_row
 from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, store_image
 
@@ -81,37 +81,15 @@ def _statistics(slice_: DicomSlice, low: int, hu: np.ndarray) -> dict[str, float
 
 
 def _header_columns(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str, Any]:
-    """A slice's header facts under the table's names; identifiers as pseudonyms.
-
-    Where the header does not say which series or patient a slice is of, its folder does.
-    """
-    nan3, nan6 = (float("nan"),) * 3, (float("nan"),) * 6
-    spacing = slice_.pixel_spacing or (float("nan"),) * 2
-    patient = slice_.patient_id or slice_.study_uid or folder
+    """A slice's header facts under the table's names."""
     return {
-        "patient_id": naming.pseudonym(patient),
-        "patient_order": naming.hidden_order(patient, naming.pseudonym(patient)),
-        "study_uid": naming.pseudonym(slice_.study_uid or folder),
-        "series_uid": naming.pseudonym(slice_.series_uid or folder),
-        "sop_number": naming.number(slice_.sop_uid),
-        **dict(zip(POSITION, slice_.position or nan3, strict=True)),
-        **dict(zip(ORIENTATION, slice_.orientation or nan6, strict=True)),
-        "instance_number": slice_.instance_number,
-        "acquisition_number": slice_.acquisition_number,
-        "frame_of_reference": slice_.frame_of_reference and naming.pseudonym(slice_.frame_of_reference),
-        "slice_location_mm": slice_.slice_location,
-        "rows": slice_.rows,
-        "columns": slice_.columns,
-        "row_spacing_mm": spacing[0],
-        "column_spacing_mm": spacing[1],
+        **slice_row(slice_, folder, naming),
         "bits_stored": slice_.bits_stored,
         "pixel_representation": slice_.pixel_representation,
-        "transfer_syntax": slice_.transfer_syntax,
         "rescale_slope": slice_.slope,
         "rescale_intercept": slice_.intercept,
         "intercept_repaired": slice_.intercept_repaired,
         "window_center": slice_.window_center,
         "window_width": slice_.window_width,
         "body_part": slice_.body_part,
-        "flags": " ".join(slice_.flags),
     }

@@ -17,9 +17,10 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_of
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.core.dicom.series import GROUPING_COLUMNS, group_files
-from hounsfield.core.dicom.stacks import ORIENTATION, POSITION, SERIES_KEY, along_normal
+from hounsfield.core.dicom.stacks import POSITION, SERIES_KEY, along_normal
 from hounsfield.core.evaluation.folds import fold_by_first_row
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.intake.slice_rows import PLACE_FIELDS
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table, to_arrow
@@ -30,20 +31,7 @@ FILE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("path", pa.string()),  # in the archive, or below the images' folder
     ("stamp", pa.int64()),  # of place, size, times and inode: tells a file that changed without reading it
     ("content", pa.int64()),  # 63 bits of the digest of the file's bytes
-    ("patient_id", pa.string()),
-    ("study_uid", pa.string()),
-    ("series_uid", pa.string()),
-    ("patient_order", pa.int64()),  # as Naming hides it: the same order of patients under any key
-    ("sop_number", pa.int64()),  # 48 bits of the SOPInstanceUID's digest, 0 where absent: equal ones are seen to be
-    *((name, pa.float64()) for name in (*POSITION, *ORIENTATION)),
-    ("instance_number", pa.int64()),
-    ("acquisition_number", pa.int64()),
-    ("frame_of_reference", pa.string()),  # what lies in one coordinate system; "" where absent
-    ("slice_location_mm", pa.float64()),
-    ("rows", pa.int32()),
-    ("columns", pa.int32()),
-    ("row_spacing_mm", pa.float64()),
-    ("column_spacing_mm", pa.float64()),
+    *PLACE_FIELDS,
     ("bits_stored", pa.int16()),
     ("pixel_representation", pa.int16()),
     ("transfer_syntax", pa.string()),

@@ -51,9 +51,9 @@ def _reason(patients: pd.Series, labels: pd.DataFrame, count: int) -> str:
     return f"{count} folds are too many for {counted}" + (f" ({', '.join(few)} of them)" if few else "")
 
 
-def fold_table(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame) -> str:
-    """Patients, slices, and positive slices of each class, by fold, as aligned text."""
+def fold_table(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, *, rows: str = "slices") -> str:
+    """Patients, rows, and positive rows of each class, by fold, as aligned text. rows: what they are called."""
     frame = (labels > 0.5).astype(int).groupby(folds).sum()
-    frame.insert(0, "slices", pd.Series(folds).value_counts().sort_index().to_numpy())
+    frame.insert(0, rows, pd.Series(folds).value_counts().sort_index().to_numpy())
     frame.insert(0, "patients", patients.groupby(folds).nunique().to_numpy())
     return str(frame.rename_axis("fold").reset_index().to_string(index=False))

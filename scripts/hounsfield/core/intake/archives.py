@@ -60,10 +60,14 @@ class SourceFile:
         """The path for tables and messages; bytes that are no text, as old media hold them, are escaped."""
         return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
-    def read(self) -> bytes:
-        """The file's bytes. Raises Refused when it cannot be read; that costs this file alone."""
-        if self.size > MAX_MEMBER_BYTES:
-            raise Refused("file_too_large", f"{self.size} bytes, over the limit of {MAX_MEMBER_BYTES}")
+    def read(self, limit: int | None = None) -> bytes:
+        """The file's bytes. Raises Refused when it cannot be read; that costs this file alone.
+
+        limit: bytes; None is MAX_MEMBER_BYTES.
+        """
+        limit = MAX_MEMBER_BYTES if limit is None else limit
+        if self.size > limit:
+            raise Refused("file_too_large", f"{self.size} bytes, over the limit of {limit}")
         try:
             if self.offset < 0:
                 return (Path(self.container) / self.name).read_bytes()

@@ -163,10 +163,14 @@ class Journal:
         rows, rejected = self._pick(entries, current & _last_of_each(recorded["path"]))
         return rows.sort_by("path"), rejected.sort_by("path")
 
-    def unrecorded(self, files: FileList) -> FileList:
-        """Those of `files` without a recorded result, or whose image is no longer there."""
+    def unrecorded(self, files: FileList, *, images: bool = True) -> FileList:
+        """Those of `files` without a recorded result, or whose image is no longer there.
+
+        images: False where images are needed for a while only, so that a result counts without its own.
+        """
         recorded = self._columns(self._entries(), "path", "stamp", "image_id", "reason")
-        counts = self._has_image(recorded["image_id"]) & ~pc.is_in(recorded["reason"], self._retryable).to_numpy()
+        there = self._has_image(recorded["image_id"]) if images else np.ones(len(recorded), bool)
+        counts = there & ~pc.is_in(recorded["reason"], self._retryable).to_numpy()
         recorded = recorded.filter(pa.array(counts & _last_of_each(recorded["path"])))
         return files.take(~_known(files.labels, self._stamps(files), recorded["path"], recorded["stamp"].to_numpy()))
 

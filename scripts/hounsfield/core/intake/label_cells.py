@@ -44,27 +44,31 @@ def read_cells(path: Path) -> Cells:
         raise MissingInput(f"{path} does not exist; name a CSV or Parquet table")
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise BadInput(f"{path} holds more than {MAX_TABLE_BYTES} bytes; that is no table of labels")
-    content = path.read_bytes()
+    return cells_of(path.read_bytes(), str(path))
+
+
+def cells_of(content: bytes, source: str) -> Cells:
+    """The cells of a table from its bytes, as `read_cells`. source: where they come from, for messages."""
     if content[:4] == b"PAR1":
-        return _tidy(*_parquet(content, path), path)
+        return _tidy(*_parquet(content, source), source)
     for magic, what in PACKED.items():
         if content.startswith(magic):
-            raise BadInput(f"{path} is {what}; save it as CSV (UTF-8) or Parquet")
-    return _tidy(*_csv(_text(content, path), path), path)
+            raise BadInput(f"{source} is {what}; save it as CSV (UTF-8) or Parquet")
+    return _tidy(*_csv(_text(content, source), source), source)
 
 
-def _text(content: bytes, path: Path) -> str:
+def _text(content: bytes, source: str) -> str:
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is no text in UTF-8 (byte {error.start}); save it as CSV UTF-8") from error
+        raise BadInput(f"{source} is no text in UTF-8 (byte {error.start}); save it as CSV UTF-8") from error
     if "\0" in text:
-        raise BadInput(f"{path} holds zero bytes, so it is no text; save it as CSV UTF-8")
+        raise BadInput(f"{source} holds zero bytes, so it is no text; save it as CSV UTF-8")
     return text
 
 
-def _csv(text: str, path: Path) -> tuple[list[list[str]], np.ndarray]:
+def _csv(text: str, source: str) -> tuple[list[list[str]], np.ndarray]:
     """All rows, the header first, and their lines."""
     first, _, rest = text.partition("\n")
     told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
@@ -80,36 +84,36 @@ def _csv(text: str, path: Path) -> tuple[list[list[str]], np.ndarray]:
             lines.append(start)
             start = reader.line_num + 1 + skipped
     except csv.Error as error:
-        raise BadInput(f"{path}: line {start} cannot be read as CSV ({error}); write it again") from error
+        raise BadInput(f"{source}: line {start} cannot be read as CSV ({error}); write it again") from error
     return rows, np.array(lines, np.int64)
 
 
-def _parquet(content: bytes, path: Path) -> tuple[list[list[str]], np.ndarray]:
+def _parquet(content: bytes, source: str) -> tuple[list[list[str]], np.ndarray]:
     try:
         table = pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} is not a readable Parquet table ({error}); write it again") from error
+        raise BadInput(f"{source} is not a readable Parquet table ({error}); write it again") from error
     columns = [["" if value is None or value != value else str(value) for value in one.to_pylist()] for one in table]
     rows = [list(map(str, table.column_names)), *map(list, zip(*columns, strict=True))]
     return rows, np.arange(1, len(rows) + 1)
 
 
-def _tidy(rows: list[list[str]], lines: np.ndarray, path: Path) -> Cells:
+def _tidy(rows: list[list[str]], lines: np.ndarray, source: str) -> Cells:
     rows = [[_plain(cell) for cell in row] for row in rows]
     kept = [place for place, row in enumerate(rows) if any(row)]
     if len(kept) < 2:
-        raise BadInput(f"{path}: {'no rows below its header' if kept else 'nothing in it'}")
+        raise BadInput(f"{source}: {'no rows below its header' if kept else 'nothing in it'}")
     header, body = rows[kept[0]], [rows[place] for place in kept[1:]]
     while header and not header[-1] and not any(len(row) >= len(header) and row[len(header) - 1] for row in body):
         header = header[:-1]
     long = [int(lines[place]) for place, row in zip(kept[1:], body, strict=True) if any(row[len(header) :])]
     if long:
-        raise BadInput(f"{path}: {len(long)} rows have more cells than the header, the first in lines {long[:10]}")
+        raise BadInput(f"{source}: {len(long)} rows have more cells than the header, the first in lines {long[:10]}")
     if not all(header):
-        raise BadInput(f"{path}: column {header.index('') + 1} has cells and no name; name it in the header")
+        raise BadInput(f"{source}: column {header.index('') + 1} has cells and no name; name it in the header")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise BadInput(f"{path}: columns stand twice: {', '.join(twice)}; leave one of each")
+        raise BadInput(f"{source}: columns stand twice: {', '.join(twice)}; leave one of each")
     filled = [(row + [""] * len(header))[: len(header)] for row in body]
     return Cells(pd.DataFrame(filled, columns=header, dtype=str), lines[kept[1:]])
 

@@ -63,14 +63,26 @@ def read_label_table(
     soft: bool = False,
     reserved: Collection[str] = (),
 ) -> LabelTable:
-    """Read a table of labels, and refuse what it cannot mean.
+    """Read a table of labels, as `label_table`. Raises MissingInput, too."""
+    return label_table(read_cells(path), str(path), classes=classes, any_of=any_of, soft=soft, reserved=reserved)
 
-    classes: the columns that are labels; all but those that name files, series, studies and patients where none are
-    given. any_of: the class that means "any of the others", by default one that is called so. soft: labels may be
-    probabilities. reserved: names that no class may have. Raises BadInput naming the file, the fact and the first ten
-    places, and WrongUse where an option names a column that is not there.
+
+def label_table(
+    cells: Cells,
+    source: str,
+    *,
+    classes: Sequence[str] = (),
+    any_of: str | None = None,
+    soft: bool = False,
+    reserved: Collection[str] = (),
+) -> LabelTable:
+    """A table of labels from its cells; what it cannot mean is refused.
+
+    source: where it comes from, for messages. classes: the columns that are labels; all but those that name files,
+    series, studies and patients where none are given. any_of: the class that means "any of the others", by default one
+    that is called so. soft: labels may be probabilities. reserved: names that no class may have. Raises BadInput naming
+    the source, the fact and the first ten places, and WrongUse where an option names a column that is not there.
     """
-    cells, source = read_cells(path), str(path)
     key, column = _key(cells, source)
     names = _class_names(cells, column, classes, source, reserved)
     values = pd.DataFrame({name: _numbers(cells, name, source, soft=soft) for name in names})
