@@ -21,10 +21,11 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
 from hounsfield.core.evaluation.scores import empty_table, score_table
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.outputs import Input, Provenance, read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, on_training_set, remedies
+from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import sequence_settings
 from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs, systems
 from hounsfield.hemorrhage.paths import BAG, classifier_folder, predictions_folder

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.stages.command import Command, chosen_folds
+from hounsfield.core.stages.command import Command, chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.hemorrhage.config import HemorrhageConfig
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER
 
 HemorrhageCommand = Command[HemorrhageConfig]
-
-
-def on_training_set(command: HemorrhageCommand) -> HemorrhageCommand:
-    """The same command without another data set that is only predicted: what trains, or prepares for training."""
-    variables = {name: value for name, value in command.variables.items() if name != "DATA_SET"}
-    return replace(command, data_set=command.config.data_set, variables=variables)
 
 
 def remedies(command: HemorrhageCommand) -> RemedyOf:

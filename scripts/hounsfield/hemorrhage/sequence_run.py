@@ -11,9 +11,10 @@ import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
+from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.commands import HemorrhageCommand, on_training_set, remedies
+from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
 from hounsfield.hemorrhage.paths import (
     EXTRACT,

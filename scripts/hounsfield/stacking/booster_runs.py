@@ -16,6 +16,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
 from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.logs import Stopwatch, logger, progress
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest, read_json, write_bytes, write_json
@@ -30,7 +31,7 @@ from hounsfield.stacking.boosters import (
     why_prior,
 )
 from hounsfield.stacking.config import Booster, StackingConfig
-from hounsfield.stacking.experiments import StackingCommand, applied_to
+from hounsfield.stacking.experiments import StackingCommand
 from hounsfield.stacking.features import feature_names
 from hounsfield.stacking.paths import boosters_folder, second_level_folder
 from hounsfield.stacking.second_level import (

@@ -16,11 +16,12 @@ import pandas as pd
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.config import NetworkConfig
-from hounsfield.stacking.experiments import StackingCommand, applied_to, remedies
+from hounsfield.stacking.experiments import StackingCommand, remedies
 from hounsfield.stacking.networks import prediction_settings, training_settings
 from hounsfield.stacking.paths import PREDICT, PREDICTIONS, network_predictions_folder
 

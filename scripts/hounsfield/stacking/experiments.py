@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from hounsfield.competitions.rsna2019.paths import PREPARE, data_folder
 from hounsfield.core.errors import StaleOutput
-from hounsfield.core.stages.command import Command, chosen_folds
+from hounsfield.core.stages.command import Command, chosen_folds, on_training_set
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import differences
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, reading, require
@@ -19,17 +18,6 @@ from hounsfield.stacking.paths import DATA, TRAIN, stacking_data_folder
 StackingCommand = Command[StackingConfig]
 # of a program's own options, those that a stage named in a message takes, too
 PASSED_ON = {"network": ("run_42", "run_43"), "booster": ("run_44", "run_45"), "stopping": ("run_44",)}
-
-
-def applied_to(command: StackingCommand) -> str:
-    """The data set that is only predicted, by the models of another one; "" where the models' own is worked on."""
-    return "" if command.data_set == command.config.data_set else command.data_set
-
-
-def on_training_set(command: StackingCommand) -> StackingCommand:
-    """The same command without another data set that is only predicted."""
-    variables = {name: value for name, value in command.variables.items() if name != "DATA_SET"}
-    return replace(command, data_set=command.config.data_set, variables=variables)
 
 
 def remedies(command: StackingCommand) -> RemedyOf:

@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -78,6 +78,17 @@ class Command(Generic[ConfigT]):
         return command_line(
             script, {name: variables[name] for name in variables if name in shared}, *options, *overrides
         )
+
+
+def applied_to(command: Command[Any]) -> str:
+    """The data set that is only predicted, by the models of another one; "" where the models' own is worked on."""
+    return "" if command.data_set == command.config.data_set else command.data_set
+
+
+def on_training_set(command: Command[ConfigT]) -> Command[ConfigT]:
+    """The same command without another data set that is only predicted: what trains, or prepares for training."""
+    variables = {name: value for name, value in command.variables.items() if name != "DATA_SET"}
+    return replace(command, data_set=str(command.config.data_set), variables=variables)  # type: ignore[attr-defined]
 
 
 def command_line(script: str, variables: Mapping[str, str], *options: str) -> str:

@@ -10,13 +10,14 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import build_network, embedding_width
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, on_training_set, remedies
+from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.inference import classifier_config, extract_arrays, read_weights

@@ -13,9 +13,9 @@ from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
-from hounsfield.core.stages.command import chosen_folds
+from hounsfield.core.stages.command import chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.commands import HemorrhageCommand, on_training_set, remedies
+from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.ensemble import has_classifier, read_classifier
 from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, TRAIN_SEQUENCE, classifier_folder, sequence_folder

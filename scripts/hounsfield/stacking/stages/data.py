@@ -16,11 +16,12 @@ from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
 from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading, replacing, require
 from hounsfield.core.storage.files import locked
 from hounsfield.core.storage.tables import write_table
-from hounsfield.stacking.experiments import StackingCommand, applied_to, data_settings, remedies
+from hounsfield.stacking.experiments import StackingCommand, data_settings, remedies
 from hounsfield.stacking.paths import DATA, TRAIN, hu_folder, hu_parts_folder, network_folder, stacking_data_folder
 from hounsfield.stacking.preparation import (
     AS_PREPARED,

@@ -17,13 +17,14 @@ from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.answers import write_answers
 from hounsfield.stacking.ensemble import open_first_level
-from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.paths import (
     AVERAGE,
     ENSEMBLE,

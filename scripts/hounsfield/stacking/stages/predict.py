@@ -11,6 +11,7 @@ from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.arrays import open_array
@@ -19,7 +20,7 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import NetworkConfig
 from hounsfield.stacking.ensemble import table_folder
-from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
 from hounsfield.stacking.inference import predict_slices, predictions_table, slices_to_predict
 from hounsfield.stacking.networks import (

@@ -15,11 +15,11 @@ from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
-from hounsfield.core.stages.command import Command, chosen_folds
+from hounsfield.core.stages.command import Command, applied_to, chosen_folds, on_training_set
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.stacking.config import STOPPINGS
-from hounsfield.stacking.experiments import StackingCommand, applied_to, on_training_set, remedies
+from hounsfield.stacking.experiments import StackingCommand, remedies
 from hounsfield.stacking.paths import (
     AVERAGE,
     ENSEMBLE,

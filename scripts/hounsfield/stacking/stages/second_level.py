@@ -12,6 +12,7 @@ from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -21,8 +22,6 @@ from hounsfield.stacking.config import STOPPINGS
 from hounsfield.stacking.ensemble import CnnTable, first_level_ledger, open_first_level, read_first_level
 from hounsfield.stacking.experiments import (
     StackingCommand,
-    applied_to,
-    on_training_set,
     open_stacking_data,
     remedies,
     stacking_folds,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
@@ -17,7 +18,7 @@ from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.stacking.config import NetworkConfig
-from hounsfield.stacking.experiments import StackingCommand, applied_to, open_stacking_data, remedies, stacking_folds
+from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
 from hounsfield.stacking.networks import chosen_networks, training_settings
 from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
