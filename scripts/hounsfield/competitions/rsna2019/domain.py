@@ -28,6 +28,7 @@ def training_facts(data: Upstream, slices: pd.DataFrame) -> dict[str, Any]:
     slices: DOMAIN_COLUMNS, those that are learnt from.
     """
     studies = _by_study(slices)
+    ranges = ranges_of(studies[list(RANGES)])
     parts = sorted(set(slices["body_part"].fillna("")) - {""})
     tilt = float(np.nan_to_num(studies["tilt"].max()))
     drawn = bool(data.record["facts"].get("drawn"))
