@@ -1,6 +1,7 @@
 #!/bin/sh
 # Predict your own head CT with an experiment's trained models, from DICOM to a table with a line per study.
-# In:  folders (any depth, any file names), zip archives and single DICOM files, any number, anywhere on the line;
+# In:  folders (any depth, any file names), zip archives, single DICOM files and DICOMDIRs, which stand for what they
+#      list, any number, anywhere on the line;
 #      CONFIG's trained models, of either system (run_12 to run_14, or run_42 and run_44)
 # Out: data/<data set>/slices.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row per slice, in
 #      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv. The data set is named

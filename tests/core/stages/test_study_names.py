@@ -12,6 +12,7 @@ from hounsfield.core.stages.study_names import UNNAMED, free_name, name_after
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Ward 7/inner").mkdir(parents=True)
     (tmp_path / "disc.zip").touch()
+    (tmp_path / "Ward 7/inner/DICOMDIR").touch()
     (tmp_path / "b").mkdir()
     (tmp_path / "...").mkdir()
     monkeypatch.chdir(tmp_path / "Ward 7/inner")
@@ -26,6 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["."], "inner"),
         (["../../disc.zip"], "disc"),
         (["../../..."], UNNAMED),
+        (["DICOMDIR"], "inner"),
         (["../../disc.zip", "../../b", "../../b/."], "b_and_1_more"),
     ],
 )

@@ -10,7 +10,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from operator import attrgetter
@@ -184,16 +184,24 @@ def list_files(source: Path) -> FileList:
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
     alone = source.suffix.lower() != ".zip" and not source.is_dir() and not zipfile.is_zipfile(source)
     found = iter([_entry(source)]) if alone else _walk(source) if source.is_dir() else _zip_members(source)
+    return _file_list(found, _place_number(source), source.parent if alone else source)
+
+
+def list_some(folder: Path, names: Iterable[str]) -> FileList:
+    """Some files of a folder, by their paths below it, as `list_files` lists them among all."""
+    entries = (_entry(folder / name, name[: name.rfind("/") + 1]) for name in names)
+    return _file_list(entries, _place_number(folder), folder)
+
+
+def _file_list(found: Iterator[Found], place: int, container: Path) -> FileList:
     names, numbers = [pa.array([], pa.large_binary())], [np.zeros((7, 0), np.int64)]
-    place = _place_number(source)
     while block := list(islice(found, FILES_PER_BLOCK)):
         texts, *rest = zip(*block, strict=True)
         names.append(pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.large_binary()))
         columns = np.array(rest, np.int64)  # (8, n)
         stamps = _mixed([np.full(len(block), place), columns[0], *columns[5:]])
         numbers.append(np.stack([columns[0], stamps, *columns[1:5], np.zeros_like(stamps)]))
-    container = Container(str(source.parent if alone else source))
-    files = FileList([container], pa.concat_arrays(names), np.concatenate(numbers, axis=1))
+    files = FileList([Container(str(container))], pa.concat_arrays(names), np.concatenate(numbers, axis=1))
     return files.take(pc.sort_indices(files.names).to_numpy())
 
 

@@ -11,13 +11,17 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import check_name
 
 LONGEST = 48  # characters
+DIRECTORY = "DICOMDIR"
 UNNAMED = "studies"  # where nothing of a name can name a folder
 
 
 def name_after(paths: Sequence[Path]) -> str:
-    """A name for what is given: that of the folder or file itself, wherever `..` leads; of several, the first's."""
+    """A name for what is given: that of the folder or file itself, wherever `..` leads; of several, the first's.
+
+    A DICOMDIR is called the same on every disc: its folder's name stands for it.
+    """
     places = sorted({path.resolve() for path in paths})
-    first = places[0]
+    first = places[0].parent if places[0].name.upper() == DIRECTORY and places[0].is_file() else places[0]
     text = first.name if first.is_dir() else first.stem
     name = re.sub(r"[^\w.-]+", "_", text).strip("._-")[:LONGEST]
     if len(places) > 1:
