@@ -1,0 +1,53 @@
+"""What a phantom data set is made of; the same recipe gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hounsfield.core.errors import WrongUse
+
+FORMAT = 1  # raised when the generator's output changes, so that an older archive is not taken for a current one
+MOST_STUDIES = 16384  # of which each has a name of its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhantomRecipe:
+    """What a phantom data set holds; a patient has one study. Raises WrongUse for values that cannot be used."""
+
+    train_patients: int = 200
+    test_patients: int = 40
+    size: int = 512  # rows and columns of a slice
+    spacing: tuple[float, float] = (0.5, 1.25)  # mm between slices: the least and the most of any study
+    segmented_share: float = 0.25  # of the training studies; the competition's is 87 of 2019
+    seed: int = 2022
+    compression: str = "deflated"  # of a zip's members; or "stored"
+
+    def __post_init__(self) -> None:
+        patients = f"train_patients {self.train_patients}, test_patients {self.test_patients}"
+        if self.train_patients < 1 or self.test_patients < 0:
+            raise WrongUse(f"{patients}: give at least 1 and at least 0")
+        if self.train_patients + self.test_patients > MOST_STUDIES:
+            raise WrongUse(f"{patients}: give at most {MOST_STUDIES} together")
+        if not 32 <= self.size <= 1024:
+            raise WrongUse(f"size {self.size}: rows and columns must be 32 to 1024")
+        if not 0.3 <= self.spacing[0] <= self.spacing[1] <= 10:
+            raise WrongUse(f"spacing {self.spacing}: give the least and the most, 0.3 to 10 mm")
+        if not 0 <= self.segmented_share <= 1:
+            raise WrongUse(f"segmented_share {self.segmented_share}: give 0 to 1")
+        if self.seed < 0:
+            raise WrongUse(f"seed {self.seed}: give a number from 0 up")
+        if self.compression not in ("stored", "deflated"):
+            raise WrongUse(f"compression {self.compression!r}: choose stored or deflated")
+
+    def segmented(self, number: int) -> bool:
+        """Whether a training study has a segmentation: every so-manieth."""
+        return int((number + 1) * self.segmented_share) > int(number * self.segmented_share)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe's values for the file beside the archive."""
+        return {"format": FORMAT, **asdict(self), "spacing": list(self.spacing)}
+
+
+# drawn where a quickstart finds no data: 45 to 60 slices per study
+QUICKSTART = PhantomRecipe(train_patients=48, test_patients=8, size=128, spacing=(2.75, 3.25), segmented_share=0.5)

@@ -1,0 +1,53 @@
+"""Make a phantom data set in the shape of the RSNA 2022 competition: drawn neck CT, some with fractured vertebrae.
+
+    python scripts/rsna2022_phantom.py --output data/raw/phantom_necks/rsna-2022-cervical-spine-fracture-detection.zip
+
+In: nothing. Out: the zip (a folder where the name does not end in .zip) and, beside it, its recipe. The same recipe
+gives the same bytes; an archive of the same recipe is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
+from hounsfield.core.phantoms.program import add_options, write_and_report
+
+RECIPE = ("train_patients", "test_patients", "size", "segmented_share", "seed", "compression")
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    default = PhantomRecipe()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    add_options(parser, default, "a slice")
+    parser.add_argument(
+        "--spacing", type=float, nargs=2, default=default.spacing, metavar=("LEAST", "MOST"), help="mm between slices"
+    )
+    parser.add_argument(
+        "--segmented-share", type=float, default=default.segmented_share, help="of the patients with labels, 0 to 1"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Write the archive; returns the exit code."""
+    options = parse_arguments()
+
+    def write() -> tuple[str, int, bool]:
+        recipe = PhantomRecipe(spacing=tuple(options.spacing), **{name: getattr(options, name) for name in RECIPE})
+        from hounsfield.competitions.rsna2022.phantom.archive import write_archive
+
+        summary = write_archive(options.output, recipe, options.jobs, options.force)
+        found = (
+            f"{summary.path}: {summary.train_studies} training studies, {summary.fractured_studies} of them with a "
+            f"fracture and {summary.segmentations} with a segmentation, and {summary.test_studies} test studies"
+        )
+        return found, summary.slices, summary.written
+
+    return write_and_report(write, "slices")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
