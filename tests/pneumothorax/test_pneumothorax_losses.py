@@ -54,6 +54,14 @@ def test_the_published_sums_are_the_plain_ones(weights: tuple[float, float, floa
     assert mean_loss(logits, masks, config).item() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("logit", [-30, -18, -14])
+def test_of_a_batch_without_a_pneumothorax_dice_depends_on_how_little_is_found(logit: float) -> None:
+    logits, masks = torch.full((2, 1, 8, 8), float(logit)), torch.zeros(2, 8, 8)
+    expected = reference.dice(logits.double().numpy(), masks.numpy())
+    found = mean_loss(logits, masks, LossConfig(bce=0, dice=1, focal=0)).item()
+    assert found == pytest.approx(max(expected, 1e-5), abs=1e-6)
+
+
 def test_the_gradient_is_that_of_the_plain_loss() -> None:
     logits, masks = drawn(7, 3)
     logits.requires_grad_()

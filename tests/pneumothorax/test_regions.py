@@ -102,6 +102,12 @@ def test_a_mask_is_brought_to_the_films_own_size_as_the_plain_reference_does(siz
         assert resize_mask(mask, size).astype(int).tolist() == resized_mask(mask.tolist(), *size)
 
 
+def test_a_pixel_is_kept_from_128_of_255_on() -> None:
+    """Between both centres grey levels rise by 0.85: the middle one is 127.5, so 128, and the one before it 127."""
+    found = resize_mask(np.array([[False, True]]), (1, 601))
+    assert found[0].tolist() == [False] * 300 + [True] * 301
+
+
 def test_at_odd_sizes_only_pixels_of_half_a_grey_level_may_fall_otherwise() -> None:
     for values in maps(4):
         mask = values > 128

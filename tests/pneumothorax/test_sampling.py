@@ -14,8 +14,12 @@ def epoch(share: float | None, *seed: int, repeat: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("positives", "share", "negatives"),
-    [(1910, 0.8, 477), (1910, 0.6, 1273), (1910, 0.4, 2865), (2200, 0.5, 2200), (2200, 0.4, 3300), (5, 1.0, 0)],
-)
+    [
+        (1910, 0.8, 477), (1910, 0.6, 1273), (1910, 0.4, 2865), (2200, 0.5, 2200), (2200, 0.4, 3300),
+        (7, 0.6, 4),  # 4.67
+        (5, 1.0, 0),
+    ],
+)  # fmt: skip
 def test_a_share_asks_for_as_many_negatives_as_the_published_sampler(
     positives: int, share: float, negatives: int
 ) -> None:
@@ -56,6 +60,13 @@ def test_an_epoch_is_a_function_of_its_seed_and_differs_from_the_next() -> None:
     assert np.array_equal(epoch(0.5, 0, 1, 7), epoch(0.5, 0, 1, 7))
     drawn = {tuple(epoch(0.5, fold, part, number)) for fold in (0, 1) for part in (0, 1) for number in range(3)}
     assert len(drawn) == 12
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_positives_and_negatives_are_mixed(repeat: bool) -> None:
+    places = [np.flatnonzero(POSITIVE[epoch(0.5, number, repeat=repeat)]).mean() for number in range(200)]
+    assert np.mean(places) == pytest.approx(39 / 2, abs=1)
+    assert min(places) < 18 < 21 < max(places)
 
 
 def test_negatives_are_drawn_evenly() -> None:

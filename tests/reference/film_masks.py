@@ -15,6 +15,11 @@ By hand, 3 rows and 4 columns:
 [[0, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 1]]
 >>> encode_pixel_by_pixel([[0, 0]]), decode_pixel_by_pixel("-1", 1, 2)
 ('-1', [[0, 0]])
+
+A run from the first pixel on starts at 0: 1 1 | 0 1 down the columns is [0, 2) and [3, 4).
+
+>>> encode_pixel_by_pixel([[1, 0], [1, 1]]), decode_pixel_by_pixel("0 2 1 1", 2, 2)
+('0 2 1 1', [[1, 0], [1, 1]])
 """
 
 from __future__ import annotations

@@ -8,21 +8,23 @@ The specification leaves open what is drawn: here one number of numpy's default 
 single fold has the fewest. Of labels that are equally rare the first in the alphabet decides. A patient without any
 label counts '' once.
 
-By hand, five patients in two folds, a and b being labels:
+By hand, seven patients in two folds, a, b and c being labels. The folds would be others if the commonest label decided,
+if labels or what a fold holds were counted by patients, or if a patient's rarest label alone were counted.
 
-    patient  its slices   rarest (a 4, b 7 in all)   goes to          folds then hold
-    p1       ab, ab       a                          x, drawn         x: a 2, b 2
-    p2       a            a                          y (0 < 2)        y: a 1
-    p3       b, b, b      b                          y (0 < 2)        y: a 1, b 3
-    p4       b            b                          x (2 < 3)        x: a 2, b 3
-    p5       ab           a                          y (1 < 2)
+    patient  its slices   rarest (a 7, b 6, c 1 in all)   goes to          folds then hold
+    p1       bc           c                               x, drawn         x: b 1, c 1
+    p2       ab, ab, ab   b                               y (0 < 1)        y: a 3, b 3
+    p3       ab           b                               x (1 < 3)        x: a 1, b 2, c 1
+    p4       a, a         a                               x (1 < 3)        x: a 3, b 2, c 1
+    p5       ab           b                               x (2 < 3)        x: a 4, b 3, c 1
+    p6, p7   no label     ''                              one drawn, and the other
 
->>> patients = ["p5", "p4", "p3", "p3", "p3", "p2", "p1", "p1"]
->>> shown = [["a", "b"], ["b"], ["b"], ["b"], ["b"], ["a"], ["a", "b"], ["a", "b"]]
+>>> slices = "p7: p6: p6: p5:ab p4:a p4:a p3:ab p2:ab p2:ab p2:ab p1:bc".split()
+>>> patients, shown = zip(*(one.split(":") for one in slices))
 >>> folds = rarest_label_folds(patients, shown, count=2, seed=300)
 >>> x = folds[-1]
->>> folds == [1 - x, x, 1 - x, 1 - x, 1 - x, 1 - x, x, x]
-True
+>>> folds[3:] == [x, x, x, x, 1 - x, 1 - x, 1 - x, x], folds[0] + folds[1]
+(True, 1)
 """
 
 from __future__ import annotations

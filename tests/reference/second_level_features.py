@@ -7,8 +7,8 @@
     mean for class c.)
     PositionOrd = rank of z within the series / number of slices
 
-By hand, a study of three slices that come out of order, with predictions .1, .2, .6 of `any` from the first
-position to the last; the mean is .9 / 3 = .3. One neighbour, then two:
+By hand, a study of three slices that come out of order, with predictions .1, .2, .6 of `subdural` from the
+first position to the last, and .75 of all others; the mean is .9 / 3 = .3. One neighbour, then two:
 
     place   before_1   after_1   position_ord   study_mean
     1       missing    .2        1/3            .3
@@ -16,26 +16,26 @@ position to the last; the mean is .9 / 3 = .3. One neighbour, then two:
     3       .2         missing   1              .3
 
 >>> def slice_of(place, prediction):
-...     return {"series": 7, "order": place, **dict.fromkeys(CLASSES, 0), "any": prediction, "brain_ratio": 0.5}
+...     return {"series": 7, "order": place, **dict.fromkeys(CLASSES, 0.75), "subdural": prediction, "brain_ratio": 0.5}
 >>> study = [slice_of(2, 0.6), slice_of(0, 0.1), slice_of(1, 0.2)]
->>> table = plain_features(study, "any", neighbours=1)
+>>> table = plain_features(study, "subdural", neighbours=1)
 >>> table[["before_1", "after_1", "position_ord", "study_mean"]].round(4)
    before_1  after_1  position_ord  study_mean
 0       0.2      NaN        1.0000         0.3
 1       NaN      0.2        0.3333         0.3
 2       0.1      0.6        0.6667         0.3
->>> table[["any", "subdural", "slices_in_study", "brain_ratio"]].to_numpy().tolist()[1:]
-[[0.10000000149011612, 0.0, 3.0, 0.5], [0.20000000298023224, 0.0, 3.0, 0.5]]
+>>> table[["subdural", "any", "slices_in_study", "brain_ratio"]].to_numpy().tolist()[1:]
+[[0.10000000149011612, 0.75, 3.0, 0.5], [0.20000000298023224, 0.75, 3.0, 0.5]]
 
 Wrapped round, the slice before the first is the last, and the second before it the last but one; a place
 more than the study's length before its first slice does not exist:
 
->>> plain_features(study, "any", neighbours=2, wrap_round=True)[["before_2", "before_1", "after_1", "after_2"]]
+>>> plain_features(study, "subdural", neighbours=2, wrap_round=True)[["before_2", "before_1", "after_1", "after_2"]]
    before_2  before_1  after_1  after_2
 0       0.1       0.2      NaN      NaN
 1       0.2       0.6      0.2      0.6
 2       0.6       0.1      0.6      NaN
->>> wrapped = plain_features(study, "any", neighbours=4, wrap_round=True)
+>>> wrapped = plain_features(study, "subdural", neighbours=4, wrap_round=True)
 >>> wrapped[["before_4", "before_3"]]
    before_4  before_3
 0       0.2       0.6

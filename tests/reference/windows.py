@@ -6,14 +6,19 @@
     Then, per channel, the smallest value in the image is subtracted, times 255, truncated to uint8.
     Array order is [row, column, channel] with channels brain, subdural, bone.
 
-By hand, for a picture of one row, 20, 50 and 90 HU:
+By hand, for a picture of one row, 20, 50, 90 and 300 HU, the last above all windows:
 
-    brain     20/80 = .25     50/80 = .625    80/80 = 1       less .25     0  .375    .75      x 255  0  95.6  191.2
-    subdural  40/200 = .20    70/200 = .35    110/200 = .55   less .20     0  .15     .35      x 255  0  38.2   89.2
-    bone      170/380         200/380         240/380         less 170/380 0  30/380  70/380   x 255  0  20.1   46.9
+    brain     20/80 = .25   50/80 = .625  80/80 = 1       1   less .25      x 255  0  95.6  191.2  191.2
+    subdural  40/200 = .20  70/200 = .35  110/200 = .55   1   less .20      x 255  0  38.2   89.2  204.0
+    bone      170/380       200/380       240/380         1   less 170/380  x 255  0  20.1   46.9  140.9
 
->>> three_windows(np.array([[20.0, 50.0, 90.0]])).tolist()
-[[[0, 0, 0], [95, 38, 20], [191, 89, 46]]]
+>>> three_windows(np.array([[20, 50, 90, 300]])).tolist()
+[[[0, 0, 0], [95, 38, 20], [191, 89, 46], [191, 204, 140]]]
+
+Below all windows, 0 is subtracted: 30 HU are 30/80 = .375, 50/200 = .25 and 180/380 x 255 = 120.8.
+
+>>> three_windows(np.array([[-200, 30]])).tolist()
+[[[0, 0, 0], [95, 63, 120]]]
 """
 
 from __future__ import annotations
