@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.labels import NAMES, VERTEBRAE
+from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.paths import PREPARE, SLICES, STUDIES, volume_path
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, SLICE_SCHEMA, STUDY_SCHEMA, TEST_FOLD, VOXELS
 from hounsfield.core.stages.outputs import Provenance, output
@@ -32,8 +32,16 @@ class Neck(NamedTuple):
     vertebrae: np.ndarray  # the same shape, uint8: 0, or 1 for C1 to 7 for C7
 
 
+def fracture_of(number: int) -> int | None:
+    """The vertebra of a study that is fractured, 1 for C1: one in every other study."""
+    return 1 + number // 2 % 7 if number % 2 else None
+
+
 def made_neck(number: int, slices: int) -> Neck:
-    """A neck whose vertebrae begin in its first fifth and end in its last, at a place of its own."""
+    """A neck whose vertebrae begin in its first fifth and end in its last, at a place of its own.
+
+    A dark cleft runs through the vertebra that is fractured.
+    """
     rng = np.random.default_rng(number)
     volume = np.full((slices, ROWS, COLUMNS), AIR, np.int16)
     volume[:, 4:-4, 4:-4] = TISSUE + rng.integers(-30, 30, (slices, ROWS - 8, COLUMNS - 8))
@@ -45,6 +53,8 @@ def made_neck(number: int, slices: int) -> Neck:
             half = 7 - 2 * abs(2 * z - start - end + 1) // max(1, end - start)
             part = np.s_[z, row : row + 2 * half, column : column + 2 * half]
             volume[part] = BRIGHTEST * (place + 2) // 9
+            if place == fracture_of(number):
+                volume[z, row + half - 1 : row + half + 1, column : column + 2 * half] = AIR
             vertebrae[part] = place
     return Neck(volume, vertebrae)
 
@@ -80,8 +90,8 @@ def study_row(study_uid: str, number: int, neck: Neck, fold: int, *, segmented: 
     row |= {"split": "test" if fold == TEST_FOLD else "train"}
     if fold != TEST_FOLD:
         row |= dict.fromkeys(NAMES, 0.0)
-        if number % 2:
-            row |= {NAMES[0]: 1.0, VERTEBRAE[number // 2 % 7]: 1.0}
+        if fracture := fracture_of(number):
+            row |= {NAMES[0]: 1.0, NAMES[fracture]: 1.0}
     return row
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.errors import BadInput
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
@@ -85,3 +87,15 @@ def square_of(box: tuple[float, float, float, float], shape: tuple[int, int]) ->
 def read_boxes(boxes: Upstream) -> pd.DataFrame:
     """The boxes of a data set's studies, BOX_SCHEMA, sorted by study_uid."""
     return read_table(boxes.file(TABLE), BOX_SCHEMA, remedy=boxes.remedy)
+
+
+def boxes_of(boxes: Upstream, study_uids: Sequence[str]) -> list[StudyBox]:
+    """The box of each of some studies. Raises BadInput naming a study that has none, not even the fallback one."""
+    rows = {str(row[0]): StudyBox(*row[1:]) for row in read_boxes(boxes).itertuples(index=False, name=None)}
+    missing = [uid for uid in study_uids if uid not in rows]
+    if missing:
+        raise BadInput(
+            f"{boxes.folder}: {len(missing)} studies have no box, the first is {missing[0]}; make them anew: "
+            f"{boxes.remedy} --force"
+        )
+    return [rows[uid] for uid in study_uids]

@@ -35,6 +35,11 @@ def pseudo_labels_folder(work: Path, data_set: str, experiment: str) -> Path:
     return data_folder(work, data_set) / "pseudo_labels" / experiment
 
 
+def study_predictions_folder(work: Path, experiment: str, model: str, fold: int | str, seed: int) -> Path:
+    """What one network of stage 55 says of its validation fold's studies; written by it, read by stage 56."""
+    return predictions_folder(work, None, experiment) / "study" / model / f"fold{fold}_seed{seed}"
+
+
 def predictions_folder(work: Path, data_set: str | None, experiment: str) -> Path:
     """Predictions of studies, scores, submission, pictures; by 55 and 56. data_set: None for the experiment's own."""
     folder = work / "preds" / "spine" / experiment

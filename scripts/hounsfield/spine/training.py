@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from hounsfield.core.training.schedules import warm_up_cosine
 from hounsfield.spine.config import OptimizerConfig, SpineConfig
 from hounsfield.spine.paths import WEIGHTS
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 EPSILON = 1e-6  # of AdamW, as published
 Scores = Mapping[str, float | None]
 
@@ -32,12 +33,12 @@ def no_scores(network: nn.Module, run: TrainingRun) -> Scores:
 
 
 @dataclass(frozen=True)
-class NetworkTask:
+class NetworkTask(Generic[NetworkT]):
     """A network that is to be trained: what it is made from, what it minimises, and what its draws follow from."""
 
     name: str  # in messages
-    build: Callable[[], nn.Module]
-    start: Callable[[nn.Module], None]  # gives it the weights that it starts from
+    build: Callable[[], NetworkT]
+    start: Callable[[NetworkT], None]  # gives it the weights that it starts from
     loss: Callable[[nn.Module, Any], Tensor]  # the network as it is trained, and a batch -> its losses, (B,)
     optimizer: OptimizerConfig
     seeds: tuple[int, ...]
@@ -46,7 +47,7 @@ class NetworkTask:
 
 
 def train_network(
-    task: NetworkTask, images: Images, out: Output, config: SpineConfig, devices: Devices, course: Course
+    task: NetworkTask[NetworkT], images: Images, out: Output, config: SpineConfig, devices: Devices, course: Course
 ) -> list[str]:
     """Train from where the last run stopped to the last epoch. Returns the names of the files that are left.
 
@@ -54,7 +55,8 @@ def train_network(
     """
     settings, seed = task.optimizer, seed_of(*task.seeds)
     torch.manual_seed(seed)
-    network = devices.place(task.build())
+    network = task.build()
+    devices.place(network)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=EPSILON)
     steps = settings.epochs * math.ceil(len(images) / settings.batch_size)

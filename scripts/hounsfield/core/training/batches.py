@@ -148,7 +148,7 @@ def load_batches(
 ) -> Iterator[Any]:
     """Load batches in order, in background processes. batches: the epoch and the row numbers of each.
 
-    A batch is an ImageBatch, or of the samples' own kind where they are named tuples.
+    A batch is an ImageBatch; of named tuples one of their kind, stacked, or as the kind's own `collate` joins them.
     """
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]  # torch asks for its own class; what it uses is in Images
@@ -240,6 +240,8 @@ class _Keys:
 
 def _collate(samples: Sequence[tuple[Tensor, ...]]) -> Any:
     kind: Any = type(samples[0])
+    if hasattr(kind, "collate"):
+        return kind.collate(samples)
     stacked = [torch.stack(parts) for parts in zip(*samples, strict=True)]
     return ImageBatch(*stacked) if kind is tuple else kind(*stacked)
 

@@ -1,11 +1,14 @@
 """The network over a study's slices (RSNA 2022, 3rd place, section 5).
 
-B studies, T triplets of slices of the longest, F features of a triplet, H hidden units per direction, C names.
+B studies, T triplets of slices of the longest, N in all, S pixels a side, F features of a triplet, H hidden units per
+direction, C names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.training.recurrent import run_packed, steps_within
+from hounsfield.spine.config import NetworkConfig, StudyConfig
 from hounsfield.spine.networks.attention import AttentionPool
+from hounsfield.spine.networks.frames import build_frames, frame_features, frames_width
 
 
 class StudyNetwork(nn.Module):
@@ -49,3 +54,32 @@ def shortened(features: Tensor, steps: int) -> Tensor:
     if len(features) <= steps:
         return features
     return functional.interpolate(features.T.unsqueeze(0), size=steps, mode="linear", align_corners=False)[0].T
+
+
+class FrozenFramesStudyNetwork(nn.Module):
+    """A study network over a slice network that does not change: neither its weights nor its running statistics."""
+
+    def __init__(self, network: NetworkConfig, config: StudyConfig) -> None:
+        """network: of the slices, as in stage 54. With `train_statistics` its statistics move on, as published."""
+        super().__init__()
+        self.frames = build_frames(replace(network, gradient_checkpointing=False)).requires_grad_(False)
+        self.study = StudyNetwork(frames_width(self.frames), config.hidden, config.steps)
+        self._config = config
+
+    def train(self, mode: bool = True) -> Self:
+        """Put the study network in training mode, and the slice network where its statistics are to move on."""
+        super().train(mode)
+        self.frames.train(mode and self._config.train_statistics)
+        return self
+
+    def forward(self, triplets: Tensor, lengths: Tensor) -> Tensor:
+        """triplets: (N, S, S, 3) uint8, study after study. lengths: (B,) triplets of each. Returns logits (B, C)."""
+        features = self._features(triplets).split(lengths.tolist())
+        return self.study(*padded(features, self._config.steps))
+
+    @torch.no_grad()
+    def _features(self, triplets: Tensor) -> Tensor:
+        shown, chunk = triplets, self._config.chunk
+        if self.frames.training and len(triplets) % chunk == 1:
+            shown = torch.cat([triplets, triplets[-1:]])  # one image has no batch statistics; as published
+        return frame_features(self.frames, shown, chunk)[: len(triplets)]

@@ -1,0 +1,128 @@
+"""Training a fracture network on the pseudo-labels of windows (stage 54). B windows, T triplets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hounsfield.competitions.rsna2022.paths import volume_path
+from hounsfield.core.errors import BadInput
+from hounsfield.core.stages.outputs import Output
+from hounsfield.core.training.batches import UNAUGMENTED, load_batches
+from hounsfield.core.training.blocks import share_rows
+from hounsfield.core.training.course import Course
+from hounsfield.core.training.devices import Devices
+from hounsfield.core.training.draws import batches
+from hounsfield.core.training.loop import TrainingRun
+from hounsfield.spine.boxes import boxes_of, square_of
+from hounsfield.spine.fracture_run import FractureRun, Neck, seeds_of
+from hounsfield.spine.losses import fracture_loss
+from hounsfield.spine.networks.fracture import FractureNetwork
+from hounsfield.spine.networks.frames import start_frames
+from hounsfield.spine.pseudo_labels import read_pseudo_labels
+from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
+from hounsfield.spine.training import NetworkTask, Scores, no_scores, train_network
+from hounsfield.spine.window_data import Window, WindowKind, Windows, WindowStudy
+from hounsfield.spine.windows import window_starts
+
+
+def train_fracture(
+    task: FractureRun,
+    neck: Neck,
+    out: Output,
+    split: tuple[pd.DataFrame, pd.DataFrame],
+    devices: Devices,
+    course: Course,
+) -> list[str]:
+    """Train the network of one run; `split` has the studies to train on and to validate. Returns the files' names."""
+    config, model = task.config, task.key.model
+    train, validation = (studies_of(task, neck, studies) for studies in split)
+    images = windows_of(task, neck, train, config.windows.train_step)
+    scored = windows_of(task, neck, validation, config.windows.predict_step) if validation else None
+    network = NetworkTask(
+        name=task.key.name,
+        build=lambda: FractureNetwork(model.network),
+        start=lambda made: start_frames(made.frames, model.network),
+        loss=lambda made, batch: window_loss(made, batch, config.windows.threshold, devices),
+        optimizer=model.optimizer,
+        seeds=seeds_of(config, task.key),
+        score=no_scores if scored is None else partial(validation_loss, task, scored, devices),
+        facts=task.settings(),
+    )
+    return train_network(network, images, out, config, devices, course)
+
+
+def window_loss(model: nn.Module, batch: Window, threshold: float, devices: Devices) -> Tensor:
+    """The loss of each window, (B,)."""
+    triplets, targets, positions = (one.to(devices.device, non_blocking=True) for one in batch)
+    with devices.autocast():
+        predictions = model(triplets, positions)
+    return fracture_loss(predictions, targets, threshold)
+
+
+def validation_loss(
+    task: FractureRun, windows: Windows, devices: Devices, network: nn.Module, run: TrainingRun
+) -> Scores:
+    """The mean loss of the validation fold's windows, held against their own pseudo-labels."""
+    losses = share_rows(_losses(task, windows, devices, network), (len(windows),), devices, run.stop)
+    return {"validation_loss": float(losses.mean())}
+
+
+@torch.no_grad()
+def _losses(
+    task: FractureRun, windows: Windows, devices: Devices, network: nn.Module
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """This process's share of the windows: row numbers (B,) and losses (B,)."""
+    network.eval()
+    optimizer, config = task.key.model.optimizer, task.config
+    size = max(1, optimizer.batch_size // optimizer.accumulate)
+    own = batches(np.arange(len(windows)), size)[devices.rank :: devices.world]
+    keys = [(UNAUGMENTED, rows) for rows in own]
+    loader = load_batches(windows, keys, workers=config.workers, device=devices.device)
+    for rows, batch in zip(own, loader, strict=True):
+        yield rows, window_loss(network, batch, config.windows.threshold, devices)
+
+
+def studies_of(task: FractureRun, neck: Neck, studies: pd.DataFrame) -> list[WindowStudy]:
+    """Some studies of the table as windows are taken from them, with the square of each one's box.
+
+    Raises BadInput naming a study without a box, or whose pseudo-labels are not of its slices.
+    """
+    uids = studies["study_uid"].tolist()
+    shapes = studies[["slices", "rows", "columns"]].to_numpy().tolist()
+    labels = dict(list(read_pseudo_labels(neck.labels).groupby("study_uid")))
+    found = []
+    for uid, box, (count, *shape) in zip(uids, boxes_of(neck.boxes, uids), shapes, strict=True):
+        if uid not in labels or labels[uid]["slice"].tolist() != list(range(count)):
+            raise BadInput(
+                f"{neck.labels.folder}: the pseudo-labels of study {uid} are not of its {count} slices; make them "
+                f"anew: {neck.labels.remedy} --force"
+            )
+        volume = volume_path(task.command.work, task.config.data_set, uid)
+        targets = fracture_targets(labels[uid])
+        found.append(WindowStudy(uid, volume, square_of(box[:4], tuple(shape)), targets))
+    return found
+
+
+def fracture_targets(rows: pd.DataFrame) -> np.ndarray:
+    """The targets of one study's slices: how much of each vertebra and of its fracture is shown, and the most of these.
+
+    rows: PSEUDO_SCHEMA, one per slice. Returns (slices, FRACTURE_COLUMNS) float32, NaN where a label is unknown.
+    """
+    ratios, fractures = (rows[list(names)].to_numpy(np.float32) for names in (RATIO_PREDICTIONS, FRACTURE_TARGETS))
+    return np.concatenate([ratios, fractures, fractures.max(axis=1, keepdims=True)], axis=1)
+
+
+def windows_of(task: FractureRun, neck: Neck, studies: list[WindowStudy], step: int) -> Windows:
+    """All windows of some studies, which begin every `step` slices."""
+    config = task.config
+    starts = [window_starts(len(study.targets), config.windows.slices, step) for study in studies]
+    rows = np.concatenate([np.stack([np.full_like(own, number), own], axis=1) for number, own in enumerate(starts)])
+    kind = WindowKind(config.windows, config.intensity, task.key.model.network.size, per_triplet=True)
+    remedy = f"Lower workers, or raise accumulate of {task.key.model.name}'s optimizer in fracture.models"
+    return Windows(studies, rows, kind, seeds_of(config, task.key), remedy=remedy, volume_remedy=neck.data.remedy)

@@ -1,0 +1,53 @@
+"""Training the fracture networks, once the command line is read (stage 54)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
+from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.stages.outputs import output
+from hounsfield.core.stages.upstream import reading
+from hounsfield.core.training.course import Course, PlannedRun
+from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.core.training.networks import print_backbones
+from hounsfield.spine.commands import SpineCommand, remedies
+from hounsfield.spine.fracture_run import FractureRun, Neck, networks_to_train, open_neck, split_studies
+from hounsfield.spine.fracture_training import train_fracture
+from hounsfield.spine.windows import check_windows
+
+
+def train_fractures(command: SpineCommand) -> None:
+    """Train every network that is not there yet."""
+    config = command.config
+    if command.arguments.list_backbones:
+        print_backbones(command.arguments.list_backbones)
+        return
+    check_windows(config.windows)
+    with open_devices(config.precision, config.threads) as devices:
+        set_up_logging(rank=devices.rank)
+        data = open_data_set(command.work, config.data_set, remedies(command))
+        neck = open_neck(command, data)
+        with reading(data.folder), reading(neck.boxes.folder), reading(neck.labels.folder):
+            studies = read_studies(data)
+            runs = [FractureRun(command, key) for key in networks_to_train(command, data)]
+            models = [run.key.model for run in runs]
+            planned = [
+                PlannedRun(run.folder, model.optimizer.epochs, 1, cost=model.network.size**2, network=model.name)
+                for run, model in zip(runs, models, strict=True)
+            ]
+            course = Course(planned, force=command.force)
+            for run in runs:
+                train(run, neck, studies, devices, course)
+
+
+def train(task: FractureRun, neck: Neck, studies: pd.DataFrame, devices: Devices, course: Course) -> None:
+    """Train one network, unless it is there. studies: the whole table."""
+    provenance = task.provenance(neck)
+    with output(task.folder, provenance, force=task.command.force, remedy=task.remedy, processes=devices) as out:
+        if out.finished:
+            logger.info("%s: nothing to do, it is trained", task.key.name)
+            return
+        split = split_studies(studies, task.key, task.config.excluded)
+        files = train_fracture(task, neck, out, split, devices, course)
+        out.finish(files, learned=task.learned(neck, split[0]))

@@ -1,0 +1,89 @@
+"""Training the study networks, each with what it says of its validation fold, behind the command line (stage 55)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
+from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, prediction_table, write_predictions
+from hounsfield.core.evaluation.scores import METRIC, score
+from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.core.stages.upstream import Upstream, reading
+from hounsfield.core.training.course import Course, PlannedRun
+from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.spine.commands import SpineCommand, remedies
+from hounsfield.spine.fracture_run import networks_to_train, open_boxes, seen_through, split_studies
+from hounsfield.spine.paths import STUDY, TABLE
+from hounsfield.spine.study_run import SECOND_ORDER, StudyRun
+from hounsfield.spine.study_training import predict_studies, train_study
+
+
+def train_studies(command: SpineCommand) -> None:
+    """Train every network that is not there yet, and predict every validation fold that is not predicted yet."""
+    config = command.config
+    with open_devices(config.precision, config.threads) as devices:
+        set_up_logging(rank=devices.rank)
+        data = open_data_set(command.work, config.data_set, remedies(command))
+        boxes = open_boxes(command, data)
+        with reading(data.folder), reading(boxes.folder):
+            studies = read_studies(data)
+            runs = [StudyRun(command, key) for key in networks_to_train(command, data)]
+            epochs, models = config.study.optimizer.epochs, [run.key.model for run in runs]
+            planned = [
+                PlannedRun(run.folder, epochs, 1, model.network.size**2, model.name)
+                for run, model in zip(runs, models, strict=True)
+            ]
+            course = Course(planned, force=command.force)
+            for run in runs:
+                split = split_studies(studies, run.key, config.excluded)
+                network = train(run, data, boxes, split[0], devices, course)
+                if run.key.fold != SINGLE:
+                    validate(run, network, data, boxes, split[1], devices)
+
+
+def train(
+    task: StudyRun, data: Upstream, boxes: Upstream, studies: pd.DataFrame, devices: Devices, course: Course
+) -> Upstream:
+    """Train one network, unless it is there. studies: to learn from."""
+    fracture = task.fracture()
+    provenance, force = task.provenance(data, boxes, fracture), task.command.force
+    with (
+        reading(fracture.folder),
+        output(task.folder, provenance, force=force, remedy=task.remedy, processes=devices) as out,
+    ):
+        if out.finished:
+            logger.info("study %s: nothing to do, it is trained", task.key.name)
+        else:
+            files = train_study(task, data, boxes, fracture, studies, out, devices, course)
+            out.finish(files, learned=task.learned(boxes, fracture, studies))
+    return task.network()
+
+
+def validate(
+    task: StudyRun, network: Upstream, data: Upstream, boxes: Upstream, studies: pd.DataFrame, devices: Devices
+) -> None:
+    """Write what the network says of the studies of its validation fold, unless that is written."""
+    made_from = {"data set": data, "boxes": boxes, "study network": network}
+    provenance = Provenance(STUDY, task.settings(), {name: one.as_input() for name, one in made_from.items()})
+    with (
+        reading(network.folder),
+        output(task.predictions, provenance, force=task.command.force, remedy=task.remedy, processes=devices) as out,
+    ):
+        if out.finished:
+            return
+        watch = Stopwatch()
+        found = predict_studies([task], [network], data, boxes, studies, task.config, devices)[0]
+        if devices.first:
+            split = np.full(len(studies), OUT_OF_FOLD)
+            table = prediction_table(LABELS, studies["study_uid"].to_numpy(), split, found)
+            write_predictions(out.folder / TABLE, LABELS, table)
+        learned = Ledger.joined([network.learned(), seen_through(boxes, [int(task.key.fold)])])
+        out.finish([TABLE], learned=learned, facts={"by_design": SECOND_ORDER._asdict()})
+    loss = score(LABELS, found, studies[list(NAMES)].to_numpy(np.float64, na_value=np.nan))[METRIC]
+    facts = {} if loss is None else {"weighted log loss": f"{loss:.4f}"}
+    summary(f"study {task.key.name}, validation", len(studies), "studies", watch.seconds, facts)

@@ -1,0 +1,108 @@
+"""One study network of stage 55: which it is, what it rests on, and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hounsfield.core.evaluation.out_of_fold import ByDesign
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance
+from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.core.storage.checkpoints import fill, load_weights
+from hounsfield.spine.commands import SpineCommand, remedies
+from hounsfield.spine.config import SpineConfig, shaping_settings
+from hounsfield.spine.fracture_run import LIBRARIES, FractureRun, NetworkKey, run_settings, seen_through
+from hounsfield.spine.networks.fracture import fill_frames
+from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
+from hounsfield.spine.paths import STUDY, WEIGHTS, run_folder, study_predictions_folder
+
+SECOND_ORDER = ByDesign(
+    "second order: pseudo-labels and boxes to learn from were made by networks that have seen segmentations of the "
+    "scored patients",
+    ("upstream",),
+)
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A network of stage 55, and with it where its files lie."""
+
+    command: SpineCommand
+    key: NetworkKey  # of the network of stage 54 that it is made over
+
+    @property
+    def config(self) -> SpineConfig:
+        """The experiment's."""
+        return self.command.config
+
+    @property
+    def folder(self) -> Path:
+        """Its weights."""
+        key = self.key
+        return run_folder(self.command.work, self.command.experiment, "study", key.model.name, key.fold, key.seed)
+
+    @property
+    def predictions(self) -> Path:
+        """What it says of its validation fold."""
+        key = self.key
+        return study_predictions_folder(self.command.work, self.command.experiment, key.model.name, key.fold, key.seed)
+
+    @property
+    def remedy(self) -> str:
+        """The command that trains it."""
+        return remedies(self.command)(STUDY)
+
+    def build(self) -> FrozenFramesStudyNetwork:
+        """The network with random weights."""
+        return FrozenFramesStudyNetwork(self.key.model.network, self.config.study)
+
+    def start(self, network: FrozenFramesStudyNetwork, fracture: Upstream) -> None:
+        """Give the slice network the weights of stage 54. Raises BadInput unless each of them is there."""
+        weights, _ = load_weights(fracture.file(WEIGHTS), remedy=fracture.remedy)
+        fill_frames(network.frames, weights, source=fracture.folder / WEIGHTS)
+
+    def load(self, found: Upstream) -> FrozenFramesStudyNetwork:
+        """The trained network, ready to predict. Raises BadInput unless each of its weights is there."""
+        network = self.build()
+        weights, _ = load_weights(found.file(WEIGHTS), remedy=found.remedy)
+        fill(network, weights, source=found.folder / WEIGHTS)
+        return network.eval()
+
+    def fracture(self) -> Upstream:
+        """The network of stage 54. Raises MissingInput or StaleOutput, with the command that trains it."""
+        return FractureRun(self.command, self.key).network()
+
+    def settings(self) -> dict[str, Any]:
+        """What shapes its weights, beside its inputs."""
+        study = shaping_settings(self.config.study)
+        if self.config.study.train_statistics:
+            study["chunk"] = self.config.study.chunk  # whose statistics are taken
+        return {
+            "network": shaping_settings(self.key.model.network),
+            "study": study,
+            "intensity": plain(self.config.intensity),
+            **run_settings(self.config, self.key),
+        }
+
+    def provenance(self, data: Upstream, boxes: Upstream, fracture: Upstream) -> Provenance:
+        """What its weights depend on."""
+        inputs = {"data set": data, "boxes": boxes, "fracture network": fracture}
+        return Provenance(
+            STUDY, self.settings(), {name: one.as_input() for name, one in inputs.items()}, libraries=LIBRARIES
+        )
+
+    def learned(self, boxes: Upstream, fracture: Upstream, train: pd.DataFrame) -> Ledger:
+        """The patients that it has learnt from, with those that its slice network and its boxes were made from."""
+        own = Ledger.of(self.config.data_set, train["patient_id"])
+        return Ledger.joined([own, fracture.learned(), seen_through(boxes, sorted(set(train["fold"])))])
+
+    def network(self) -> Upstream:
+        """The trained network. Raises MissingInput or StaleOutput, with the command that trains it."""
+        found = require(self.command.work, self.folder, STUDY, remedies(self.command))
+        check_made(found, self.settings())
+        return found
