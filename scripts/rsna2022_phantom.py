@@ -14,19 +14,22 @@ import sys
 from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
 from hounsfield.core.phantoms.program import add_options, write_and_report
 
-RECIPE = ("train_patients", "test_patients", "size", "segmented_share", "seed", "compression")
+RECIPE = ("train_patients", "test_patients", "size", "segmented_share", "severity", "seed", "compression")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     default = PhantomRecipe()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    add_options(parser, default, "a slice")
+    add_options(parser, default, "a CT slice")
     parser.add_argument(
         "--spacing", type=float, nargs=2, default=default.spacing, metavar=("LEAST", "MOST"), help="mm between slices"
     )
     parser.add_argument(
         "--segmented-share", type=float, default=default.segmented_share, help="of the patients with labels, 0 to 1"
+    )
+    parser.add_argument(
+        "--severity", type=float, default=default.severity, help="times the usual gaps and displacements of fractures"
     )
     return parser.parse_args(arguments)
 

@@ -57,8 +57,12 @@ class Fracture:
     cuts: tuple[Cut, ...]
 
 
-def random_fractures(rng: np.random.Generator, pixel: float) -> tuple[Fracture, ...]:
-    """One to three fractured vertebrae. pixel: mm; no gap is much narrower, so that it can be seen."""
+def random_fractures(rng: np.random.Generator, severity: float, pixel: float) -> tuple[Fracture, ...]:
+    """One to three fractured vertebrae.
+
+    severity: times the usual gaps and displacements. pixel: mm; no gap is narrower than about one, so that it can be
+    seen.
+    """
     chances = np.array([COUNTS[name] for name in VERTEBRAE], float)
     chosen: list[int] = []
     for _ in range(1 + int(rng.choice(3, p=HOW_MANY))):
@@ -66,22 +70,22 @@ def random_fractures(rng: np.random.Generator, pixel: float) -> tuple[Fracture, 
         chosen.append(found)
         chances[max(0, found - 1) : found + 2] *= NEIGHBOUR
         chances[chosen] = 0
-    return tuple(_random_fracture(rng, VERTEBRAE[i], pixel) for i in sorted(chosen))
+    return tuple(_random_fracture(rng, VERTEBRAE[i], severity, pixel) for i in sorted(chosen))
 
 
-def _random_fracture(rng: np.random.Generator, name: str, pixel: float) -> Fracture:
+def _random_fracture(rng: np.random.Generator, name: str, severity: float, pixel: float) -> Fracture:
     chances = KINDS.get(name, USUAL_KINDS)
     kind = str(rng.choice(list(chances), p=list(chances.values())))
     cuts = _PLANS[kind](rng, name)
     side = 1.0 if rng.random() < 0.5 else -1.0
-    widest = max(1.25 * pixel, 1.5)
-    return Fracture(name, kind, tuple(_mirrored(replace(one, gap=max(one.gap, widest)), side) for one in cuts))
+    return Fracture(name, kind, tuple(_as_it_happened(one, side, severity, pixel) for one in cuts))
 
 
-def _mirrored(cut: Cut, side: float) -> Cut:
-    places = ((u * side, v, w) for u, v, w in (cut.point, cut.normal, cut.shift))
-    point, normal, shift = places
-    return replace(cut, point=point, normal=normal, shift=shift)
+def _as_it_happened(cut: Cut, side: float, severity: float, pixel: float) -> Cut:
+    """The cut on one of the two sides, and as severe as it is to be."""
+    point, normal, (u, v, w) = ((one[0] * side, one[1], one[2]) for one in (cut.point, cut.normal, cut.shift))
+    shift = (u * severity, v * severity, w * severity)
+    return replace(cut, point=point, normal=normal, shift=shift, gap=max(cut.gap * severity, 1.25 * pixel))
 
 
 def _cut(rng: np.random.Generator, point: Vector, normal: Vector, reach: float, moved: Vector) -> Cut:

@@ -79,7 +79,7 @@ def plan_study(recipe: PhantomRecipe, number: int) -> StudyPlan:
     heights = np.arange(first, last, -spacing)
     numbers = np.arange(1, len(heights) + 1)
     tissue = Tissue(
-        fat=float(rng.uniform(3.0, 11.0)), muscle=float(rng.normal(57, 3)), bulk=float(rng.uniform(0.9, 1.12)),
+        fat=float(rng.uniform(3.0, 11.0)), muscle=float(rng.normal(57, 3)), bulk=float(rng.uniform(1.02, 1.22)),
         broad=random_waves(rng, 42.0, 8, 0.4), fine=random_waves(rng, 4.5, 8, 0.5),
     )  # fmt: skip
     bone = Bone(
@@ -107,5 +107,5 @@ def plan_study(recipe: PhantomRecipe, number: int) -> StudyPlan:
         bone=bone,
         cells=random_waves(rng, 5.0, 10, 0.5),
         apophyses=tuple(name for name in VERTEBRAE[2:] if rng.random() < APOPHYSIS),
-        fractures=random_fractures(streams, field / recipe.size) if fractured else (),
+        fractures=random_fractures(streams, recipe.severity, field / recipe.size) if fractured else (),
     )

@@ -23,14 +23,15 @@ def draw_shoulders(image: Array, frame: Frame) -> None:
     top = frame.spine["T1"].centre[2]
     p = frame.around
     both = p.mirrored()._replace(w=p.w - np.float32(top))
-    lung = ellipsoid(both, (42, -2, -46), (32, 40, 50))
+    lung = ellipsoid(both, (41, -6, -46), (28, 31, 50))
     blend(image, 40.0, ramp(1.5 - lung, 1.5))
     blend(image, LUNG, ramp(-lung, frame.soft))
     bones = capsule(both, (22, -56, -34), (118, -22, 16), 6.0)
     bones = np.minimum(bones, capsule(both, (96, 46, 8), (132, 16, 22), 7.0))
-    for rib, (across, deep) in enumerate(((33.0, 38.0), (44.0, 50.0))):
+    for rib, (across, deep) in enumerate(((30.0, 30.0), (42.0, 38.0))):
         plane = both.w + np.float32(22 * rib - 2) - np.float32(0.55) * (both.v - np.float32(18))
-        bow = np.abs(ring(both.u - np.float32(42 - 3 * rib), both.v + np.float32(2), (across, deep))) - np.float32(3.4)
+        bow = ring(both.u - np.float32(42 - 3 * rib), both.v + np.float32(8 - 4 * rib), (across, deep))
+        bow = np.abs(bow) - np.float32(3.4)
         inner = np.float32(17) - both.u  # the first part belongs to the vertebra
         bones = np.minimum(bones, np.maximum(np.maximum(bow, np.abs(plane) - np.float32(6)), inner))
     blend_bone(image, bones, frame.soft, cancellous=240.0, cortex=950.0, thickness=1.7)

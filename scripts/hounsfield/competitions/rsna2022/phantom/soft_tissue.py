@@ -77,15 +77,17 @@ def skin_distance(frame: Frame, p: Points) -> Array:
     wide = level([2, 4, 5, 7, 8.5], [66, 61, 59, 63, 74])
     front, back = level([2, 4, 6, 8], [60, 58, 56, 60]), level([1, 3, 5, 7, 9], [72, 67, 66, 72, 76])
     middle = (back - front) / 2
-    found = ring(p.u, p.v - np.float32(middle), (wide, (front + back) / 2))
+    fuller = 1 + np.float32(0.0016) * p.v  # broader behind than in front, with a groove behind and the larynx in front
+    groove = np.float32(5) * np.exp(-p.u * p.u * np.float32(1 / 180)) * (p.v > 0)
+    found = ring(p.u / fuller, p.v - np.float32(middle), (wide, (front + back) / 2)) + groove
     if frame.level < 4.2:  # jaw and face
         width, length = level([-1, 2.6, 3.6, 4.2], [66, 60, 46, 20]), level([2.8, 3.5, 4.2], [60, 48, 20])
         found = join(found, ring(p.u, p.v + np.float32(40), (width, length)), 8.0)
-    if frame.level < 2.2:  # back of the head
-        size = level([-1, 1, 2.2], [1.0, 0.96, 0.84])
-        found = join(found, ring(p.u, p.v - np.float32(14), (75 * size, 80 * size)), 8.0)
-    if frame.level > 6.4:
-        out = level([6.4, 7.4, 8.4, 9.5], [60, 88, 150, 215])
+    if frame.level < 3.6:  # back of the head
+        size, back = level([-1, 1, 2, 3, 3.6], [1.0, 0.97, 0.88, 0.76, 0.6]), level([-1, 1, 2, 3.6], [14, 12, 8, -4])
+        found = join(found, ring(p.u, p.v - np.float32(back), (75 * size, 80 * size)), 8.0)
+    if frame.level > 6:
+        out = level([6, 6.6, 7.2, 7.8, 8.4, 9.5], [40, 62, 82, 112, 150, 215])
         found = join(found, ring(p.u, p.v - np.float32(8), (out, level([6.4, 8, 10], [40, 52, 66]))), 20.0)
     return -found
 
@@ -106,7 +108,9 @@ def _at_level(stations: tuple[Station, ...], level: float) -> Station | None:
     if not levels[0] - 0.3 <= level <= levels[-1] + 1.5:
         return None
     values = ([getattr(one, name) for one in stations] for name in ("u", "v", "across", "deep", "turn"))
-    return Station(level, *(float(np.interp(level, levels, one)) for one in values))
+    u, v, across, deep, turn = (float(np.interp(level, levels, one)) for one in values)
+    ends = float(np.sqrt(np.clip(min(level - levels[0] + 0.3, levels[-1] + 1.5 - level) / 0.9, 0.01, 1)))
+    return Station(level, u, v, across * ends, deep * ends, turn)
 
 
 def draw_soft_tissue(frame: Frame, tissue: Tissue) -> tuple[Array, Array]:

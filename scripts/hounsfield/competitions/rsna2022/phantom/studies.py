@@ -21,13 +21,14 @@ from .plans import StudyPlan
 from .shoulders import add_streaks, draw_shoulders
 from .skull import draw_skull
 from .soft_tissue import draw_soft_tissue
-from .solids import rounded
+from .solids import Points, rounded
 from .spine import Vertebra
 from .vertebrae import SHAPES, distance, foramen_place
 
 SLICE_STREAM = 3
 FAT, DISC, FLUID, CORD, BLOOD, RAW = -70.0, 88.0, 18.0, 42.0, 46.0, 40.0  # HU; RAW: in a fracture's gap
 REACH = (46.0, -26.0, 66.0)  # of a vertebra: to the sides, to the front, to the back; mm
+ARTERY = 8.0  # mm above and below a vertebra's middle, over which its arteries are drawn
 SURELY = 0.5  # a pixel belongs to a vertebra from this share on
 
 
@@ -143,18 +144,18 @@ def _draw_vertebra(
     blend(hu, RAW, broken)
     target = image[part]
     blend(target, hu, share)
-    _draw_arteries(target, vertebra, p.u, p.v, share, soft)
+    _draw_arteries(target, vertebra, p, share, soft)
     labels, gaps = marks
     labels[frame.grid.part][part][share >= SURELY] = vertebra.label
     gaps[frame.grid.part][part] |= (broken >= SURELY) & (share >= SURELY)
 
 
-def _draw_arteries(image: Array, vertebra: Vertebra, u: Array, v: Array, share: Array, soft: float) -> None:
+def _draw_arteries(image: Array, vertebra: Vertebra, p: Points, share: Array, soft: float) -> None:
     """The vertebral arteries, in fat, in the foramina from C6 up."""
     if vertebra.label > 6:
         return
     at_u, at_v = foramen_place(vertebra.name)
-    away = np.hypot(np.abs(u) - np.float32(at_u), v - np.float32(at_v))
-    free = 1 - share
+    away = np.hypot(np.abs(p.u) - np.float32(at_u), p.v - np.float32(at_v))
+    free = (1 - share) * (np.abs(p.w) < ARTERY)  # beyond, the next vertebra draws them
     blend(image, FAT, ramp(2.9 - away, soft) * free)
     blend(image, BLOOD, ramp(1.9 - away, soft) * free)
