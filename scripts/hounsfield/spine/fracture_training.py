@@ -20,7 +20,7 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches
 from hounsfield.core.training.loop import TrainingRun
 from hounsfield.spine.boxes import boxes_of, square_of
-from hounsfield.spine.fracture_run import FractureRun, Neck, seeds_of
+from hounsfield.spine.fracture_run import FractureRun, Neck
 from hounsfield.spine.losses import fracture_loss
 from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.networks.frames import start_frames
@@ -50,7 +50,7 @@ def train_fracture(
         start=lambda made: start_frames(made.frames, model.network),
         loss=lambda made, batch: window_loss(made, batch, config.windows.threshold, devices),
         optimizer=model.optimizer,
-        seeds=seeds_of(config, task.key),
+        seeds=task.seeds,
         score=no_scores if scored is None else partial(validation_loss, task, scored, devices),
         facts=task.settings(),
     )
@@ -125,4 +125,4 @@ def windows_of(task: FractureRun, neck: Neck, studies: list[WindowStudy], step: 
     rows = np.concatenate([np.stack([np.full_like(own, number), own], axis=1) for number, own in enumerate(starts)])
     kind = WindowKind(config.windows, config.intensity, task.key.model.network.size, per_triplet=True)
     remedy = f"Lower workers, or raise accumulate of {task.key.model.name}'s optimizer in fracture.models"
-    return Windows(studies, rows, kind, seeds_of(config, task.key), remedy=remedy, volume_remedy=neck.data.remedy)
+    return Windows(studies, rows, kind, task.seeds, remedy=remedy, volume_remedy=neck.data.remedy)

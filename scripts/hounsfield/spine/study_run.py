@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from hounsfield.core.evaluation.out_of_fold import ByDesign
-from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance
-from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import fill, load_weights
-from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.config import SpineConfig, shaping_settings
-from hounsfield.spine.fracture_run import LIBRARIES, FractureRun, NetworkKey, run_settings, seen_through
+from hounsfield.spine.config import shaping_settings
+from hounsfield.spine.fracture_run import LIBRARIES, FractureRun, seen_through
+from hounsfield.spine.network_run import NetworkRun
 from hounsfield.spine.networks.fracture import fill_frames
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
-from hounsfield.spine.paths import STUDY, WEIGHTS, run_folder, study_predictions_folder
+from hounsfield.spine.paths import STUDY, WEIGHTS, study_predictions_folder
 
 SECOND_ORDER = ByDesign(
     "second order: pseudo-labels and boxes to learn from were made by networks that have seen segmentations of the "
@@ -28,34 +26,16 @@ SECOND_ORDER = ByDesign(
 )
 
 
-@dataclass(frozen=True)
-class StudyRun:
-    """A network of stage 55, and with it where its files lie."""
+class StudyRun(NetworkRun):
+    """A network of stage 55; its key is that of the network of stage 54 that it is made over."""
 
-    command: SpineCommand
-    key: NetworkKey  # of the network of stage 54 that it is made over
-
-    @property
-    def config(self) -> SpineConfig:
-        """The experiment's."""
-        return self.command.config
-
-    @property
-    def folder(self) -> Path:
-        """Its weights."""
-        key = self.key
-        return run_folder(self.command.work, self.command.experiment, "study", key.model.name, key.fold, key.seed)
+    stage, place = STUDY, "study"
 
     @property
     def predictions(self) -> Path:
         """What it says of its validation fold."""
         key = self.key
         return study_predictions_folder(self.command.work, self.command.experiment, key.model.name, key.fold, key.seed)
-
-    @property
-    def remedy(self) -> str:
-        """The command that trains it."""
-        return remedies(self.command)(STUDY)
 
     def build(self) -> FrozenFramesStudyNetwork:
         """The network with random weights."""
@@ -82,12 +62,7 @@ class StudyRun:
         study = shaping_settings(self.config.study)
         if self.config.study.train_statistics:
             study["chunk"] = self.config.study.chunk  # whose statistics are taken
-        return {
-            "network": shaping_settings(self.key.model.network),
-            "study": study,
-            "intensity": plain(self.config.intensity),
-            **run_settings(self.config, self.key),
-        }
+        return {**super().settings(), "study": study}
 
     def provenance(self, data: Upstream, boxes: Upstream, fracture: Upstream) -> Provenance:
         """What its weights depend on."""
@@ -100,9 +75,3 @@ class StudyRun:
         """The patients that it has learnt from, with those that its slice network and its boxes were made from."""
         own = Ledger.of(self.config.data_set, train["patient_id"])
         return Ledger.joined([own, fracture.learned(), seen_through(boxes, sorted(set(train["fold"])))])
-
-    def network(self) -> Upstream:
-        """The trained network. Raises MissingInput or StaleOutput, with the command that trains it."""
-        found = require(self.command.work, self.folder, STUDY, remedies(self.command))
-        check_made(found, self.settings())
-        return found

@@ -19,7 +19,6 @@ from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.stops import stop_on_sigterm
 from hounsfield.spine.config import SpineConfig
-from hounsfield.spine.fracture_run import seeds_of
 from hounsfield.spine.losses import study_loss
 from hounsfield.spine.study_images import StudyBatch, StudyImages, neck_ranges
 from hounsfield.spine.study_run import StudyRun
@@ -34,14 +33,14 @@ def train_study(
     config, size = task.config, task.key.model.network.size
     ranges = neck_ranges(data, boxes, train, config.study.margin)
     known = [one for one in ranges if np.isfinite(one.labels).any()]
-    images = StudyImages(known, size, config.intensity, seeds_of(config, task.key), volume_remedy=data.remedy)
+    images = StudyImages(known, size, config.intensity, task.seeds, volume_remedy=data.remedy)
     network = NetworkTask(
         name=f"study {task.key.name}",
         build=task.build,
         start=lambda made: task.start(made, fracture),
         loss=partial(batch_loss, devices),
         optimizer=config.study.optimizer,
-        seeds=seeds_of(config, task.key),
+        seeds=task.seeds,
         facts=task.settings(),
     )
     return train_network(network, images, out, config, devices, course)

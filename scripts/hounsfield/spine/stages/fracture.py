@@ -12,8 +12,9 @@ from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.fracture_run import FractureRun, Neck, networks_to_train, open_neck, split_studies
+from hounsfield.spine.fracture_run import FractureRun, Neck, open_neck
 from hounsfield.spine.fracture_training import train_fracture
+from hounsfield.spine.network_run import networks_to_train, split_studies
 from hounsfield.spine.windows import check_windows
 
 

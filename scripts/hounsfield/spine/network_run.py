@@ -1,0 +1,112 @@
+"""The networks of stages 54 and 55, one over the other: which there are, and on which studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pandas as pd
+
+from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
+from hounsfield.spine.config import FractureModelConfig, SpineConfig, shaping_settings
+from hounsfield.spine.paths import run_folder
+
+
+class NetworkKey(NamedTuple):
+    """One network of stage 54, and the one of stage 55 that is made over it."""
+
+    model: FractureModelConfig
+    fold: str  # a number, or `all`
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.model.name} fold {self.fold} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """A run of stage 54 or 55, and with it where its files lie."""
+
+    command: SpineCommand
+    key: NetworkKey
+    stage: ClassVar[str]  # its name
+    place: ClassVar[str]  # of the folder of its weights
+
+    @property
+    def config(self) -> SpineConfig:
+        """The experiment's."""
+        return self.command.config
+
+    @property
+    def folder(self) -> Path:
+        """Its weights."""
+        command, key = self.command, self.key
+        return run_folder(command.work, command.experiment, self.place, key.model.name, key.fold, key.seed)
+
+    @property
+    def remedy(self) -> str:
+        """The command that trains it."""
+        return remedies(self.command)(self.stage)
+
+    @property
+    def seeds(self) -> tuple[int, int, int]:
+        """What all its draws follow from, with the epoch."""
+        return self.config.seed, self.key.seed, 0 if self.key.fold == SINGLE else 1 + int(self.key.fold)
+
+    def settings(self) -> dict[str, Any]:
+        """What shapes its weights, beside its inputs; each stage adds its own."""
+        return {
+            "network": shaping_settings(self.key.model.network),
+            "intensity": plain(self.config.intensity),
+            "excluded": list(self.config.excluded),
+            "fold": self.key.fold,
+            "seeds": [self.config.seed, self.key.seed],
+        }
+
+    def network(self) -> Upstream:
+        """The trained network. Raises MissingInput or StaleOutput, with the command that trains it."""
+        found = require(self.command.work, self.folder, self.stage, remedies(self.command))
+        check_made(found, self.settings())
+        return found
+
+
+def networks_to_train(command: SpineCommand, data: Upstream) -> list[NetworkKey]:
+    """Each model's network of each fold, by its first seed, and of every study (`all`) those of every seed.
+
+    Raises WrongUse where a model has no seed, or two have one name.
+    """
+    models = command.config.fracture.models
+    for model in models:
+        if not model.seeds or [one.name for one in models].count(model.name) > 1:
+            raise WrongUse(f"fracture.models, {model.name}: give each model a name of its own and a seed or more")
+    folds = folds_to_train(command, data, refit=command.config.fracture.refit)
+    return [
+        NetworkKey(model, fold, seed)
+        for model in models
+        for fold in folds
+        for seed in (model.seeds if fold == SINGLE else model.seeds[:1])
+    ]
+
+
+def split_studies(studies: pd.DataFrame, key: NetworkKey, excluded: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The studies to train on and those of the validation fold, which are none for `all`; no patient is in both.
+
+    studies: the table of a data set. excluded: studies that are not trained on. Raises BadInput where none is left.
+    """
+    labelled = studies[studies["split"] == "train"]
+    held_out = labelled["fold"].astype(str) == key.fold
+    train, validation = labelled[~held_out & ~labelled["study_uid"].isin(list(excluded))], labelled[held_out]
+    for name, part in (("to train on", train), ("to validate", validation)):
+        if not len(part) and not (part is validation and key.fold == SINGLE):
+            raise BadInput(
+                f"{key.name}: the data set has no study {name}; prepare it with other folds, or leave it out"
+            )
+    return train, validation
