@@ -83,7 +83,7 @@ def full_disk(case: Case, stage: str, what: str) -> Outcome:
         ended = case.run(stage, work, before=() if mounted else limit(place.file_limit))
         clear = ended.status == 1 and place.named in ended.error and any(word in ended.error for word in WORDS)
         checks.check(clear, shortened(ended.error, work), told(ended))
-        checks.check("Make room" in ended.error, "the remedy named", "no remedy named")
+        checks.check("make room" in ended.error.lower(), "the remedy named", "no remedy named")
         record = f"{STAGES[stage].folder}/{RECORD}"
         checks.check(read_record(work / STAGES[stage].folder) is None, "not called done", "called done")
         expected, now = case.expected(stage), contents(work)
