@@ -11,16 +11,28 @@ from hounsfield.competitions.rsna2019.validation import (
     match_labels,
     naming_of,
     printed_validation,
+    rates_at_thresholds,
     refuse_seen,
+    training_units,
     validation_table,
 )
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.study_rule import Answer, StudyRule
 from hounsfield.core.intake.label_tables import read_label_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.stages.ledger import Ledger
 
-SLICES = pd.DataFrame({"path": ["a/1.dcm", "a/2.dcm", "b/1.dcm"], "patient_id": ["ID_x", "ID_x", "ID_y"]})
+SLICES = pd.DataFrame(
+    {
+        "path": ["a/1.dcm", "a/2.dcm", "b/1.dcm"],
+        "patient_id": ["ID_x", "ID_x", "ID_y"],
+        "study_uid": ["ID_p", "ID_p", "ID_q"],
+        "series_uid": ["ID_s", "ID_s", "ID_t"],
+        "series": [0, 0, 1],
+        "order": [1, 0, 0],
+    }
+)
 IDENTIFIERS = pd.DataFrame(
     {
         "patient_id": ["Smith", "Smith", ""],
@@ -84,19 +96,57 @@ def test_a_file_name_that_several_slices_have_fits_none(tmp_path: Path) -> None:
     assert match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS).rows.tolist() == [1]
 
 
-def test_a_table_of_other_classes_or_of_studies_is_refused(tmp_path: Path) -> None:
+def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,fracture\na/1.dcm,1\n")
     with pytest.raises(BadInput, match="none of its columns is a class of the run"):
         match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
-    (tmp_path / "t.csv").write_text("StudyInstanceUID,any\n1.1,1\n")
-    with pytest.raises(BadInput, match="labels studies; to score slices, labels of slices are needed"):
-        match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+
+
+RULE = StudyRule(2, {name: Answer(0.35, None, None, 0, 0) for name in LABELS.names}, "")
+PROBABILITIES = np.array([[0.2], [0.4], [0.9]]) * np.ones(6)
+
+
+@pytest.mark.parametrize(
+    ("column", "keys", "unit"),
+    [("StudyInstanceUID", ("1.1", "1.2"), "study_uid"), ("SeriesInstanceUID", ("2", "3"), "series_uid")],
+)
+def test_labels_of_studies_and_series_are_scored_by_what_studies_csv_answers(
+    tmp_path: Path, column: str, keys: tuple[str, str], unit: str
+) -> None:
+    (tmp_path / "t.csv").write_text(f"{column},any\n{keys[0]},0\n{keys[1]},1\n7.7,1\n")
+    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    assert (labelled.unit, labelled.labels.tolist(), labelled.patients.tolist()) == (unit, [[0], [1]], ["ID_x", "ID_y"])
+    answers = labelled.answers(PROBABILITIES, SLICES, RULE)
+    assert answers.ravel() == pytest.approx([0.3, 0.9])  # the mean of two neighbours, and a single slice
+    rates = rates_at_thresholds(labelled, answers, RULE)
+    assert rates == {"sensitivity_any": 1.0, "specificity_any": 1.0}
+    by_slice = pd.DataFrame({"system": ["bag"], "slices": [9]})  # a score of slices is not comparable
+    table = validation_table(labelled, [System("bag", "crop", answers, "all")], "ward", "mine", by_slice, rates)
+    assert table["weighted_log_loss"].tolist() == pytest.approx([-(np.log(0.7) + np.log(0.9)) / 2])
+    assert table["studies" if unit == "study_uid" else "series"].tolist() == [2]
+    assert "at the thresholds of studies.csv: any 1.00 / 1.00" in printed_validation(table)
+
+
+def test_a_study_without_a_label_is_not_scored(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("StudyInstanceUID,any,subdural\n1.1,,\n1.2,1,\n")
+    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    assert labelled.rows.tolist() == [2]
+    rates = rates_at_thresholds(labelled, labelled.answers(PROBABILITIES, SLICES, RULE), RULE)
+    assert np.isnan([rates["specificity_any"], rates["sensitivity_subdural"]]).all()
+
+
+def test_the_prior_of_studies_counts_studies_of_the_training_set(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("StudyInstanceUID,any\n1.2,1\n")
+    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    training = SLICES.assign(split="train", any=[0.0, 1.0, 0.0])
+    assert training_units(labelled, training, ["any"])["any"].tolist() == [1, 0]
 
 
 def test_scores_of_fewer_classes_do_not_stand_beside_a_loss_of_all(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,any\na/1.dcm,1\na/2.dcm,0\nb/1.dcm,0\n")
     labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     run = pd.DataFrame({"system": ["bag"], "weighted_log_loss": [0.1], "low": [0.05], "high": [0.2], "patients": [9]})
+    run["slices"] = 90
     run = run.assign(**{f"auc_{name}": 0.9 for name in LABELS.names})
     systems = [System("bag", "crop", np.array([[0.9], [0.2], [0.1]]), "all")]
     table = validation_table(labelled, systems, "ward", "mine", run)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 
 from conftest import Work, copy_work, work_at
@@ -137,6 +138,14 @@ def labels_of(work: Work, table: Path, archive: Path) -> list[str]:
     return list(wide.index)
 
 
+def training_headers(archive: Path) -> pd.DataFrame:
+    """SOPInstanceUID and StudyInstanceUID of the training slices of a phantom."""
+    with zipfile.ZipFile(archive) as opened:
+        headers = [pydicom.dcmread(opened.open(name)) for name in opened.namelist() if name.endswith(".dcm")]
+    rows = [(str(one.SOPInstanceUID), str(one.StudyInstanceUID)) for one in headers]
+    return pd.DataFrame(rows, columns=["SOPInstanceUID", "StudyInstanceUID"])
+
+
 @pytest.fixture
 def second(tmp_path: Path) -> Path:
     """Phantoms of other patients by another scanner."""
@@ -160,6 +169,14 @@ def test_another_labelled_data_set_is_scored_beside_the_out_of_fold_scores(
     assert (own["weighted_log_loss"] < own["high"]).all()
     assert set(own["patients"]) == {6}
     assert "external: second" in capsys.readouterr().out
+    slices = pd.read_csv(tmp_path / "labels.csv").merge(training_headers(second), on="SOPInstanceUID")
+    slices.groupby("StudyInstanceUID")["any"].max().to_csv(tmp_path / "studies.csv")
+    predict(work, second, "--labels", tmp_path / "studies.csv")
+    table = pd.read_csv(work.folder / PREDS / "second/validation/validation.csv")
+    answers = pd.read_csv(work.folder / PREDS / "second/studies.csv")
+    assert list(table["where"]) == ["external: second"] * 3
+    assert set(table["studies"]) == {len(answers)}
+    assert "bag, sensitivity / specificity at the thresholds of studies.csv: any " in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -88,8 +88,10 @@ def write_results(
             f"label_{name}": found.held_out.labels[:, c] for c, name in enumerate(label_set.names)
         }
         write_csv(folder / OUT_OF_FOLD, table.assign(**labels, fold=found.held_out.folds))
+        names.append(OUT_OF_FOLD)
+    if names:
         write_rule(folder / RULE, rule)
-        names += [OUT_OF_FOLD, RULE]
+        names.append(RULE)
     return names
 
 

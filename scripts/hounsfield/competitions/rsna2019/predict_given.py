@@ -12,21 +12,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.answers import RULE
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
 from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
     VALIDATION,
+    VALIDATION_COLUMNS,
     match_labels,
     naming_of,
     printed_validation,
+    rates_at_thresholds,
     refuse_seen,
+    training_units,
     validation_table,
 )
+from hounsfield.core.evaluation.by_study import UNITS
 from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.scores import System, write_scores
+from hounsfield.core.evaluation.scores import COUNTED, System, write_scores
+from hounsfield.core.evaluation.study_rule import read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_tables import LabelTable, read_label_table
 from hounsfield.core.logs import show
@@ -67,7 +73,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> No
     models = steps.models(command)
     table = read_label_table(Path(arguments.labels)) if arguments.labels else None
     command = prepare_given(command, given, INTAKE, steps.prepare)
-    slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), ("path", "patient_id"))
+    slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), VALIDATION_COLUMNS)
     if table is not None or arguments.show_identifiers:
         identifiers = own_identifiers(given, slices)
     if table is not None and identifiers is not None:
@@ -99,22 +105,27 @@ def validate(
     slices: pd.DataFrame,
     identifiers: pd.DataFrame,
 ) -> str:
-    """Score the run on the labelled studies, beside its out-of-fold scores; returns the table for a terminal."""
+    """Score the run on what is labelled, beside its out-of-fold scores; returns the table for a terminal.
+
+    slices: VALIDATION_COLUMNS.
+    """
     folder, trained_on = found.answers.folder / "validation", command.config.data_set
     inputs = {"answers": found.answers.as_input(), "labels": Input(table.digest())}
     with output(folder, Provenance(STAGE, {}, inputs), force=True, remedy="") as out:
         labelled = match_labels(found.label_set, table, slices, identifiers)
+        rule, what, names = read_rule(found.answers.file(RULE)), COUNTED[labelled.unit], found.label_set.names
         training = None
         if (data_folder(command.work, trained_on) / "output.json").exists():
             data = open_data_set(command.work, trained_on, steps.remedies(steps.on_training_set(command)))
-            training = read_slices(data, ("split", *found.label_set.names))
+            training = training_units(labelled, read_slices(data, ("split", *UNITS.values(), *names)), names)
         prior = training_prior(found.label_set, training, trained_on)[labelled.columns]
-        words, everywhere = "share of positive slices in the training set", np.tile(prior, (len(labelled.rows), 1))
+        words, everywhere = f"share of positive {what} in the training set", np.tile(prior, (len(labelled.rows), 1))
         systems = [System("prior", "", everywhere, words, ranks=False)]
         for name, values in found.systems.items():
-            own = values[np.ix_(labelled.rows, labelled.columns)]
+            own = labelled.answers(values, slices, rule)
             systems.append(System(name, command.experiment, own, "mean of all models", over=len(systems) - 1))
-        scores = validation_table(labelled, systems, command.data_set, trained_on, found.scores)
+        rates = rates_at_thresholds(labelled, systems[-1].probabilities, rule)
+        scores = validation_table(labelled, systems, command.data_set, trained_on, found.scores, rates)
         write_scores(folder / VALIDATION, scores)
         out.finish([VALIDATION])
     return f"{printed_validation(scores)}\n\nvalidation: {folder / VALIDATION}"

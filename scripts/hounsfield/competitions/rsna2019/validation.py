@@ -8,7 +8,7 @@ N slices of the data set, M of them labelled, C names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +18,11 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.metrics import WeightedLogLoss
-from hounsfield.core.evaluation.scores import METRIC, System, aligned, score_table
+from hounsfield.core.evaluation.scores import COUNTED, METRIC, System, aligned, score_table
+from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.intake.label_tables import LabelTable
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.logs import logger
@@ -28,17 +30,34 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
 
 VALIDATION = "validation.csv"
+VALIDATION_COLUMNS = ("path", "patient_id", "study_uid", "series_uid", "series", "order")  # of slices
 SHOWN = 10
 
 
 class Labelled(NamedTuple):
-    """The labelled slices of a data set."""
+    """What of a data set is labelled: slices, series or studies."""
 
     label_set: LabelSet  # the names of the run that the table has labels of
     columns: np.ndarray  # (C,) which of the run's names these are
-    rows: np.ndarray  # (M,) positions in slices.parquet
+    rows: np.ndarray  # (M,) positions in slices.parquet; of a series or study that of one of its slices
     labels: np.ndarray  # (M, C)
     patients: np.ndarray  # (M,)
+
+    @property
+    def unit(self) -> str:
+        """What is labelled, as its column of identifiers is called."""
+        return self.label_set.row
+
+    def answers(self, probabilities: np.ndarray, slices: pd.DataFrame, rule: StudyRule) -> np.ndarray:
+        """What is answered of each labelled row, (M, C): of a series or study by the rule of studies.csv.
+
+        probabilities: (N, all names of the run). slices: N rows with VALIDATION_COLUMNS.
+        """
+        if self.unit not in UNITS.values():
+            return probabilities[np.ix_(self.rows, self.columns)]
+        units = slices[self.unit].to_numpy()
+        places = Studies(units, slices["series"].to_numpy(), slices["order"].to_numpy())
+        return study_values(probabilities, places, rule.neighbours).loc[units[self.rows]].to_numpy()[:, self.columns]
 
 
 def naming_of(work: Path, data_set: str) -> Naming:
@@ -83,33 +102,63 @@ def refuse_seen(
 
 
 def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:
-    """The labels of the slices. slices: path and patient_id; identifiers: of the files, by path.
+    """The labels of the slices, series or studies. slices: VALIDATION_COLUMNS; identifiers: of the files, by path.
 
-    Rows of other files, and slices without a row or a known label, are counted in the log.
-    Raises BadInput where nothing fits, or where labels are of series or studies and not of slices.
+    Rows that fit nothing, and what has no row or no known label, are counted in the log. Raises BadInput where nothing
+    fits.
     """
     names = [name for name in run.names if name in table.names]
     if not names:
         known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
         raise BadInput(f"{table.source}: none of its columns is a class of the run: {known}")
-    if table.key in ("series", "study"):
-        what = "studies" if table.key == "study" else "series"
-        raise BadInput(f"{table.source} labels {what}; to score slices, labels of slices are needed")
+    unit = UNITS.get(table.key, run.row)
     values = table.values.set_axis(table.keys, axis=0)[names]
     place = _places(table, slices, identifiers)
     placed = place >= 0
     labels = np.full((len(slices), len(names)), np.nan)
     labels[placed] = values.to_numpy()[place[placed]]
-    rows = np.flatnonzero(~np.isnan(labels).all(axis=1))
+    first = np.arange(len(slices))
+    if table.key in UNITS:
+        _, first, labels = labels_by_unit(slices[unit].to_numpy(), labels)
+    known, what, count = ~np.isnan(labels).all(axis=1), COUNTED[unit], len(first)
     unmatched = len(values) - len(np.unique(place[placed]))
-    if unmatched or len(rows) < len(slices):
-        logger.warning("%s: %d rows fit no slice; %d of %d slices have no label and are not scored",
-                       table.source, unmatched, len(slices) - len(rows), len(slices))  # fmt: skip
-    if not len(rows):
-        raise BadInput(f"{table.source}: none of its {len(values)} rows fits one of the {len(slices)} slices")
+    if unmatched or not known.all():
+        logger.warning("%s: %d rows fit nothing here; %d of %d %s have no label and are not scored",
+                       table.source, unmatched, count - known.sum(), count, what)  # fmt: skip
+    if not known.any():
+        raise BadInput(f"{table.source}: none of its {len(values)} rows fits one of the {count} {what}")
+    rows = first[known]
     columns = np.array([run.names.index(name) for name in names])
-    own = weighted_labels(tuple(names), run.row, tuple(np.array(run.weights)[columns].tolist()), _clip(run))
-    return Labelled(own, columns, rows, labels[rows], slices["patient_id"].to_numpy()[rows])
+    own = weighted_labels(tuple(names), unit, tuple(np.array(run.weights)[columns].tolist()), _clip(run))
+    return Labelled(own, columns, rows, labels[known], slices["patient_id"].to_numpy()[rows])
+
+
+def training_units(labelled: Labelled, training: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The labels of the training set as this one's are given: a row per slice, series or study.
+
+    training: split, the labels `names`, series_uid and study_uid of its slices.
+    """
+    if labelled.unit not in UNITS.values():
+        return training
+    slices = training[training["split"] == "train"]
+    labels = slices[list(names)].to_numpy(np.float64, na_value=np.nan)
+    known = labels_by_unit(slices[labelled.unit].to_numpy(), labels)[2]
+    return pd.DataFrame(known, columns=list(names)).assign(split="train")
+
+
+def rates_at_thresholds(labelled: Labelled, answers: np.ndarray, rule: StudyRule) -> dict[str, float]:
+    """Sensitivity and specificity of the yes and no in studies.csv, by column of the validation; NaN without a case.
+
+    answers: (M, C). Of labelled slices there are none: the thresholds are those of studies.
+    """
+    found: dict[str, float] = {}
+    for c, name in enumerate(labelled.label_set.names if labelled.unit in UNITS.values() else ()):
+        yes = answers[:, c] >= rule.answers[name].threshold
+        positive = labelled.labels[:, c] >= 0.5
+        negative = labelled.labels[:, c] < 0.5
+        found[f"sensitivity_{name}"] = yes[positive].mean() if positive.any() else np.nan
+        found[f"specificity_{name}"] = 1 - yes[negative].mean() if negative.any() else np.nan
+    return found
 
 
 def _clip(label_set: LabelSet) -> float:
@@ -120,8 +169,9 @@ def _clip(label_set: LabelSet) -> float:
 def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> np.ndarray:
     """The row of the table for each slice, -1 for none. Files are named by path, name or stem, where that is one's."""
     rows = pd.Series(np.arange(len(table.keys)), table.keys)
-    if table.key == "instance":
-        return rows.reindex(identifiers["sop_uid"].reindex(slices["path"])).fillna(-1).to_numpy(np.int64)
+    if table.key != "file":
+        column = UNITS.get(table.key, "sop_uid")
+        return rows.reindex(identifiers[column].reindex(slices["path"])).fillna(-1).to_numpy(np.int64)
     paths = slices["path"].reset_index(drop=True)
     name = paths.str.rpartition("/")[2]
     found = pd.Series(-1, paths.index)
@@ -133,17 +183,24 @@ def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) 
 
 
 def validation_table(
-    labelled: Labelled, systems: Sequence[System], data_set: str, trained_on: str, run_scores: pd.DataFrame | None
+    labelled: Labelled,
+    systems: Sequence[System],
+    data_set: str,
+    trained_on: str,
+    run_scores: pd.DataFrame | None,
+    rates: Mapping[str, float] = {},
 ) -> pd.DataFrame:
-    """The run's out-of-fold scores, where they are at hand, and below them those on this data set.
+    """The run's out-of-fold scores, where they are at hand and of the same kind of row, and below them those here.
 
-    systems: predictions of the M labelled slices, (M, C) each.
+    systems: predictions of the M labelled rows, (M, C) each. rates: more of the last system, by column.
     """
     where = f"external: {data_set}"
     external = score_table(labelled.label_set, systems, labelled.labels, labelled.patients, where)
     external = external.assign(ledger="no patient of it was seen")
     external.insert(0, "where", where)
-    if run_scores is None:
+    for name, rate in rates.items():
+        external.loc[external.index[-1], name] = rate
+    if run_scores is None or COUNTED[labelled.unit] not in run_scores:
         return external
     wanted = run_scores[run_scores["system"].isin(external["system"])].assign(where=f"out of fold: {trained_on}")
     if _names(run_scores) != _names(external):
@@ -166,4 +223,18 @@ def printed_validation(table: pd.DataFrame) -> str:
         if np.isnan(row[METRIC]):
             loss, interval = "", "of other classes"
         rows.append([row["where"], row["system"], loss, interval, str(row["patients"]), *areas])
-    return "\n".join(aligned(rows))
+    lines, last = aligned(rows), table.iloc[-1]
+    rates = [name for name in names if f"sensitivity_{name}" in table]
+    if rates:
+        found = [
+            f"{name} {_rate(last[f'sensitivity_{name}'])} / {_rate(last[f'specificity_{name}'])}" for name in rates
+        ]
+        lines += [
+            "",
+            f"{last['system']}, sensitivity / specificity at the thresholds of studies.csv: {', '.join(found)}",
+        ]
+    return "\n".join(lines)
+
+
+def _rate(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:.2f}"

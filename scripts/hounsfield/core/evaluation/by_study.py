@@ -34,12 +34,21 @@ def as_labelled(
     """
     if label_set.given_for == "row" or not len(labels):
         return Scored(label_set, systems, labels, patients)
-    codes, distinct = pd.factorize(slices[UNITS[label_set.given_for]].to_numpy(), sort=True)
+    unit = UNITS[label_set.given_for]
+    codes, first, known = labels_by_unit(slices[unit].to_numpy(), labels)
+    return Scored(replace(label_set, row=unit), _pooled(systems, codes, first), known, patients[first])
+
+
+def labels_by_unit(units: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The highest known label of each study or series, in sorted order of the K `units`.
+
+    units: (M,) identifiers; labels: (M, C), NaN where unknown. Returns the unit's number for each slice (M,), the first
+    slice of each unit (K,), and the labels (K, C).
+    """
+    codes, distinct = pd.factorize(units, sort=True)
     first = np.unique(codes, return_index=True)[1]
-    found = np.where(np.isnan(labels), -1.0, labels.astype(np.float64))
-    highest = _highest(found, codes, len(distinct))
-    known = np.where(highest < 0, np.nan, highest)
-    return Scored(replace(label_set, row="study_uid"), _pooled(systems, codes, first), known, patients[first])
+    highest = _highest(np.where(np.isnan(labels), -1.0, labels.astype(np.float64)), codes, len(distinct))
+    return codes, first, np.where(highest < 0, np.nan, highest)
 
 
 def _pooled(systems: Iterable[System], codes: np.ndarray, first: np.ndarray) -> Iterator[System]:

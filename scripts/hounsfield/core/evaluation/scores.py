@@ -31,7 +31,8 @@ DRAWS = 2000  # bootstrap samples of patients
 SEED = 2019
 CLIP = 1e-5  # of probabilities in the log loss of one name
 METRIC = "weighted_log_loss"  # the column of the loss, unless it is called otherwise
-COUNTED = {"image_id": "slices", "film_id": "films", "study_uid": "studies"}  # the column of the number of rows
+# the column of the number of rows
+COUNTED = {"image_id": "slices", "film_id": "films", "series_uid": "series", "study_uid": "studies"}
 TEXTS = ("system", "experiment", "gain_over", "folds", "models", "ledger")
 BOUNDS = ("_low", "_high")  # of the 95 % interval of a measure, after its name
 CLEAN_HEADING = "out of fold: no model behind a row has seen its patients"
