@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2022.labels import NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import PREPARE, SLICES, STUDIES, data_folder
+from hounsfield.core.intake.slice_rows import PLACE_FIELDS
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table
 
@@ -46,7 +47,7 @@ SLICE_SCHEMA = pa.schema(
     [
         ("study_uid", pa.string()),
         ("slice", pa.int32()),  # row of the volume: 0 is nearest to the head
-        ("slice_number", pa.int32()),  # of its file: the number that its name is, or else InstanceNumber
+        ("slice_number", pa.int32()),  # of its file: what its name is, or else InstanceNumber, or else slice + 1
         ("z_mm", pa.float64()),  # along the slice normal, rising towards the head; NaN where nothing says it
         ("path", pa.string()),  # of its file, in the archive or below the studies' folder
         # the rest is of segmented studies alone, and null elsewhere
@@ -57,6 +58,21 @@ SLICE_SCHEMA = pa.schema(
             (name, pa.float32()) for name in RATIOS
         ),  # voxels over the vertebra's most in any slice; 0 where it is absent
         ("flags", pa.string()),  # codes of what was odd but used, separated by blanks
+    ]
+)
+
+
+FILE_SCHEMA = pa.schema(  # what one pass over a file yields, in the journal
+    [
+        ("image_id", pa.string()),  # the slice's
+        ("path", pa.string()),
+        ("stamp", pa.int64()),  # of place, size, times and inode: tells a file that changed without reading it
+        ("content", pa.int64()),  # 63 bits of the digest of the file's bytes
+        *PLACE_FIELDS,
+        ("transfer_syntax", pa.string()),
+        ("flags", pa.string()),
+        ("image_crc32", pa.int64()),  # of the intermediate array
+        ("pixel_number", pa.int64()),  # 63 bits of the digest of the Hounsfield units
     ]
 )
 

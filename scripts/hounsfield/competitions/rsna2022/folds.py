@@ -1,0 +1,76 @@
+"""Folds of studies: our own, which keep patients whole and spread fractures evenly, and the published ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
+from hounsfield.competitions.rsna2022.tables import TEST_FOLD
+from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.intake.label_cells import cells_of
+from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.logs import logger
+
+STUDY, FOLD = "StudyInstanceUID", "fold"  # columns of the published table
+SHOWN = 10
+
+
+def own_folds(patients: pd.Series, labels: pd.DataFrame, count: int, seed: int) -> np.ndarray:
+    """A fold for each study, (N,) int8, by each patient's rarest fractured vertebra.
+
+    patients: (N,) what a patient is known by, the same under whatever pseudonym. labels: (N, 8) NAMES, NaN unknown.
+    """
+    positive = (labels[[*VERTEBRAE, OVERALL]] > 0.5).to_numpy().astype(np.int8)
+    return fold_by_rarest_label(patients.reset_index(drop=True), positive, count, seed)
+
+
+def read_folds(content: bytes, source: str, labels: pd.DataFrame | None, naming: Naming, count: int) -> pd.Series:
+    """The published folds, int8 by study_uid. The table: StudyInstanceUID, fold, and perhaps the labels again.
+
+    labels: as `read_study_labels` gives them. Raises BadInput where the table is none, names a fold that is not below
+    `count`, names a study twice, or contradicts a label.
+    """
+    table = cells_of(content, source).table
+    if not {STUDY, FOLD} <= set(table.columns):
+        raise BadInput(f"{source}: columns {list(table.columns)[:8]}; {STUDY} and {FOLD} are needed")
+    table.index = pd.Index([naming.pseudonym(uid) for uid in table[STUDY]], name="study_uid")
+    _refuse(source, "studies occur twice", table.index[table.index.duplicated()])
+    folds = pd.to_numeric(table[FOLD], errors="coerce")
+    _refuse(source, f"folds are not 0 to {count - 1} (prepare.fold_count)", table.index[~folds.isin(range(count))])
+    if labels is not None:
+        shared = labels.index.intersection(table.index)
+        known = [name for name in NAMES if name in table.columns]
+        theirs = table.loc[shared, known].apply(pd.to_numeric, errors="coerce")
+        other = (theirs != labels.loc[shared, known]) & theirs.notna() & labels.loc[shared, known].notna()
+        _refuse(source, "studies have other labels than the label table", shared[other.any(axis=1).to_numpy()])
+    return folds.astype(np.int8)
+
+
+def published_folds(folds: pd.Series, source: str, studies: pd.Series) -> np.ndarray:
+    """The fold of each study, (N,) int8, TEST_FOLD where the table has none. Raises BadInput where it knows none."""
+    found = folds.reindex(studies).fillna(TEST_FOLD).to_numpy(np.int8)
+    if (found == TEST_FOLD).all():
+        raise BadInput(f"{source}: none of its {len(folds)} studies is there; is it another data set's?")
+    return found
+
+
+def check_folds(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, count: int) -> None:
+    """Raise BadInput where a fold has no study with a fracture. folds, patients: (N,); labels: (N, 8)."""
+    fractured = np.bincount(folds[(labels[OVERALL] > 0.5).to_numpy()], minlength=count)
+    if (fractured == 0).any():
+        empty = ", ".join(map(str, np.flatnonzero(fractured == 0)))
+        raise BadInput(
+            f"fold {empty} has no study with a fracture; {fractured.sum()} studies have one: prepare fewer folds with "
+            "--prepare.fold_count, or add studies"
+        )
+    of_patient = pd.Series(folds).groupby(patients.to_numpy())
+    several = int((of_patient.max() > of_patient.min()).sum())
+    if several:
+        logger.warning("%d patients are in several folds: their scores are of patients seen before", several)
+
+
+def _refuse(source: str, fact: str, studies: pd.Index) -> None:
+    if len(studies):
+        raise BadInput(f"{source}: {len(studies)} {fact}; the first are {', '.join(map(str, studies[:SHOWN]))}")

@@ -1,0 +1,165 @@
+"""From slices in order, labels and segmentations to the tables of studies and of slices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.config import PrepareConfig
+from hounsfield.competitions.rsna2022.folds import check_folds, own_folds, published_folds
+from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
+from hounsfield.competitions.rsna2022.segmentations import Grid, SegmentationTask, SliceCounts, count_all, ratios
+from hounsfield.competitions.rsna2022.source import Source, segmentation_files
+from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
+from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
+from hounsfield.core.dicom.stacks import ORIENTATION, POSITION
+from hounsfield.core.evaluation.own_folds import fold_table
+from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.logs import logger
+
+SPACING = ("row_spacing_mm", "column_spacing_mm")
+
+
+class StudyTables(NamedTuple):
+    """The studies (STUDY_SCHEMA) and slices (SLICE_SCHEMA), and path, reason and message of what is left out."""
+
+    studies: pd.DataFrame
+    slices: pd.DataFrame
+    left_out: pd.DataFrame
+
+
+def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig) -> StudyTables:
+    """The studies with split, labels and fold, and the slices of those that are used. Raises BadInput.
+
+    slices: as `volume_slices` gives them.
+    """
+    studies = pd.DataFrame([_facts(str(study), rows, source.headers) for study, rows in slices.groupby("study_uid")])
+    labels = pd.DataFrame(np.nan, studies["study_uid"], list(NAMES))
+    if source.labels is not None:
+        labels = source.labels.reindex(studies["study_uid"])
+    studies[list(NAMES)] = labels.to_numpy()
+    labelled = labels.notna().any(axis=1).to_numpy()
+    is_test = studies["study_uid"].isin(list(source.test_studies)).to_numpy()
+    if not source.named_by_folder:
+        is_test = ~labelled
+    studies.loc[is_test, list(NAMES)] = np.nan
+    studies["split"] = np.where(is_test, "test", "train")
+    studies["fold"] = np.full(len(studies), TEST_FOLD, np.int8)
+    no_row, train = ~is_test & ~labelled, ~is_test & labelled
+    no_fold = np.zeros(len(studies), bool)
+    if train.any():
+        studies.loc[train, "fold"] = _folds(source, studies[train], config)
+        no_fold = train & (studies["fold"] == TEST_FOLD).to_numpy()
+        used = studies[train & ~no_fold]
+        check_folds(used["fold"].to_numpy(), used["patient_id"], used[list(NAMES)], config.fold_count)
+    left_out = [
+        _left_out(slices, studies["study_uid"][no_row], "no_row", "its study has no known label in the table"),
+        _left_out(slices, studies["study_uid"][no_fold], "no_fold", "its study is not in the table of folds"),
+    ]
+    studies = studies[~no_row & ~no_fold].reset_index(drop=True)
+    kept = slices[slices["study_uid"].isin(studies["study_uid"])].reset_index(drop=True)
+    return StudyTables(studies, kept, pd.concat(left_out, ignore_index=True))
+
+
+def unmatched(source: Source, studies: pd.DataFrame) -> list[str]:
+    """The studies that the label table names and that are not there."""
+    return [] if source.labels is None else sorted(set(source.labels.index) - set(studies["study_uid"]))
+
+
+def segmented(source: Source, tables: StudyTables, jobs: int | None, dask_scheduler: str | None) -> StudyTables:
+    """The same tables with what the segmentations say of each slice, and the refusals of those that are not used."""
+    by_study = {str(study): rows for study, rows in tables.slices.groupby("study_uid")}
+    tasks, refused = [], []
+    for study, files in sorted(segmentation_files(source).items()):
+        if study not in by_study:
+            refused += [
+                (one.label, "segmentation_unknown_study", "is named after no study that is used") for one in files
+            ]
+            continue
+        tasks.append(SegmentationTask(study, files[0], _grid(by_study[study])))
+        refused += [(one.label, "segmentation_repeated", f"{files[0].label} is used") for one in files[1:]]
+    counted = count_all(tasks, jobs=jobs, dask_scheduler=dask_scheduler)
+    refused += [(one.path, one.reason, one.message) for one in counted.values() if one.reason]
+    used = {study: one for study, one in counted.items() if not one.reason}
+    slices = pd.concat([_with_counts(rows, used.get(study)) for study, rows in by_study.items()], ignore_index=True)
+    flags = [_with_flags(*one, used) for one in zip(tables.studies["study_uid"], tables.studies["flags"], strict=True)]
+    studies = tables.studies.assign(has_segmentation=tables.studies["study_uid"].isin(list(used)), flags=flags)
+    listed = pd.DataFrame(refused, columns=["path", "reason", "message"], dtype=str)
+    return StudyTables(studies, slices, pd.concat([tables.left_out, listed], ignore_index=True))
+
+
+def log_studies(tables: StudyTables, ignored: int) -> None:
+    """Say what was kept and what is odd about it. ignored: other files."""
+    studies, train = tables.studies, tables.studies["split"] == "train"
+    logger.info(
+        "%d studies of %d patients in %d slices; %d training (%d with a fracture), %d test; %d segmented; %d other "
+        "files ignored", len(studies), studies["patient_id"].nunique(), len(tables.slices), train.sum(),
+        (studies[OVERALL] > 0.5).sum(), (~train).sum(), studies["has_segmentation"].sum(), ignored,
+    )  # fmt: skip
+    if train.any():
+        used = studies[train].reset_index(drop=True)
+        table = fold_table(used["fold"].to_numpy(), used["patient_id"], used[list(NAMES)], rows="studies")
+        logger.info("folds (fractured studies):\n%s", table)
+    both = set(studies["patient_id"][train]) & set(studies["patient_id"][~train])
+    if both:
+        logger.warning("%d patients are both in training and test", len(both))
+    for of, frame in (("studies", studies), ("slices", tables.slices)):
+        for flag, count in frame["flags"].str.split().explode().value_counts().items():
+            logger.info("flagged %d %s: %s", count, of, flag)
+
+
+def _facts(study: str, rows: pd.DataFrame, headers: Naming) -> dict[str, object]:
+    """One study's row but split, labels and fold. rows: its slices from head to feet."""
+    places, numbers = rows["z_mm"].to_numpy(float), rows["slice_number"].to_numpy()
+    patients = rows[["patient_order", "header_patient"]].drop_duplicates()
+    flags = study_flags(places, rows["flags"]) + ["other_series_left_out"] * bool(rows["has_others"].any())
+    return {
+        "study_uid": study,
+        "patient_id": rows["patient_id"].iloc[0],
+        # what the patient is known by under any pseudonyms; kept nowhere
+        "known_by": min(headers.order(*one) for one in patients.itertuples(index=False, name=None)),
+        "slices": len(rows),
+        "rows": rows["rows"].iloc[0],
+        "columns": rows["columns"].iloc[0],
+        **{name: float(rows[name].median()) for name in SPACING},
+        "slice_spacing_mm": usual_step(places),
+        "z_direction": z_direction(numbers, places),
+        "flags": " ".join(flags),
+    }
+
+
+def _folds(source: Source, train: pd.DataFrame, config: PrepareConfig) -> np.ndarray:
+    if source.folds is not None:
+        logger.info("folds as published in %s", source.folds_in)
+        return published_folds(source.folds, source.folds_in, train["study_uid"])
+    known_by = train.groupby("patient_id")["known_by"].transform("min").map("{:012x}".format)
+    return own_folds(known_by, train[list(NAMES)], config.fold_count, config.fold_seed)
+
+
+def _left_out(slices: pd.DataFrame, studies: pd.Series, reason: str, message: str) -> pd.DataFrame:
+    found = slices[slices["study_uid"].isin(studies)]
+    return found[["path"]].assign(reason=reason, message=message)
+
+
+def _grid(rows: pd.DataFrame) -> Grid:
+    positions, orientations, spacings = (rows[list(part)].to_numpy(float) for part in (POSITION, ORIENTATION, SPACING))
+    return Grid(positions, orientations, spacings, (int(rows["rows"].iloc[0]), int(rows["columns"].iloc[0])))
+
+
+def _with_counts(rows: pd.DataFrame, counted: SliceCounts | None) -> pd.DataFrame:
+    """A study's slices with has_box, box, voxels and ratios; NaN where no segmentation says them."""
+    names = ["has_box", *BOX, *VOXELS, *RATIOS]
+    if counted is None:
+        return rows.assign(**dict.fromkeys(names, np.nan))
+    has_box = counted.voxels.any(axis=1, keepdims=True)
+    values = np.concatenate([has_box, counted.boxes, counted.voxels, ratios(counted.voxels)], axis=1, dtype=np.float64)
+    return rows.assign(**dict(zip(names, values.T, strict=True)))
+
+
+def _with_flags(study: str, flags: str, used: dict[str, SliceCounts]) -> str:
+    if study not in used:
+        return flags
+    found = {"segmentation_resampled": used[study].resampled, "segmentation_empty": not used[study].voxels.any()}
+    return " ".join([*flags.split(), *(flag for flag, is_so in found.items() if is_so)])
