@@ -89,6 +89,26 @@ def test_a_published_experiment_has_the_published_numbers(experiment: str) -> No
         assert settings_of(part, expected) == expected
 
 
+@pytest.mark.parametrize(
+    ("experiment", "network", "encoder", "rule", "pixels", "leak"),
+    [
+        ("albunet_public", "albunet", "resnet34.tv_in1k", (0.75, 0.4), 800, 0.15),
+        ("albunet_valid", "albunet", "resnet34.tv_in1k", (0.75, 0.4), 800, 0.15),
+        ("resnet50", "unet", "resnet50.tv_in1k", (0.75, 0.4), 1000, 0.15),
+        ("seunet", "scse_unet", "legacy_seresnext50_32x4d.in1k", (0.7, 0.25), 1000, 0.25),
+    ],
+)
+def test_a_published_experiment_has_the_published_network_and_submission(
+    experiment: str, network: str, encoder: str, rule: tuple[float, float], pixels: int, leak: float
+) -> None:
+    config = config_of(experiment)
+    assert (config.network.name, config.network.encoder, config.network.decoder_channels) == (network, encoder, None)
+    submission, triplet = config.submission, config.submission.triplet
+    assert ((triplet.top, triplet.bottom), least_pixels(triplet, 1024 * 1024)) == (rule, pixels)
+    assert (submission.leak, submission.regions) == (leak, "all")
+    assert (config.maps.part, config.maps.top, config.maps.flip) == (None, 3, True)
+
+
 @pytest.mark.parametrize("experiment", PUBLISHED)
 def test_the_eight_rules_of_an_epochs_score_are_the_published_ones(experiment: str) -> None:
     pixels = 1024 * 1024

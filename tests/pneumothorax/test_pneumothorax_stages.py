@@ -13,13 +13,18 @@ from made_data import DATA_SET, SIZE, made_films, made_maps, seeing_map, true_ma
 
 from hounsfield.competitions.siim2019.labels import dice
 from hounsfield.competitions.siim2019.rle import decode
+from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.scores import CLEAN_HEADING, read_scores
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.upstream import require
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.pneumothorax.config import PUBLISHED_RULE
-from hounsfield.pneumothorax.paths import maps_folder, predictions_folder, thresholds_folder
+from hounsfield.pneumothorax.config import PUBLISHED_RULE, SubmissionConfig, Triplet
+from hounsfield.pneumothorax.mapped_films import MappedFilms
+from hounsfield.pneumothorax.maps import Maps
+from hounsfield.pneumothorax.paths import MAPS, maps_folder, predictions_folder, thresholds_folder
+from hounsfield.pneumothorax.results import predict_test_films
 from programs import run_program, work_of
 from reference import triplet_rule
 from reference.submitted_mask import blend, submitted
@@ -112,6 +117,17 @@ def test_thresholds_and_submission_are_what_the_plain_rules_give(work, capsys) -
     assert CLEAN_HEADING in out
     for name in (thresholds_folder(work, "one") / "surface.png", folder / "gallery.png"):
         assert cv2.imread(str(name)).std() > 10
+
+
+def test_a_film_that_the_sample_asks_for_twice_needs_no_area_and_one_without_enough_of_it_is_empty(work) -> None:
+    data = open_data_set(work, DATA_SET, lambda stage, *_: stage)
+    films = MappedFilms(Maps(require(work, maps_folder(work, DATA_SET, "one"), MAPS, lambda stage, *_: stage)), data)
+    rule, config = Triplet(top=0.5, area=0.9, bottom=0.4), SubmissionConfig(leak=0.2)
+    found = predict_test_films(films, rule, config, {"film025": 2, "film026": 1}).set_index("film_id")
+    expected = submitted((seeing_map(25) / 255).tolist(), 2, (64, 64), top=0.5, area=900, bottom=0.4, leak=0.2)
+    assert 0 < np.mean(expected) < 1
+    np.testing.assert_array_equal(decode(found.loc["film025", "run_lengths"], (64, 64)), np.array(expected, bool))
+    assert found["pneumothorax"].to_dict() == {"film024": 0, "film025": 1, "film026": 0, "film027": 0}
 
 
 @pytest.mark.usefixtures("no_figures")

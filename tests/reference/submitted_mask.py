@@ -1,6 +1,6 @@
 """The mask that is submitted for one image, step by step (SIIM-ACR 2019, 1st place, section 8 of the description).
 
-1. Several maps: sum of weight * map, maps of another height resized bilinearly first.
+1. Several maps: sum of weight * map, maps of another height resized bilinearly first. (Section 10: weights normalised.)
 3. One row in the sample: count(p > top) < area gives nothing, else p > bottom. Several rows: no area gate, p > leak,
    where leak = the leak threshold if it is used, else bottom.
 4. A least contour area above 0: only OpenCV's contours (full tree, so outlines of holes count) whose contourArea is
