@@ -11,6 +11,7 @@ from .frame import Frame
 from .solids import Points, capsule, ring, rounded
 
 AIR, WALL, CARTILAGE, THYROID, BLOOD, GULLET = -1000.0, 48.0, 150.0, 105.0, 44.0, 42.0  # HU
+REACH = 56.0, 80.0, 22.0  # mm to the sides, to the front and to the back of the bodies' line
 #          nose  ...     mouth's back     epiglottis  larynx         windpipe
 LEVELS = (-1.0, 0.5, 1.5, 2.5, 3.3, 4.0, 4.6, 5.2, 5.8, 6.3, 7.0, 8.0, 10.0)
 WIDTH = (15.0, 14.0, 12.0, 11.0, 14.0, 13.0, 7.0, 3.2, 6.0, 8.0, 8.5, 8.5, 9.0)  # half, mm
@@ -18,8 +19,10 @@ DEPTH = (12.0, 9.0, 7.0, 6.0, 5.0, 6.0, 8.0, 9.5, 8.5, 8.5, 9.0, 9.0, 9.0)
 MIDDLE = (-34.0, -28.0, -24.0, -21.0, -21.0, -25.0, -30.0, -33.0, -32.0, -31.0, -31.0, -32.0, -36.0)
 
 
-def draw_airway(image: Array, frame: Frame) -> None:
+def draw_airway(picture: Array, whole: Frame) -> None:
     """Draw all of them into a slice's HU."""
+    part, frame = whole.near_spine(*REACH)
+    image = picture[part]
     p = frame.around
     both = p.mirrored()
     _vessels(image, frame, both)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hounsfield.core.phantoms.grid import Array, Grid
 
 from .solids import Points
 from .spine import Spine
 
+Part = tuple[slice, slice]  # rows and columns
 COARSE = 1.4  # mm between the points at which soft tissue is computed
 THINNEST_EDGE = 0.5  # mm over which an edge is soft
 
@@ -63,10 +65,27 @@ class Frame:
         """A measure that changes with the level."""
         return float(np.interp(self.level, levels, values))
 
-    def window(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[slice, slice]:
-        """The rows and columns that hold a rectangle, mm in neck coordinates; empty where it is outside."""
-        inside = (self.grid.x > x[0]) & (self.grid.x < x[1]) & (self.grid.y > y[0]) & (self.grid.y < y[1])
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        if not len(rows):
-            return slice(0, 0), slice(0, 0)
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    def window(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[Part, Grid]:
+        """The part of the picture that holds a rectangle, mm in neck coordinates; empty where it is outside."""
+        corners = np.array([[one, other] for one in x for other in y])
+        at = corners @ self.grid.to_pixel[:, :2].T + self.grid.to_pixel[:, 2]
+        low, high = np.floor(at.min(axis=0)).astype(int), np.ceil(at.max(axis=0)).astype(int) + 1
+        rows, columns = (
+            slice(*np.clip((low[axis], high[axis]), 0, self.grid.shape[1 - axis]).tolist()) for axis in (1, 0)
+        )
+        return (rows, columns), self.grid.crop((rows, columns))
+
+    def near_spine(self, side: float, front: float, back: float) -> tuple[Part, Frame]:
+        """The part of the picture so many mm around the bodies' line, and this slice as no more than that."""
+        x, y, _ = self.spine.line(self.z)
+        side, front, back = side * self.girth, front * self.girth, back * self.girth
+        part, grid = self.window((x - side, x + side), (y - front, y + back))
+        return part, replace(self, grid=grid)
+
+
+def box_of(mask: NDArray[np.bool_]) -> Part:
+    """The smallest part of a picture that holds all of a mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -10,7 +10,7 @@ from hounsfield.core.phantoms.waves import Waves
 
 from .bone import blend_bone
 from .frame import Frame
-from .solids import Points, capsule, ellipsoid, overlap, ring
+from .solids import Points, capsule, ellipsoid, overlap, ring, rounded
 
 BRAIN, TOOTH = 33.0, 1900.0  # HU
 OCCIPUT, OCCIPUT_RADII = (0.0, 24.0, 68.0), (62.0, 66.0, 54.0)  # from the middle of the atlas: the bowl of the skull
@@ -23,11 +23,16 @@ def draw_skull(image: Array, frame: Frame, cells: Waves) -> None:
     if frame.level > LOWEST_LEVEL:
         return
     atlas = frame.spine["C1"]
-    p = atlas.points(frame.grid.x, frame.grid.y, frame.z)
-    both = p.mirrored()
-    _jaws(image, frame, both)
+    x, y, _ = atlas.centre
+    part, grid = frame.window((x - 75, x + 75), (y - 115, y - 5))
+    face = atlas.points(grid.x, grid.y, frame.z).mirrored()
+    _jaws(image[part], frame.soft, face)
+    if frame.level < 1:
+        _nose(image[part], frame.soft, face)
     if frame.level > 1.2:
         return
+    p = atlas.points(frame.grid.x, frame.grid.y, frame.z)
+    both = p.mirrored()
     bowl = ellipsoid(p, OCCIPUT, OCCIPUT_RADII)
     blend(image, BRAIN, ramp(-bowl - 2, 1.5))
     v, a, b = OPENING
@@ -44,7 +49,7 @@ def draw_skull(image: Array, frame: Frame, cells: Waves) -> None:
     blend(image, -750.0, air)
 
 
-def _jaws(image: Array, frame: Frame, both: Points) -> None:
+def _jaws(image: Array, soft: float, both: Points) -> None:
     ramus = capsule(both, (50, -30, 26), (47, -38, -30), 1.0)
     ramus = np.maximum(ramus - 15, np.abs(both.u - np.float32(48) + np.float32(0.06) * (both.w + 30)) - np.float32(3.2))
     chin = both.w + np.float32(46) - np.float32(0.16) * (both.v + np.float32(40))
@@ -56,8 +61,22 @@ def _jaws(image: Array, frame: Frame, both: Points) -> None:
     alveolus = overlap(np.abs(arch + np.float32(4)) - np.float32(5.5),
                        np.maximum(np.abs(both.w + np.float32(8)) - np.float32(8), both.v + np.float32(42)))  # fmt: skip
     bone = np.minimum(np.minimum(ramus, body), np.minimum(palate, alveolus))
-    blend_bone(image, bone, frame.soft, cancellous=300.0, cortex=1250.0, thickness=1.8)
-    blend(image, TOOTH, ramp(-_teeth(both), frame.soft))
+    blend_bone(image, bone, soft, cancellous=300.0, cortex=1250.0, thickness=1.8)
+    blend(image, TOOTH, ramp(-_teeth(both), soft))
+
+
+def _nose(image: Array, soft: float, both: Points) -> None:
+    """The nasal cavity above the palate, with septum and turbinates, and the maxillary sinuses beside it."""
+    sinus = ellipsoid(both, (29, -58, 17), (12, 17, 15))
+    room = (
+        rounded((both.u - np.float32(6)) * np.float32(1 / 6), (both.v + np.float32(62)) * np.float32(1 / 26), 0.6) - 1
+    )
+    room = np.maximum(room * np.float32(6), 1 - both.w)
+    walls = np.minimum(np.abs(sinus) - np.float32(0.7), np.maximum(both.u - np.float32(0.8), room))
+    blend(image, 45.0, ramp(np.float32(2.5) - room, 1.0))
+    blend(image, -950.0, ramp(-np.minimum(sinus, room), soft))
+    blend(image, 50.0, ramp(-ellipsoid(both, (7.5, -60, 9), (2.6, 19, 6)), soft))
+    blend(image, 600.0, ramp(-walls, soft))
 
 
 def _teeth(both: Points) -> Array:

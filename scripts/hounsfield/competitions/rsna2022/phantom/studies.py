@@ -16,7 +16,7 @@ from hounsfield.core.phantoms.seeds import random_stream
 from .airway import draw_airway
 from .bone import bone_hu
 from .fractures import loose_apophysis, nutrient_canal
-from .frame import Frame
+from .frame import Frame, Part, box_of
 from .plans import StudyPlan
 from .shoulders import add_streaks, draw_shoulders
 from .skull import draw_skull
@@ -26,9 +26,10 @@ from .spine import Vertebra
 from .vertebrae import SHAPES, distance, foramen_place
 
 SLICE_STREAM = 3
-FAT, DISC, FLUID, CORD, BLOOD, RAW = -70.0, 88.0, 18.0, 42.0, 46.0, 40.0  # HU; RAW: in a fracture's gap
+FAT, DISC, FLUID, CORD, BLOOD, VEIN, RAW = -70.0, 88.0, 18.0, 42.0, 46.0, 60.0, 40.0  # HU; RAW: in a fracture's gap
 REACH = (46.0, -26.0, 66.0)  # of a vertebra: to the sides, to the front, to the back; mm
 ARTERY = 8.0  # mm above and below a vertebra's middle, over which its arteries are drawn
+ROUGH = 0.25  # mm, standard deviation of a bone's surface
 SURELY = 0.5  # a pixel belongs to a vertebra from this share on
 
 
@@ -65,6 +66,7 @@ def _draw_slice(
     draw_skull(image, frame, plan.cells)
     _draw_canal(image, frame)
     _draw_discs(image, frame)
+    _draw_arteries(image, frame)
     for vertebra in plan.spine.vertebrae:
         _draw_vertebra(image, frame, plan, vertebra, (labels, gaps))
     full = scan_slice(rng, image, grid, plan.noise)
@@ -75,37 +77,44 @@ def _draw_slice(
 def _draw_canal(image: Array, frame: Frame) -> None:
     """The cord in its fluid, within a little fat; above the atlas the brain stem in the foramen."""
     x, _, canal = frame.spine.line(frame.z)
-    part = frame.window((x - 18, x + 18), (canal - 18, canal + 18))
-    if part[0] == slice(0, 0):
-        return
-    u = (frame.grid.x[part] - np.float32(x)) / np.float32(frame.spine.scale)
-    v = (frame.grid.y[part] - np.float32(canal)) / np.float32(frame.spine.scale)
-    inside = image[part]
+    part, grid = frame.window((x - 18, x + 18), (canal - 18, canal + 18))
+    u = (grid.x - np.float32(x)) / np.float32(frame.spine.scale)
+    v = (grid.y - np.float32(canal)) / np.float32(frame.spine.scale)
     for (a, b), hu in (((11.6, 9.0), FAT), ((10.2, 7.4), FLUID), ((6.6, 4.0), CORD)):
         surface = (1 - rounded(u * np.float32(1 / a), v * np.float32(1 / b), 1.6)) * np.float32(b)
-        blend(inside, hu, ramp(surface, frame.soft))
+        blend(image[part], hu, ramp(surface, frame.soft))
 
 
 def _draw_discs(image: Array, frame: Frame) -> None:
     """What lies between two bodies."""
-    bodies = frame.spine.vertebrae[1:]
-    for above, below in pairwise(bodies):
+    for above, below in pairwise(frame.spine.vertebrae[1:]):
         if not below.centre[2] < frame.z < above.centre[2]:
             continue
-        part = _part(frame, below)
-        p = below.points(frame.grid.x[part], frame.grid.y[part], frame.z)
+        part, p = _around(frame, below)
         shape = SHAPES[below.name]
         a, b = shape.half_width - 0.6, shape.half_depth - 0.2
         surface = (1 - rounded(p.u * np.float32(1 / a), p.v * np.float32(1 / b), 1.2)) * np.float32(b)
         blend(image[part], DISC, ramp(surface, frame.soft))
 
 
-def _part(frame: Frame, vertebra: Vertebra) -> tuple[slice, slice]:
-    """The part of the picture that a vertebra can reach in this slice."""
+def _draw_arteries(image: Array, frame: Frame) -> None:
+    """The vertebral arteries, in fat, where the foramina from C6 up leave room for them."""
+    for vertebra in frame.spine.vertebrae[:6]:
+        if abs(frame.z - vertebra.centre[2]) < ARTERY * vertebra.scale:
+            part, p = _around(frame, vertebra)
+            u, v = foramen_place(vertebra.name)
+            away = np.hypot(np.abs(p.u) - np.float32(u), p.v - np.float32(v))
+            blend(image[part], FAT, ramp(2.9 - away, frame.soft))
+            blend(image[part], BLOOD, ramp(1.9 - away, frame.soft))
+
+
+def _around(frame: Frame, vertebra: Vertebra) -> tuple[Part, Points]:
+    """The part of the picture that a vertebra can reach in this slice, and its points in the vertebra's frame."""
     side, front, back = (one * vertebra.scale for one in REACH)
     x, y, _ = vertebra.centre
     drift = abs(frame.z - float(vertebra.centre[2])) * 0.5
-    return frame.window((x - side, x + side), (y + front - drift, y + back + drift))
+    part, grid = frame.window((x - side, x + side), (y + front - drift, y + back + drift))
+    return part, vertebra.points(grid.x, grid.y, frame.z)
 
 
 def _draw_vertebra(
@@ -115,47 +124,38 @@ def _draw_vertebra(
     vertebra: Vertebra,
     marks: tuple[NDArray[np.uint8], NDArray[np.bool_]],
 ) -> None:
-    """One vertebra, where this slice cuts it, with its fractures, mimics and arteries."""
+    """One vertebra, where this slice cuts it, with its fractures and mimics."""
     low, high = vertebra.heights
     if not low < frame.z < high:
         return
-    part = _part(frame, vertebra)
-    if part[0] == slice(0, 0):
+    whole, p = _around(frame, vertebra)
+    gap, p = _broken(plan, vertebra, p)
+    bone, soft = plan.bone, frame.soft
+    surface = distance(vertebra.name, p) * np.float32(vertebra.scale)
+    if vertebra.name in plan.apophyses:
+        surface = np.minimum(surface, loose_apophysis(vertebra.name, p))
+    near = box_of(surface < soft + 2 * ROUGH)
+    surface, gap, p = surface[near], gap[near], Points(*(one[near] for one in p))
+    if not surface.size:
         return
-    p = vertebra.points(frame.grid.x[part], frame.grid.y[part], frame.z)
+    surface += np.float32(ROUGH) * bone.rough.at(p.u, p.v, p.w)
+    inner = np.float32(bone.cancellous) + 28 * bone.trabeculae.at(p.u, p.v, p.w)
+    hu = bone_hu(surface, soft, cancellous=inner, cortex=bone.cortex, thickness=bone.thickness)
+    if vertebra.name != "C1":
+        blend(hu, VEIN, 0.8 * ramp(-nutrient_canal(vertebra.name, p), soft))
+    share, line = ramp(-surface, soft), ramp(-gap, soft)
+    blend(hu, RAW, line)
+    blend(image[whole][near], hu, share)
+    labels, gaps = (one[frame.grid.part][whole][near] for one in marks)
+    labels[share >= SURELY] = vertebra.label
+    gaps |= (line >= SURELY) & (share >= SURELY)
+
+
+def _broken(plan: StudyPlan, vertebra: Vertebra, p: Points) -> tuple[Array, Points]:
+    """Distance from the vertebra's fracture lines, mm, and where the bone at each point was before."""
     gap = np.full(p.u.shape, 99, np.float32)
     for fracture in plan.fractures:
         for cut in fracture.cuts if fracture.vertebra == vertebra.name else ():
             moved, away = cut.apply(p)
             gap, p = np.minimum(gap, away - np.float32(cut.gap / 2)), moved
-    bone, soft = plan.bone, frame.soft
-    surface = distance(vertebra.name, p) * np.float32(vertebra.scale)
-    if vertebra.name in plan.apophyses:
-        surface = np.minimum(surface, loose_apophysis(vertebra.name, p))
-    surface += np.float32(0.25) * bone.rough.at(p.u, p.v, p.w)
-    share = ramp(-surface, soft)
-    if not share.any():
-        return
-    inner = np.float32(bone.cancellous) + 28 * bone.trabeculae.at(p.u, p.v, p.w)
-    hu = bone_hu(surface, soft, cancellous=inner, cortex=bone.cortex, thickness=bone.thickness)
-    if vertebra.name != "C1":
-        blend(hu, 60.0, 0.8 * ramp(-nutrient_canal(vertebra.name, p), soft))
-    broken = ramp(-gap, soft)
-    blend(hu, RAW, broken)
-    target = image[part]
-    blend(target, hu, share)
-    _draw_arteries(target, vertebra, p, share, soft)
-    labels, gaps = marks
-    labels[frame.grid.part][part][share >= SURELY] = vertebra.label
-    gaps[frame.grid.part][part] |= (broken >= SURELY) & (share >= SURELY)
-
-
-def _draw_arteries(image: Array, vertebra: Vertebra, p: Points, share: Array, soft: float) -> None:
-    """The vertebral arteries, in fat, in the foramina from C6 up."""
-    if vertebra.label > 6:
-        return
-    at_u, at_v = foramen_place(vertebra.name)
-    away = np.hypot(np.abs(p.u) - np.float32(at_u), p.v - np.float32(at_v))
-    free = (1 - share) * (np.abs(p.w) < ARTERY)  # beyond, the next vertebra draws them
-    blend(image, FAT, ramp(2.9 - away, soft) * free)
-    blend(image, BLOOD, ramp(1.9 - away, soft) * free)
+    return gap, p
