@@ -9,7 +9,7 @@
 #     GPUS        processes per node, one per GPU, or that many processes where there is no GPU (default: 1)
 #     NODES       machines (default: 1); with more, also NODE_RANK (0, 1, ...), MASTER_ADDR and MASTER_PORT
 #     RESTARTS    how often all processes are started again when one of them dies (default: 0; only with NODES=1)
-# It offers `say`, `fail`, `program`, `launch` and `stage`. All of its own words go to stderr.
+# It offers `say`, `fail`, `program`, `launch`, `stage` and `stage_without`. All of its own words go to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -88,10 +88,37 @@ stage() {
     stage="$ROOT/bin/$1"
     shift
     if [ -n "$HELP" ]; then
-        printf '\nOptions are passed on to every stage named above; to see them: sh %s --help\n' "$stage"
+        printf '\nOptions are passed on to those stages named above that have them; to see them: sh %s --help\n' "$stage"
         exit
     fi
     supervise sh "$stage" "$@"
+}
+
+# Options that the preparation alone has, for the stages that run others after it.
+# shellcheck disable=SC2034
+OF_PREPARATION="--archive --images --labels --test --classes --any-of --class-weights --soft-labels \
+--labels-apply-to-slices --score-only --jobs --dask-scheduler"
+
+# stage_without OPTIONS FILE ARGUMENTS: another stage, without options that it does not have, and without their values.
+stage_without() {
+    dropped=" $1 "
+    file=$2
+    shift 2
+    left=$#
+    dropping=
+    while [ "$left" -gt 0 ]; do # each word goes from the front to the back, or nowhere
+        word=$1
+        shift
+        left=$((left - 1))
+        case $word in
+            --*)
+                dropping=
+                case $dropped in *" ${word%%=*} "*) dropping=yes ;; esac
+                ;;
+        esac
+        if [ -z "$dropping" ]; then set -- "$@" "$word"; fi
+    done
+    stage "$file" "$@"
 }
 
 check_devices() {

@@ -11,8 +11,8 @@ set -eu
 export CONFIG="${CONFIG:-configs/hemorrhage/single.yaml}" FOLDS=all
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-stage run_01_prepare_data.sh "$@"
-stage run_12_trainfull_imgclassifier.sh "$@"
-stage run_13_trainfull_embedding_extract.sh "$@"
-stage run_14_trainfull_sequential.sh "$@"
-stage run_15_bagged_submission.sh "$@"
+stage_without --fold run_01_prepare_data.sh "$@"
+stage_without "$OF_PREPARATION" run_12_trainfull_imgclassifier.sh "$@"
+stage_without "$OF_PREPARATION" run_13_trainfull_embedding_extract.sh "$@"
+stage_without "$OF_PREPARATION" run_14_trainfull_sequential.sh "$@"
+stage_without "$OF_PREPARATION" run_15_bagged_submission.sh "$@"

@@ -23,5 +23,6 @@ shift
 $settings
 HERE
 export CONFIG FOLDS
-stage run_14_trainfull_sequential.sh "$@"
-stage run_15_bagged_submission.sh "$@"
+OF_IMPORT="--sha256 --row-order --train-metadata --test-metadata --train-table --test-table"
+stage_without "$OF_IMPORT" run_14_trainfull_sequential.sh "$@"
+stage_without "$OF_IMPORT" run_15_bagged_submission.sh "$@"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from shell_tree import STAGES, Tree
+from shell_tree import REPOSITORY, STAGES, Tree
+
+from programs import run_program
 
 CLASSIFIER = "run_12_trainfull_imgclassifier.sh"
 SINGLE = "run_21_trainsngl_e2e.sh"
@@ -144,11 +147,38 @@ def test_help_shows_the_stage_s_own_words_without_any_data(tree: Tree, stage: st
 
 
 def test_quickstart_runs_all_stages_in_order(tree: Tree) -> None:
-    done = tree.run("run_00_quickstart.sh", "--jobs", "2", WORK="trial")
+    done = tree.run("run_00_quickstart.sh", "--seed", "2", WORK="trial")
     assert done.returncode == 0, done.stderr
     assert tree.programs() == ["rsna2019_prepare", *TRAINING]
     start = "CONFIG=configs/hemorrhage/quickstart.yaml|WORK=trial|scripts/"
-    assert all(call.startswith(start) and call.endswith("|--jobs|2") for call in tree.calls())
+    assert all(call.startswith(start) and call.endswith("|--seed|2") for call in tree.calls())
+
+
+@pytest.mark.parametrize("stage", ["run_00_quickstart.sh", SINGLE])
+def test_several_stages_take_each_the_options_that_they_have(tree: Tree, stage: str) -> None:
+    given = ("--jobs", "2", "--images", "a b", "c", "--force", "--labels=t.csv", "--fold", "0", "1", "--seed", "-3")
+    done = tree.run(stage, *given)
+    assert done.returncode == 0, done.stderr
+    first, *others = [call.partition(".py|")[2] for call in tree.calls()]
+    assert first == "--jobs|2|--images|a b|c|--force|--labels=t.csv|--seed|-3"
+    assert others == ["--force|--fold|0|1|--seed|-3"] * 4
+
+
+@pytest.mark.parametrize(
+    ("file", "program"),
+    [("_stage.sh", "rsna2019_prepare"), ("run_31_fastprediction_only.sh", "hemorrhage_import_embeddings")],
+)
+def test_the_options_that_one_stage_alone_has_are_those_of_its_program(
+    file: str, program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def options(name: str) -> set[str]:
+        with pytest.raises(SystemExit):
+            run_program(name, "--help-all")
+        return set(re.findall(r"^  (--[a-z][a-z0-9-]*)\b(?![._])", capsys.readouterr().out, re.M))
+
+    text = (REPOSITORY / "bin" / file).read_text().replace("\\\n", "")
+    listed = set(re.search(r'^OF_\w+="(.*)"$', text, re.M)[1].split())
+    assert listed == options(program) - options("hemorrhage_train_sequence")
 
 
 def test_single_model_way_uses_the_fold_all(tree: Tree) -> None:
@@ -200,6 +230,12 @@ def test_fast_way_uses_the_experiment_and_the_folds_that_the_import_tells(tree: 
         "CONFIG=my data/small.yaml|FOLDS=0 2|scripts/hemorrhage_train_sequence.py|--force",
         "CONFIG=my data/small.yaml|FOLDS=0 2|scripts/hemorrhage_bag.py|--force",
     ]
+
+
+def test_fast_way_keeps_the_options_of_the_import_from_the_others(tree: Tree) -> None:
+    given = ("--sha256", "0f", "--row-order", "a", "b", "c", "--force")
+    assert tree.run("run_31_fastprediction_only.sh", "a.tar", *given, PRINT="x.yaml\n0\n").returncode == 0
+    assert [call.partition(".py|")[2] for call in tree.calls()] == ["|".join(("a.tar", *given)), "--force", "--force"]
 
 
 def test_fast_way_ends_with_an_import_that_fails(tree: Tree) -> None:
