@@ -7,6 +7,7 @@
 #   sh bin/run_63_pneumothorax_maps.sh
 #   GPUS=4 CONFIG=configs/pneumothorax/seunet.yaml sh bin/run_63_pneumothorax_maps.sh
 #   CONFIG=configs/pneumothorax/blend_v1.yaml sh bin/run_63_pneumothorax_maps.sh
+#   sh bin/run_63_pneumothorax_maps.sh --apply-to my_films             # other films, which run_61 has prepared
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 

@@ -3,6 +3,7 @@
 In: checkpoints/pneumothorax/<experiment>/fold<k>/part<p>/ and data/<data set>/ (films.parquet, films/); of a blend,
 data/<data set>/maps/ of its experiments.
 Out: data/<data set>/maps/<experiment>/ maps.npy, maps.parquet.
+With --apply-to another data set, all of whose films get the mean map of all networks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ STAGE = Stage(
     PneumothoraxConfig,
     "Predict probability maps",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "threads", "blend", "maps"),
 )
 

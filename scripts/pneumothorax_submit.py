@@ -3,6 +3,7 @@
 In: data/<data set>/maps/<experiment>/ and preds/pneumothorax/<experiment>/thresholds/, of a blend's experiments too; in
 data/<data set>/ films.parquet, films/, masks/ and sample_submission.csv.
 Out: preds/pneumothorax/<experiment>/ submission.csv, findings.csv, scores.csv, gallery.png.
+With --apply-to another data set: in a folder of its name there, submission.csv, findings.csv, refused.csv, pictures/.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ STAGE = Stage(
     PneumothoraxConfig,
     "Submit the test films' masks and score the out-of-fold ones",
     DEFAULT_CONFIG,
+    role="applies",
     parts=("data_set", "folds", "blend", "submission"),
 )
 

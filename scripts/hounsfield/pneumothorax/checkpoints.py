@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
+from hounsfield.competitions.siim2019.paths import PREPARE
 from hounsfield.competitions.siim2019.tables import TEST_FOLD
-from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.training.devices import Devices
@@ -41,20 +43,32 @@ def mapped_part(config: PneumothoraxConfig) -> int:
 
 
 def open_checkpoints(command: PneumothoraxCommand, data: Upstream, folds: Sequence[int]) -> dict[int, Checkpoints]:
-    """The checkpoints of each fold, trained as the configuration says.
+    """The checkpoints of each fold, trained as the configuration says, and on these films unless others are predicted.
 
-    Raises MissingInput or StaleOutput, with the commands that train them.
+    Raises MissingInput or StaleOutput, with the commands that train them, or that prepare the films as for training.
     """
-    top, found = command.config.maps.top, {}
+    top, found, made_from = command.config.maps.top, {}, {} if applied_to(command) else {"data set": data}
     for fold in folds:
         task = PartRun(command, data, fold, mapped_part(command.config))
         part = require(command.work, task.folder, TRAIN, remedies(command))
-        check_made(part, task.settings(), made_from={"data set": data})
+        check_made(part, task.settings(), made_from=made_from)
+        refuse_other_size(command, data, part)
         epochs = [one.epoch for one in kept_epochs(part)][:top]
         if len(epochs) < top:
             logger.info("%s kept %d epochs; all of them are averaged", task.name, len(epochs))
         found[fold] = Checkpoints(part, epochs)
     return found
+
+
+def refuse_other_size(command: PneumothoraxCommand, data: Upstream, part: Upstream) -> None:
+    """Raise StaleOutput where films are prepared at another size than those that a network was trained on."""
+    own, trained = (one["settings"].get("image_size") for one in (data.record, part.record["inputs"]["data set"]))
+    if own != trained:
+        anew = remedies(command)(PREPARE, "--prepare.image_size", str(trained))
+        raise StaleOutput(
+            f"{data.folder} is prepared at {own} pixels, and {part.folder} was trained on films of {trained}; prepare "
+            f"it anew: {anew} --force"
+        )
 
 
 def load_networks(

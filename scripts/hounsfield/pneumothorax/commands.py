@@ -5,25 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hounsfield.core.stages.command import Command, check_name, chosen_folds, shown
+from hounsfield.core.stages.command import Command, applied_to, check_name, chosen_folds, on_training_set, shown
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.pneumothorax.config import PneumothoraxConfig
+from hounsfield.pneumothorax.paths import THRESHOLDS, TRAIN
 
 PneumothoraxCommand = Command[PneumothoraxConfig]
 
 
 def remedies(command: PneumothoraxCommand) -> RemedyOf:
-    """The command that runs a stage with what this one was given."""
+    """The command that runs a stage with what this one was given. Films that are only predicted teach nothing."""
 
     def remedy_of(stage: str, *arguments: str) -> str:
-        return command.remedy(f"{stage}.sh", *arguments)
+        given = on_training_set(command) if stage in (TRAIN, THRESHOLDS) else command
+        return given.remedy(f"{stage}.sh", *arguments)
 
     return remedy_of
 
 
 def data_set_folds(command: PneumothoraxCommand, data: Upstream) -> list[int]:
-    """The folds that were chosen, ascending. Raises WrongUse where the data set has no such fold."""
-    return sorted({int(fold) for fold in chosen_folds(command, data.record["settings"]["fold_count"])})
+    """The folds that were chosen, ascending. Raises WrongUse where the data set trained on has no such fold.
+
+    data: the one that is worked on; of another one than that trained on the folds count for nothing.
+    """
+    count = command.config.prepare.fold_count if applied_to(command) else data.record["settings"]["fold_count"]
+    return sorted({int(fold) for fold in chosen_folds(command, count)})
 
 
 def command_of(command: PneumothoraxCommand, experiment: str) -> PneumothoraxCommand:

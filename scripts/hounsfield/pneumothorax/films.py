@@ -16,7 +16,7 @@ from hounsfield.core.training.augmentation import augment_pair, flip_tone_distor
 from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.core.training.draws import seed_of
 
-FILM_COLUMNS = ("film_id", "split", "fold", "label", "patient_id", "image_crc32", "mask_crc32")
+FILM_COLUMNS = ("film_id", "split", "fold", "label", "patient_id", "view_position", "image_crc32", "mask_crc32")
 WITHOUT_MASK = -1  # in place of a checksum
 MASK_ABOVE = 127  # grey levels
 

@@ -23,7 +23,18 @@ from hounsfield.pneumothorax.config import PneumothoraxConfig, shaping_settings
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
 
-FILM_COLUMNS = ("film_id", "patient_id", "label", "rows", "columns", "path", "image_crc32", "mask_crc32")
+FILM_COLUMNS = (
+    "film_id",
+    "patient_id",
+    "label",
+    "rows",
+    "columns",
+    "path",
+    "view_position",
+    "flags",
+    "image_crc32",
+    "mask_crc32",
+)
 
 
 class MappedFilms:

@@ -82,6 +82,11 @@ def films_to_map(films: pd.DataFrame, folds: Sequence[int]) -> FilmRows:
     return FilmRows(chosen, np.where(chosen["split"] == "test", TEST_FOLD, chosen["fold"]).astype(np.int8))
 
 
+def every_film(films: pd.DataFrame) -> FilmRows:
+    """All films, as test films, labelled or not: of a data set that the networks have not been trained on."""
+    return FilmRows(films, np.full(len(films), TEST_FOLD, np.int8))
+
+
 def as_stored(probabilities: np.ndarray, dtype: str) -> np.ndarray:
     """Probabilities as they are stored: uint8, rounded to 255ths, or float16."""
     return np.rint(probabilities * 255).astype(np.uint8) if dtype == "uint8" else probabilities.astype(np.float16)

@@ -13,8 +13,8 @@ from hounsfield.competitions.siim2019.rle import encode
 from hounsfield.competitions.siim2019.submission import fill as submission_of
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.submission import write as write_submission
+from hounsfield.core.evaluation.findings import write_csv
 from hounsfield.core.logs import logger, progress
-from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms
@@ -44,7 +44,7 @@ def write_test_films(
         if found:
             logger.warning("%d %s; the first: %s", len(found), what, ", ".join(map(escape_cell, found[:SHOWN])))
     write_submission(folder / SUBMISSION, submission)
-    write_findings(folder / FINDINGS, predicted)
+    write_csv(folder / FINDINGS, predicted.drop(columns="run_lengths"))
     return predicted
 
 
@@ -67,11 +67,3 @@ def predict_test_films(
     table = pd.DataFrame(found, columns=["film_id", "path", "probability", "pixels", "share", "run_lengths"])
     table.insert(3, "pneumothorax", (table["pixels"] > 0).astype(np.int8))
     return table
-
-
-def write_findings(path: Path, predicted: pd.DataFrame) -> None:
-    """Write the table of test films without their run lengths. A file's name is foreign text, and made harmless."""
-    table = predicted.drop(columns="run_lengths")
-    table = table.assign(**{name: table[name].fillna("").map(escape_cell) for name in ("film_id", "path")})
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")

@@ -45,3 +45,8 @@ def film_probability(values: np.ndarray, rule: Triplet) -> float:
     place = values.size - max(least_pixels(rule, values.size), 1)
     value = np.partition(values.ravel(), place)[place]
     return float(LEVELS[value] if values.dtype == np.uint8 else value)
+
+
+def in_words(rule: Triplet) -> str:
+    """A rule as a person reads it."""
+    return f"top {rule.top:g}, area {1000 * rule.area:.3g} per mille, bottom {rule.bottom:g}"

@@ -30,7 +30,7 @@ METRIC = "one_minus_dice"  # the column of the competition's loss
 # other folds' maps, whose networks have seen the patients that are scored; or on the very films that are scored
 EARLY_STOP, SECOND_ORDER, OPTIMISTIC = "epochs chosen by the scored fold", "second-order rule", "optimistic rule"
 KINDS = (np.float64, bool, np.float64)  # of the columns of FilmResults
-NESTED_RULE, OPTIMISTIC_RULE = "nested_rule", "optimistic_rule"
+GIVEN_RULE, NESTED_RULE, OPTIMISTIC_RULE = "given_rule", "nested_rule", "optimistic_rule"
 
 
 class FilmResults(NamedTuple):
@@ -67,7 +67,7 @@ class Scored(NamedTuple):
     def rules(self, given: Triplet | None) -> dict[str, list[Triplet]]:
         """By the name of a row of the table, the rule of each out-of-fold film. given: by the configuration."""
         count, nested = len(self.films.held_out), self.chosen.nested(self.films.folds)
-        fixed = {"published_rule": [PUBLISHED_RULE] * count} if given is None else {"given_rule": [given] * count}
+        fixed = {"published_rule": [PUBLISHED_RULE] * count} if given is None else {GIVEN_RULE: [given] * count}
         found = fixed | ({NESTED_RULE: nested} if nested else {})
         return found | {OPTIMISTIC_RULE: [self.chosen.everywhere] * count}
 

@@ -20,7 +20,15 @@ from hounsfield.core.storage.files import atomic_write
 from hounsfield.core.storage.tables import escape_cell
 
 SLICE_COLUMNS = ("study", "series", "file", "image_id", "position_mm", "order")  # before the probabilities
-TEXTS = ("study", "folder", "series", "file", "image_id", "flags")  # some of it foreign: header text or file names
+TEXTS = (
+    "study",
+    "folder",
+    "series",
+    "file",
+    "film_id",
+    "image_id",
+    "flags",
+)  # some of it foreign: header text or file names
 STUDY_TEXTS = ("study", "rule", "scored_on", "trained_on", "warnings")
 REFUSED = "refused.csv"
 REFUSED_COLUMNS = ("path", "reason", "message")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -20,7 +22,7 @@ from hounsfield.pneumothorax.films import FILM_COLUMNS, FilmsWithMasks
 from hounsfield.pneumothorax.inference import write_maps
 from hounsfield.pneumothorax.mapped_films import maps_place, maps_settings
 from hounsfield.pneumothorax.maps import MAPS as ARRAY
-from hounsfield.pneumothorax.maps import ROWS, FilmRows, films_to_map
+from hounsfield.pneumothorax.maps import ROWS, FilmRows, every_film, films_to_map
 from hounsfield.pneumothorax.paths import MAPS, TRAIN
 
 
@@ -44,7 +46,7 @@ def predict(command: PneumothoraxCommand, data: Upstream, folds: list[int], devi
     out = claim(command, data, folds, inputs, devices, held)
     if out.finished:
         return
-    rows = films_to_map(read_films(data, FILM_COLUMNS), folds)
+    rows = rows_to_map(command, data, folds)
     ledger = maps_ledger(found)
     refuse_seen(ledger, rows, remedies(command)(TRAIN))
     size = command.config.training.parts[mapped_part(command.config)].size
@@ -52,7 +54,7 @@ def predict(command: PneumothoraxCommand, data: Upstream, folds: list[int], devi
     images.remedy = "Lower maps.workers or maps.batch_size"
     networks_of = partial(load_networks, found, command.config, devices)
     write_maps(out.folder / ARRAY, images, rows.folds, networks_of, config, devices)
-    finish(out, rows, ledger, devices)
+    finish(out, rows, ledger, devices, found[folds[0]].part.record["facts"].get("trained_on"))
     networks = sum(len(one.epochs) for one in found.values())
     summary("maps", len(rows.films), "films", watch.seconds, {"networks": networks})
 
@@ -69,9 +71,17 @@ def blend(command: PneumothoraxCommand, data: Upstream, folds: list[int], device
         return
     weights = [member.weight for member in config.blend]
     write_blend(out.folder / ARRAY, list(members.values()), weights, config.maps, devices)
-    rows = films_to_map(read_films(data, FILM_COLUMNS), folds)
-    finish(out, rows, Ledger.joined([maps.output.learned() for maps in members.values()]), devices)
+    outputs = [maps.output for maps in members.values()]
+    ledger = Ledger.joined([one.learned() for one in outputs])
+    rows = rows_to_map(command, data, folds)
+    finish(out, rows, ledger, devices, outputs[0].record["facts"].get("trained_on"))
     summary("blend", len(rows.films), "films", watch.seconds, {"experiments": len(members)})
+
+
+def rows_to_map(command: PneumothoraxCommand, data: Upstream, folds: list[int]) -> FilmRows:
+    """The films that get maps: held-out and test films, or all of a data set that is only predicted."""
+    films = read_films(data, FILM_COLUMNS)
+    return every_film(films) if applied_to(command) else films_to_map(films, folds)
 
 
 def claim(
@@ -93,8 +103,8 @@ def claim(
     return out
 
 
-def finish(out: Output, rows: FilmRows, ledger: Ledger, devices: Devices) -> None:
-    """Write which film each map is of, and that the maps are done."""
+def finish(out: Output, rows: FilmRows, ledger: Ledger, devices: Devices, trained_on: dict[str, Any] | None) -> None:
+    """Write which film each map is of, and that the maps are done. trained_on: as the networks' training noted it."""
     if devices.first:
         rows.write(out.folder / ROWS)
-    out.finish([ARRAY, ROWS], learned=ledger)
+    out.finish([ARRAY, ROWS], learned=ledger, facts={"trained_on": trained_on})

@@ -11,6 +11,7 @@ from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
+from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import check_made, reading
@@ -30,6 +31,7 @@ from hounsfield.pneumothorax.scores import (
     prior,
     scored_systems,
 )
+from hounsfield.pneumothorax.stages.own_films import answer_films
 from hounsfield.pneumothorax.thresholds import threshold_settings
 
 CHAIN = (TRAIN, MAPS, THRESHOLDS, SUBMIT)
@@ -37,7 +39,10 @@ SCORES, GALLERY = "scores.csv", "gallery.png"
 
 
 def submit_films(command: PneumothoraxCommand) -> None:
-    """Submit what is not submitted yet, and show the scores."""
+    """Submit what is not submitted yet, and show the scores; of another data set's films, the answers."""
+    if applied_to(command):
+        answer_films(command, SCORES)
+        return
     remedy_of, folder = remedies(command), predictions_folder(command.work, command.experiment)
     data = open_data_set(command.work, command.data_set, remedy_of)
     with reading(data.folder):

@@ -14,6 +14,7 @@ from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.figures import draw_surface
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
 from hounsfield.pneumothorax.paths import THRESHOLDS, thresholds_folder
+from hounsfield.pneumothorax.rules import in_words
 from hounsfield.pneumothorax.thresholds import (
     choose,
     count_films,
@@ -42,9 +43,9 @@ def choose_thresholds(command: PneumothoraxCommand) -> None:
             else:
                 search(command, MappedFilms(maps, data), rules, out)
         chosen = read_json(folder / RULES)
-    print(f"chosen on all out-of-fold films: {words(Triplet(**chosen['everywhere']))}")
+    print(f"chosen on all out-of-fold films: {in_words(Triplet(**chosen['everywhere']))}")
     for fold, rule in chosen["by_fold"].items():
-        print(f"chosen without fold {fold}:          {words(Triplet(**rule))}")
+        print(f"chosen without fold {fold}:          {in_words(Triplet(**rule))}")
     if chosen["dice_nested"] is not None:
         print(f"mean Dice, nested by fold:       {chosen['dice_nested']:.4f}")
     print(f"mean Dice, on the same films:    {chosen['dice_optimistic']:.4f} (optimistic)")
@@ -68,8 +69,3 @@ def search(command: PneumothoraxCommand, films: MappedFilms, rules: list[Triplet
     ledger = choice_ledger(command.data_set, films.patients, films.folds, films.maps.output.learned())
     out.finish([RULES, GRID, SURFACE], learned=ledger)
     summary("thresholds", count, "films", watch.seconds, {"rules": len(rules)})
-
-
-def words(rule: Triplet) -> str:
-    """A rule as a person reads it."""
-    return f"top {rule.top:g}, area {1000 * rule.area:.3g} per mille, bottom {rule.bottom:g}"

@@ -6,6 +6,7 @@ import itertools
 
 import pandas as pd
 
+from hounsfield.competitions.siim2019.domain import training_facts
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger, set_up_logging
@@ -57,4 +58,5 @@ def train(task: PartRun, films: pd.DataFrame, devices: Devices, course: Course) 
         split = split_films(films, task.fold, extra_films=own.extra_films)
         opened = [FilmsWithMasks(task.data, part, own.size, task.seeds) for part in split]
         files = train_part(task, out, start, opened[0], opened[1], devices, course)
-        out.finish(files, learned=task.learned(*split, start), facts={"arguments": ["--part", str(task.part)]})
+        facts = {"arguments": ["--part", str(task.part)], "trained_on": training_facts(task.data, split[0])}
+        out.finish(files, learned=task.learned(*split, start), facts=facts)

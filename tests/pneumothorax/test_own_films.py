@@ -1,0 +1,143 @@
+"""Films that the networks were not trained on: prepared, mapped by all networks, answered with masks and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from made_data import SIZE, made_films
+from made_networks import CONFIG, by_hand, made_part, run_maps
+
+import dicom_files
+from chest_films import chest, film_file, write_films
+from hounsfield.competitions.siim2019.domain import outside
+from hounsfield.competitions.siim2019.rle import decode
+from hounsfield.competitions.siim2019.submission import sample_films
+from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.pneumothorax.paths import predictions_folder
+from hounsfield.pneumothorax.pictures import OUTLINE, outlined
+from programs import run_program
+
+RULE = "submission: {triplet: {top: 0.5, area: 0.01, bottom: 0.4}}\n"
+MINE = "mine"
+
+
+def prepare(work: Path, *more: object, size: int = SIZE) -> None:
+    """Prepare three films, one of them not square, and a CT slice, as the data set MINE."""
+    films = {f"ward/{name}.dcm": film_file(chest(number), PatientID=name) for number, name in enumerate(("a", "b"))}
+    lateral = film_file(np.ascontiguousarray(chest(2)[:, :40]), PatientID="c", ViewPosition="LL")
+    source = write_films(work / "given", {**films, "ward/c.dcm": lateral, "ward/ct.dcm": dicom_files.ct_file()})
+    shared = ["--config", work / "nets.yaml", "--work", work, "--data_set", MINE, "--jobs", 1]
+    options = ["--images", source, "--prepare.image_size", size, "--prepare.bad_share", 1]
+    run_program("siim2019_prepare", *shared, *options, *more)
+
+
+def submit(work: Path, *more: object) -> Path:
+    """Answer for MINE; returns the folder of the answers."""
+    run_program("pneumothorax_submit", "--config", work / "nets.yaml", "--work", work, "--apply-to", MINE, *more)
+    return predictions_folder(work, "nets") / MINE
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    made_films(tmp_path, train=8, test=2)
+    (tmp_path / "nets.yaml").write_text(CONFIG + RULE)
+    for fold in (0, 1):
+        made_part(tmp_path, fold)
+    return tmp_path
+
+
+def test_own_films_get_the_mean_map_of_all_networks_and_a_mask_a_finding_and_a_picture_each(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(work)
+    maps = open_array(run_maps(work, "--apply-to", MINE, data_set=MINE) / "maps.npy")
+    assert maps.shape == (3, SIZE, SIZE)
+    for row, film in enumerate("abc"):
+        assert abs(maps[row] / 255.0 - by_hand(work, film, (0, 1), MINE)).max() <= 0.5 / 255 + 1e-5
+    folder = submit(work)
+    findings = pd.read_csv(folder / "findings.csv", keep_default_na=False).set_index("film_id")
+    assert list(findings.index) == ["a", "b", "c"]
+    assert findings.loc["c", "view_position"] == "LL"
+    assert findings["warnings"].str.contains("phantoms, drawn images: no finding").all()
+    assert list(findings["warnings"].str.contains("view LL, which the networks were not trained on")) == [0, 0, 1]
+    texts = pd.read_csv(folder / "submission.csv", dtype=str).set_index("ImageId")["EncodedPixels"]
+    for row, (film, shape) in enumerate({"a": (48, 48), "b": (48, 48), "c": (48, 40)}.items()):
+        values = maps[row] / 255.0
+        expected = (values > 0.4) & (np.count_nonzero(values > 0.5) >= round(0.01 * values.size))
+        mask = decode(texts[film], shape)
+        small = cv2.resize(mask.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 0.5
+        assert np.count_nonzero(small != expected) <= 0.1 * SIZE**2
+        assert findings.loc[film, "pixels"] == np.count_nonzero(mask)
+        assert findings.loc[film, "pneumothorax"] == mask.any()
+        picture = cv2.imread(str(folder / "pictures" / f"{film}.png"))
+        assert picture.shape == (*shape, 3)
+        assert (picture == OUTLINE).all(axis=2).any() == (mask.any() and not mask.all())
+    assert pd.read_csv(folder / "refused.csv")["reason"].tolist() == ["modality"]
+    printed = capsys.readouterr().out
+    assert "Networks trained on: made (PHANTOMS: drawn images, no patient)" in printed
+    assert "ward/c.dcm" in printed
+
+
+@pytest.mark.slow
+def test_own_films_answered_twice_stay_and_other_settings_are_refused(work: Path) -> None:
+    prepare(work)
+    run_maps(work, "--apply-to", MINE)
+    before = {path: path.read_bytes() for path in submit(work).rglob("*.*") if path.is_file()}
+    assert {path: path.read_bytes() for path in submit(work).rglob("*.*") if path.is_file()} == before
+    with pytest.raises(StaleOutput, match=r"(?s)holes: .*keep.*fill.*DATA_SET=mine.*run_65_pneumothorax_submit\.sh"):
+        submit(work, "--submission.holes", "fill")
+
+
+def test_what_own_films_lack_is_named_with_the_command_that_makes_it(work: Path) -> None:
+    with pytest.raises(
+        MissingInput, match=r"data/mine is missing; .*DATA_SET=mine .*sh \S*run_61_pneumothorax_prepare\.sh"
+    ):
+        run_maps(work, "--apply-to", MINE)
+    prepare(work, size=2 * SIZE)
+    with pytest.raises(StaleOutput, match=r"64 pixels, .*films of 32; .*run_61\S+ --prepare\.image_size 32 --force"):
+        run_maps(work, "--apply-to", MINE)
+    prepare(work, "--force")
+    with pytest.raises(MissingInput, match=r"DATA_SET=mine .*sh \S*run_63_pneumothorax_maps\.sh"):
+        submit(work)
+    run_maps(work, "--apply-to", MINE)
+    (work / "nets.yaml").write_text(CONFIG)  # and so without a rule of its own
+    with pytest.raises(MissingInput, match=r"thresholds is missing; (?!.*DATA_SET).*run_64_pneumothorax_thresholds"):
+        submit(work)
+
+
+def test_the_name_of_the_chosen_rules_is_not_one_for_films(work: Path) -> None:
+    with pytest.raises(WrongUse, match="--apply-to thresholds: the chosen rules have that name"):
+        run_program("pneumothorax_submit", "--config", work / "nets.yaml", "--work", work, "--apply-to", "thresholds")
+
+
+def test_a_picture_has_the_films_proportions_and_the_outline_of_its_mask_alone() -> None:
+    mask = np.zeros((300, 200), bool)
+    mask[100:150, 20:80] = True
+    picture = outlined(np.full((64, 64), 90, np.uint8), mask)
+    red = (picture == OUTLINE).all(axis=2)
+    assert picture.shape == (300, 200, 3)
+    assert red[100, 50]
+    assert red[149, 50]
+    assert not red[125, 50]
+    assert (picture[~red] == 90).all()
+    assert max(outlined(np.zeros((64, 64), np.uint8), np.zeros((3000, 1500), bool)).shape) == 1024
+
+
+def test_a_film_without_a_known_view_or_training_facts_lies_outside_of_nothing() -> None:
+    films = pd.DataFrame({"view_position": ["", "AP", None]})
+    assert outside(films, None) == ["", "", ""]
+    assert outside(films, {"data_set": "x", "drawn": False, "views": ["AP", "PA"]}) == ["", "", ""]
+
+
+@pytest.mark.slow
+def test_a_competitions_films_as_another_data_set_are_submitted_as_its_sample_asks(work: Path) -> None:
+    prepare(work)
+    sample = work / "data" / MINE / "sample_submission.csv"
+    sample.write_text("ImageId,EncodedPixels\nc,-1\na,-1\n")
+    run_maps(work, "--apply-to", MINE)
+    assert sample_films(submit(work) / "submission.csv") == ["c", "a"]
