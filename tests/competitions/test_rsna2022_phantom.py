@@ -36,6 +36,11 @@ def drawn(number: int) -> Study:
     return draw_study(plans()[number])
 
 
+@cache
+def unbroken(number: int) -> Study:
+    return draw_study(replace(plans()[number], fractures=()))
+
+
 def fractured() -> list[int]:
     return [plan.number for plan in plans() if plan.fractures]
 
@@ -78,12 +83,12 @@ def test_the_overall_label_is_the_maximum_of_the_vertebrae() -> None:
         assert plan.labels[0] == max(plan.labels[1:]) == (len(plan.fractures) > 0)
 
 
-@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize("which", range(3))
 def test_a_fracture_changes_its_own_vertebra_and_nothing_above_or_below_it(which: int) -> None:
     plan, study = plans()[fractured()[which]], drawn(fractured()[which])
-    whole = draw_study(replace(plan, fractures=()))
+    whole = unbroken(plan.number)
     for one in plan.fractures:
-        alone = draw_study(replace(plan, fractures=(one,)))
+        alone = draw_study(replace(plan, fractures=(one,))) if len(plan.fractures) > 1 else study
         label = VERTEBRAE.index(one.vertebra) + 1
         differs = np.flatnonzero((alone.hu != whole.hu).any(axis=(1, 2)))
         shown = np.flatnonzero(((alone.labels == label) | (whole.labels == label)).any(axis=(1, 2)))
@@ -94,9 +99,8 @@ def test_a_fracture_changes_its_own_vertebra_and_nothing_above_or_below_it(which
 
 
 def test_a_fracture_line_is_darker_than_the_bone_it_breaks() -> None:
-    for number in fractured()[:6]:
-        plan, study = plans()[number], drawn(number)
-        whole = draw_study(replace(plan, fractures=()))
+    for number in fractured()[:3]:
+        study, whole = drawn(number), unbroken(number)
         bone = study.gaps & (whole.labels > 0)
         assert study.hu[bone].mean() < whole.hu[bone].mean() - 100
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.storage.figure_files import save_figure
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.thresholds import Choice
 
@@ -35,13 +34,6 @@ def draw_surface(path: Path, choice: Choice, rules: Sequence[Triplet], title: st
     folds = f"; chosen nested by fold {choice.nested:.4f}" if choice.by_fold else ""
     figure.suptitle(f"{title}: mean Dice chosen on the same films (optimistic) {choice.optimistic:.4f}{folds}")
     save_figure(path, figure)
-
-
-def save_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
-    """Write a figure as PNG. The same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
 
 
 def _panel(

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hounsfield.core.storage.figure_files import save_figure
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
-from hounsfield.pneumothorax.figures import save_figure
 from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.regions import submitted_mask
 from hounsfield.pneumothorax.scores import FilmResults

@@ -68,14 +68,12 @@ def _jaws(image: Array, soft: float, both: Points) -> None:
 def _nose(image: Array, soft: float, both: Points) -> None:
     """The nasal cavity above the palate, with septum and turbinates, and the maxillary sinuses beside it."""
     sinus = ellipsoid(both, (29, -58, 17), (12, 17, 15))
-    room = (
-        rounded((both.u - np.float32(6)) * np.float32(1 / 6), (both.v + np.float32(62)) * np.float32(1 / 26), 0.6) - 1
-    )
-    room = np.maximum(room * np.float32(6), 1 - both.w)
+    across, along = (both.u - np.float32(6)) * np.float32(1 / 6), (both.v + np.float32(70)) * np.float32(1 / 21)
+    room = np.maximum((rounded(across, along, 0.6) - 1) * np.float32(6), 1 - both.w)
     walls = np.minimum(np.abs(sinus) - np.float32(0.7), np.maximum(both.u - np.float32(0.8), room))
-    blend(image, 45.0, ramp(np.float32(2.5) - room, 1.0))
+    blend(image, 45.0, ramp(np.float32(1.5) - room, 1.0))
     blend(image, -950.0, ramp(-np.minimum(sinus, room), soft))
-    blend(image, 50.0, ramp(-ellipsoid(both, (7.5, -60, 9), (2.6, 19, 6)), soft))
+    blend(image, 50.0, ramp(-ellipsoid(both, (7.5, -69, 9), (2.6, 16, 6)), soft))
     blend(image, 600.0, ramp(-walls, soft))
 
 

@@ -1,0 +1,88 @@
+"""The picture of a study: it is drawn for whole and for odd studies, and shows what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hounsfield.spine.figures import COLOURS, StudyView, _spread, draw_study
+from spine.made_data import made_neck
+
+
+@pytest.fixture
+def view() -> StudyView:
+    neck = made_neck(1, 40)
+    counts = np.stack([(neck.vertebrae == label).sum(axis=(1, 2)) for label in range(1, 8)], axis=1)
+    rows, columns = (np.flatnonzero((neck.vertebrae > 0).any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    shown = np.flatnonzero((neck.vertebrae > 0).any(axis=(1, 2)))
+    return StudyView(
+        name="1.2.3",
+        volume=neck.volume,
+        spacing=(2.0, 1.5, 1.5),
+        ratios=counts / counts.max(axis=0),
+        box=(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1),
+        slices=(int(shown[0]), int(shown[-1])),
+        probabilities=np.array([0.9, 0.1, 0.8, 0.05, 0.2, 0.6, 0.3, 0.02]),
+        labels=np.array([1, 0, 1, 0, 0, 0, 0, 0], float),
+    )
+
+
+def picture(tmp_path: Path, view: StudyView) -> np.ndarray:
+    draw_study(tmp_path / "study.png", view)
+    return cv2.imread(str(tmp_path / "study.png"))
+
+
+def amount(image: np.ndarray, colour: str) -> int:
+    """Pixels of a colour, #rrggbb."""
+    rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return int((np.abs(image[:, :, ::-1].astype(int) - rgb).max(axis=2) < 12).sum())
+
+
+def test_the_picture_holds_a_curve_and_a_bar_for_every_vertebra(view: StudyView, tmp_path: Path) -> None:
+    image = picture(tmp_path, view)
+    assert min(image.shape[:2]) > 400
+    assert all(amount(image, colour) > 100 for colour in COLOURS)
+
+
+def test_a_bar_grows_with_its_vertebra_s_probability(view: StudyView, tmp_path: Path) -> None:
+    low = picture(tmp_path, view)
+    likely = view.probabilities.copy()
+    likely[4] = 0.95
+    high = picture(tmp_path, replace(view, probabilities=likely))
+    assert amount(high, COLOURS[3]) > amount(low, COLOURS[3]) + 500
+
+
+def test_a_label_is_seen_at_its_bar(view: StudyView, tmp_path: Path) -> None:
+    shown = amount(picture(tmp_path, view), COLOURS[1])
+    assert shown < amount(picture(tmp_path, replace(view, labels=None)), COLOURS[1])
+
+
+def test_the_same_study_gives_the_same_bytes(view: StudyView, tmp_path: Path) -> None:
+    draw_study(tmp_path / "a.png", view)
+    draw_study(tmp_path / "b.png", view)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_studies_of_unknown_spacing_of_one_slice_and_without_curves_are_drawn_too(
+    view: StudyView, tmp_path: Path
+) -> None:
+    nan = float("nan")
+    odd = (
+        replace(view, spacing=(nan, nan, nan)),
+        replace(view, volume=view.volume[:1], ratios=view.ratios[:1], slices=(0, 0), spacing=(nan, 1.5, 1.5)),
+        replace(view, ratios=np.full_like(view.ratios, nan), labels=np.full(8, nan)),
+        replace(view, box=(0.0, 0.0, 40.0, 48.0), slices=(0, 39)),
+    )
+    for one in odd:
+        assert picture(tmp_path, one).std() > 0
+
+
+def test_names_at_one_peak_are_spread_in_order_and_stay_within_the_slices() -> None:
+    places = _spread(np.array([10, 10, 10, 20, 39, 39, 39]), 40)
+    assert (np.diff(places) > 2).all()
+    assert places.max() <= 39
+    assert abs(places[3] - 20) < 6
