@@ -102,7 +102,7 @@ def study_slices(first: int, last: int, count: int, margin: int) -> np.ndarray:
     """The slices that are looked at, whole triplets of them: those of a range, and `margin` more at either side.
 
     first, last: the range's, both within. count: slices of the study. A triplet that is begun is filled up with the
-    slices behind the range, then with those before it, and in a study of one or two slices with the last once more.
+    slices behind the range, then with those before it; where the study has no more, with its last one again.
     Published: the slices of a triplet that is begun were left out.
     """
     start, end = max(0, first - margin), min(count, last + 1 + margin)
