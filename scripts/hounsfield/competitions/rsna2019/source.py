@@ -17,7 +17,6 @@ from hounsfield.competitions.rsna2019.labels import LABELS, read_labels
 from hounsfield.competitions.rsna2019.own_labels import OwnLabels, label_words, read_own_labels
 from hounsfield.competitions.rsna2019.paths import (
     PHANTOM,
-    PREPARE,
     TEST_FOLDERS,
     TRAIN_FOLDERS,
     data_folder,
@@ -28,13 +27,11 @@ from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
-from hounsfield.core.intake.given_studies import Intake
-from hounsfield.core.intake.journal import Journal
+from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.label_matching import places
 from hounsfield.core.intake.listings import (
     content_of,
     files_digest,
-    files_may_differ,
     only_file,
     packed_within,
     recorded_options,
@@ -43,7 +40,6 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantoms.archive import recipe_path
-from hounsfield.core.stages.command import Command
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 # at any depth below the image folder, or with the backslashes of a program for Windows
@@ -125,19 +121,10 @@ def find_source(
         return competition_source(Path(archive or raw_archive(work, data_set)).absolute())
     if archive is not None:
         raise WrongUse("--archive and --images name two sources; give one")
-    if data_set in ("rsna2019", PHANTOM):
-        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
-    folders, outputs = [Path(one).absolute() for one in images], data_folder(work, data_set)
-    for folder in folders:
-        if outputs.is_relative_to(folder.resolve()):
-            raise WrongUse(f"{folder} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    outputs = data_folder(work, data_set)
+    folders = own_places(images, outputs, data_set, INTAKE)
     naming = Naming(read_key(outputs / "pseudonyms.key"))
     return own_source(folders, None if labels is None else Path(labels), naming, about)
-
-
-def permitted_changes(source: Source, journal: Journal, folder: Path, command: Command[Any]) -> list[str]:
-    """The inputs of the data set in `folder` that may differ from before, as core.intake.listings says."""
-    return files_may_differ(source.files, source.options, LISTS, journal, folder, command, PREPARE)
 
 
 def competition_source(archive: Path) -> Source:

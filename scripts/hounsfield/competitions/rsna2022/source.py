@@ -21,7 +21,7 @@ from hounsfield.competitions.rsna2022.preparation import SLICE, STUDIES_AS_NAMED
 from hounsfield.competitions.rsna2022.segmentations import study_of_segmentation
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
-from hounsfield.core.intake.given_studies import Intake
+from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.listings import content_of, files_digest, only_file, packed_within, recorded_options
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
@@ -163,12 +163,8 @@ def own_source(work: Path, data_set: str, options: Mapping[str, Any], *, any_ove
 
     What is no CT slice is refused later, with a reason. Raises WrongUse, MissingInput or BadInput.
     """
-    if data_set in INTAKE.reserved:
-        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
-    places, outputs = [Path(one).absolute() for one in options["images"]], data_folder(work, data_set)
-    for place in places:
-        if outputs.is_relative_to(place.resolve()):
-            raise WrongUse(f"{place} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    outputs = data_folder(work, data_set)
+    places = own_places(options["images"], outputs, data_set, INTAKE)
     files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
     if not files:
         raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")

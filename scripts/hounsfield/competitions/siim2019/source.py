@@ -21,6 +21,7 @@ from hounsfield.competitions.siim2019.phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.listings import (
     content_of,
     files_digest,
@@ -43,6 +44,7 @@ TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first that is there count
 SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
 FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
+INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
 
@@ -113,7 +115,7 @@ def find_source(work: Path, data_set: str, options: Mapping[str, Any]) -> Source
         source = competition_source([Path(one).absolute() for one in options["archive"]])
     else:
         outputs = data_folder(work, data_set)
-        source = own_source(_own_places(outputs, data_set, images), labels, outputs)
+        source = own_source(own_places(images, outputs, data_set, INTAKE), labels, outputs)
     if FOLDS_TABLE not in options:
         return source
     table = Path(options[FOLDS_TABLE]).absolute()
@@ -263,14 +265,3 @@ def _annotations(rows: list[RleRow]) -> dict[str, Annotation]:
     for row in rows:
         grouped[row.film].append(row)
     return {film: Annotation(tuple(found)) for film, found in grouped.items()}
-
-
-def _own_places(outputs: Path, data_set: str, images: Sequence[str]) -> list[Path]:
-    """Where one's own films lie. Raises WrongUse where they must not be prepared as this data set."""
-    if data_set in ("siim2019", PHANTOM):
-        raise WrongUse("--images needs a data set of its own: name it with --data_set NAME")
-    places = [Path(one).absolute() for one in images]
-    for place in places:
-        if outputs.is_relative_to(place.resolve()):
-            raise WrongUse(f"{place} holds the work folder's own outputs; name the folder of the DICOM files alone")
-    return places

@@ -33,6 +33,20 @@ class Intake(NamedTuple):
     places: str  # the one among them that names folders, archives and files of one's own, without its dashes
 
 
+def own_places(given: Sequence[str], outputs: Path, data_set: str, intake: Intake) -> list[Path]:
+    """Where one's own files lie. Raises WrongUse where they must not be prepared as this data set.
+
+    given: as the option names them. outputs: the data set's folder.
+    """
+    if data_set in intake.reserved:
+        raise WrongUse(f"--{intake.places} needs a data set of its own: name it with --data_set NAME")
+    places = [Path(one).absolute() for one in given]
+    for place in places:
+        if outputs.is_relative_to(place.resolve()):
+            raise WrongUse(f"{place} holds the work folder's own outputs; name the folder of the DICOM files alone")
+    return places
+
+
 def check_given(paths: Sequence[str], stage: str) -> list[Path]:
     """The paths as such. Raises WrongUse where there is none, and MissingInput for one that is not there."""
     if not paths:

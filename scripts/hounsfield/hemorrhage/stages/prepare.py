@@ -16,7 +16,7 @@ from hounsfield.competitions.rsna2019.paths import (
     sample_submission_path,
 )
 from hounsfield.competitions.rsna2019.preparation import prepare_file
-from hounsfield.competitions.rsna2019.source import Source, default_source, find_source, permitted_changes
+from hounsfield.competitions.rsna2019.source import LISTS, Source, default_source, find_source
 from hounsfield.competitions.rsna2019.tables import (
     FILE_SCHEMA,
     add_labels_and_folds,
@@ -29,10 +29,9 @@ from hounsfield.competitions.rsna2019.tables import (
 from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
+from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.outputs import Input, Provenance, output
-from hounsfield.core.stages.upstream import replacing
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.commands import HemorrhageCommand
@@ -57,20 +56,11 @@ def prepare(command: HemorrhageCommand) -> None:
     per_file = {name: settings[name] for name in PER_FILE}
     if source.label_set != LABELS:
         settings["labels"] = label_settings(source.label_set)
-    provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
 
     def journal() -> Journal:
         return Journal(folder / "parts", FILE_SCHEMA, images, ".jpg", settings=per_file)
 
-    claim = output(
-        folder,
-        provenance,
-        force=command.force,
-        remedy=command.remedy(f"{PREPARE}.sh", *source.options),
-        permits=lambda: permitted_changes(source, journal(), folder, command),
-        extends=True,
-    )
-    with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
+    with preparing(command, PREPARE, source, settings, LISTS, journal) as out:
         recorded = journal()
         missing = recorded.unrecorded(source.files)
         if already_prepared(out, source.files, missing):

@@ -20,12 +20,10 @@ from hounsfield.competitions.siim2019.preparation import prepare_film
 from hounsfield.competitions.siim2019.source import LISTS, Source, default_source, find_source
 from hounsfield.competitions.siim2019.tables import FILE_SCHEMA, FILM_SCHEMA, log_films
 from hounsfield.core.intake.journal import Journal
-from hounsfield.core.intake.listings import files_may_differ
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
+from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.outputs import Input, Provenance, output
-from hounsfield.core.stages.upstream import replacing
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_table
 from hounsfield.pneumothorax.commands import PneumothoraxCommand
@@ -47,20 +45,11 @@ def prepare(command: PneumothoraxCommand) -> None:
     source = find_source(work, data_set, named)
     settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
     image_size = command.config.prepare.image_size
-    provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
 
     def journal() -> Journal:
         return Journal(folder / "parts", FILE_SCHEMA, films, SUFFIX, settings={"image_size": image_size})
 
-    claim = output(
-        folder,
-        provenance,
-        force=command.force,
-        remedy=command.remedy(f"{PREPARE}.sh", *source.options),
-        permits=lambda: files_may_differ(source.files, source.options, LISTS, journal(), folder, command, PREPARE),
-        extends=True,
-    )
-    with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
+    with preparing(command, PREPARE, source, settings, LISTS, journal) as out:
         recorded = journal()
         missing = source.files.take(unprepared(source, recorded))
         if already_prepared(out, source.files, missing):

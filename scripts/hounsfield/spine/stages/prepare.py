@@ -31,12 +31,11 @@ from hounsfield.competitions.rsna2022.study_table import (
 from hounsfield.competitions.rsna2022.tables import FILE_SCHEMA, SLICE_SCHEMA, STUDY_SCHEMA
 from hounsfield.core.intake.archives import FileList
 from hounsfield.core.intake.journal import Journal
-from hounsfield.core.intake.listings import files_may_differ
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
+from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.outputs import UNFINISHED, Input, Output, Provenance, output
-from hounsfield.core.stages.upstream import replacing
+from hounsfield.core.stages.outputs import UNFINISHED, Output
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.image_files import images_exist
 from hounsfield.core.storage.tables import read_table, write_table
@@ -56,20 +55,11 @@ def prepare(command: SpineCommand) -> None:
         named = {**default_source(work, data_set), **named}
     source = find_source(work, data_set, named, fold_count=config.fold_count, any_overall=config.any_overall)
     settings = {name: value for name, value in plain(config).items() if name != "bad_share"}
-    provenance = Provenance(PREPARE, settings, {name: Input(digest) for name, digest in source.digests().items()})
 
     def journal() -> Journal:
         return Journal(folder / "parts", FILE_SCHEMA, folder / UNFINISHED / "slices", SUFFIX)
 
-    claim = output(
-        folder,
-        provenance,
-        force=command.force,
-        remedy=command.remedy(f"{PREPARE}.sh", *source.options),
-        permits=lambda: files_may_differ(source.files, source.options, LISTS, journal(), folder, command, PREPARE),
-        extends=True,
-    )
-    with replacing(work, folder, what=f"the data set {data_set}"), claim as out:
+    with preparing(command, PREPARE, source, settings, LISTS, journal) as out:
         recorded = journal()
         todo = recorded.unrecorded(source.files, images=False)
         if already_prepared(out, source.files, todo if volumes_whole(out, command) else source.files):
