@@ -46,7 +46,7 @@ def made_neck(number: int, slices: int) -> Neck:
     volume = np.full((slices, ROWS, COLUMNS), AIR, np.int16)
     volume[:, 4:-4, 4:-4] = TISSUE + rng.integers(-30, 30, (slices, ROWS - 8, COLUMNS - 8))
     vertebrae = np.zeros(volume.shape, np.uint8)
-    row, column = int(rng.integers(10, 20)), int(rng.integers(8, 16))
+    row, column = int(rng.integers(5, 29)), int(rng.integers(5, 21))
     edges = np.linspace(slices // 6, slices - slices // 6, 8).astype(int)
     for place, (start, end) in enumerate(itertools.pairwise(edges), 1):
         for z in range(start, end):

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hounsfield.core.errors import BadInput
-from hounsfield.core.training.batches import UNAUGMENTED, Images, load_batches
+from hounsfield.core.training.batches import ImageBatch, Images
 from hounsfield.core.training.blocks import fill_arrays
+from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.devices import Devices
 from hounsfield.pneumothorax.config import MapsConfig, NetworkConfig
 from hounsfield.pneumothorax.maps import as_stored
@@ -71,31 +71,14 @@ def _map_batches(
     devices: Devices,
     batches: Sequence[np.ndarray],
 ) -> Iterator[list[np.ndarray]]:
-    """For each batch of row numbers its maps, (B, S, S) as they are stored.
-
-    Rows stand fold by fold, so the networks change rarely; a batch that holds two folds is cut in two.
-    """
-    held: tuple[int, Networks] | None = None
-    keys = [(UNAUGMENTED, rows) for rows in batches]
-    loader = load_batches(images, keys, workers=config.workers, device=devices.device)
-    for rows, batch in zip(batches, loader, strict=True):
-        films = batch.images.to(devices.device, non_blocking=True)
-        parts = []
-        for fold in dict.fromkeys(folds[rows].tolist()):
-            if held is None or held[0] != fold:
-                held = (fold, networks_of(fold))
-            own = torch.from_numpy(folds[rows] == fold).to(films.device)
-            parts.append(mean_map(held[1], films[own], devices, flip=config.flip).cpu().numpy())
-        probabilities = np.concatenate(parts)
-        _refuse_nan(probabilities, images.image_ids(rows))
+    """For each batch of row numbers its maps, (B, S, S) as they are stored."""
+    found = predict_by_fold(
+        images, folds, networks_of, partial(_mean_maps, config, devices), batches,
+        workers=config.workers, device=devices.device, remedy="try --maps.precision fp32, or train again",
+    )  # fmt: skip
+    for probabilities in found:
         yield [as_stored(probabilities, config.dtype)]
 
 
-def _refuse_nan(probabilities: np.ndarray, film_ids: Sequence[str]) -> None:
-    finite = np.isfinite(probabilities).all(axis=(1, 2))
-    if not finite.all():
-        wrong = [film for film, fine in zip(film_ids, finite, strict=True) if not fine]
-        raise BadInput(
-            f"the networks give no numbers (NaN) for {', '.join(wrong)}: their training has diverged, or half "
-            "precision is too little; try --maps.precision fp32, or train again"
-        )
+def _mean_maps(config: MapsConfig, devices: Devices, networks: Networks, batch: ImageBatch) -> np.ndarray:
+    return mean_map(networks, batch.images, devices, flip=config.flip).cpu().numpy()

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hounsfield.core.stages.command import SINGLE, Command, chosen_folds
+from hounsfield.core.stages.command import SINGLE, Command, chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.spine.config import SpineConfig
-from hounsfield.spine.paths import FRACTURE, STUDY, VERTEBRAE
+from hounsfield.spine.paths import BOXES, FRACTURE, STUDY, VERTEBRAE
 
 SpineCommand = Command[SpineConfig]
+ANSWERS_ALL = (BOXES, VERTEBRAE)  # stages whose output needs the networks of all folds
 TRAINS_ALONE = (VERTEBRAE, FRACTURE, STUDY)  # stages that know the training's data set and no other
-
-
-def on_training_set(command: SpineCommand) -> SpineCommand:
-    """The same command without another data set that is only predicted."""
-    variables = {name: value for name, value in command.variables.items() if name != "DATA_SET"}
-    return replace(command, data_set=command.config.data_set, variables=variables)
 
 
 def remedies(command: SpineCommand) -> RemedyOf:
@@ -24,6 +19,10 @@ def remedies(command: SpineCommand) -> RemedyOf:
 
     def remedy_of(stage: str, *arguments: str) -> str:
         given = on_training_set(command) if stage in TRAINS_ALONE else command
+        if stage in ANSWERS_ALL:
+            given = replace(
+                given, variables={name: value for name, value in given.variables.items() if name != "FOLDS"}
+            )
         return given.remedy(f"{stage}.sh", *arguments)
 
     return remedy_of

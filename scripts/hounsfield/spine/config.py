@@ -72,6 +72,11 @@ class BoxesConfig:
     fallback_box: tuple[float, float, float, float] = (0.2, 0.2, 0.8, 0.8)  # x0, y0, x1, y1; shares of the image
     batch_size: Count = 256  # triplets, to predict
 
+    @property
+    def name(self) -> str:
+        """Of its one model."""
+        return "localizer"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatioModelConfig:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.core.storage.files import file_digest
 from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.config import NetworkConfig
-from hounsfield.spine.network_run import NetworkRun
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through, starting_weights
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
-
-LIBRARIES = ("torch", "timm", "albumentations")
 
 
 class Neck(NamedTuple):
@@ -68,14 +62,3 @@ class FractureRun(NetworkRun):
         folds = sorted(set(train["fold"]))
         through = [seen_through(one, folds) for one in (neck.labels, neck.boxes)]
         return Ledger.joined([Ledger.of(self.config.data_set, train["patient_id"]), *through])
-
-
-def starting_weights(config: NetworkConfig) -> dict[str, Input]:
-    """The file that a slice network starts from, if it does, as an input."""
-    return {} if config.weights is None else {"starting weights": Input(file_digest(Path(config.weights)))}
-
-
-def seen_through(output: Upstream, folds: Iterable[int]) -> Ledger:
-    """Whom the networks have seen that answer for studies of `folds` in an output."""
-    rows = output.learned().rows
-    return Ledger(rows[rows["part"].isin(["", *map(fold_part, folds)])]).upstream_of()

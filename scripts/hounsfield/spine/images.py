@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.spine.config import IntensityConfig
 from hounsfield.spine.windows import TRIPLET
@@ -56,6 +57,12 @@ def to_grey(hu: np.ndarray, intensity: IntensityConfig) -> np.ndarray:
     if high <= low:
         return np.zeros(hu.shape, np.uint8)
     return ((hu - low) / (high - low) * 255).astype(np.uint8)
+
+
+def check_intensity(config: IntensityConfig) -> None:
+    """Raise WrongUse where the window is none."""
+    if config.high <= config.low:
+        raise WrongUse(f"intensity: from {config.low:g} to {config.high:g} HU is no window; give a higher `high`")
 
 
 def triplets(grey: np.ndarray) -> np.ndarray:

@@ -15,6 +15,18 @@ ANY = slice(2 * len(VERTEBRAE), 2 * len(VERTEBRAE) + 1)
 FRACTURE_COLUMNS = ANY.stop
 
 
+def localizer_losses(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """What a localiser is wrong by: (B, 5) both, box edges in shares and then presence, -> (B, 2) float32.
+
+    The first column is the presence's cross-entropy, whose target is drawn in to `smoothing` and 1 - `smoothing`; the
+    second the mean absolute error of the edges, 0 where a target has no box (NaN).
+    """
+    outputs, has_box = outputs.float(), targets[:, :4].isfinite().all(dim=1)
+    presence = known_cross_entropy(outputs[:, 4], targets[:, 4].clamp(smoothing, 1 - smoothing))
+    edges = (outputs[:, :4] - targets[:, :4].nan_to_num()).abs().mean(dim=1) * has_box
+    return torch.stack([presence, edges], dim=1)
+
+
 def doubled_squares(predictions: Tensor, targets: Tensor, threshold: float) -> Tensor:
     """The mean of each window's squared errors, which count double where the target is above `threshold`.
 

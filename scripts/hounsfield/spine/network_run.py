@@ -1,27 +1,44 @@
-"""The networks of stages 54 and 55, one over the other: which there are, and on which studies."""
+"""The networks of stages 52 to 55: which one a run trains, on which studies, and where it lies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import pandas as pd
 
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.command import SINGLE, on_training_set
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.course import PlannedRun
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
-from hounsfield.spine.config import FractureModelConfig, SpineConfig, shaping_settings
+from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
 from hounsfield.spine.paths import run_folder
+
+LIBRARIES = ("torch", "timm", "albumentations")  # whose versions may change the weights
+
+
+class _Model(Protocol):
+    """What the configuration says of a network of any stage."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def network(self) -> NetworkConfig: ...
+    @property
+    def optimizer(self) -> OptimizerConfig: ...
 
 
 class NetworkKey(NamedTuple):
-    """One network of stage 54, and the one of stage 55 that is made over it."""
+    """One network of stage 52, 53 or 54; of the last, also the one of stage 55 that is made over it."""
 
-    model: FractureModelConfig
+    model: _Model
     fold: str  # a number, or `all`
     seed: int
 
@@ -33,7 +50,7 @@ class NetworkKey(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkRun:
-    """A run of stage 54 or 55, and with it where its files lie."""
+    """A run of a stage, and with it where its files lie."""
 
     command: SpineCommand
     key: NetworkKey
@@ -54,12 +71,19 @@ class NetworkRun:
     @property
     def remedy(self) -> str:
         """The command that trains it."""
-        return remedies(self.command)(self.stage)
+        return remedies(on_training_set(self.command))(self.stage)
 
     @property
     def seeds(self) -> tuple[int, int, int]:
         """What all its draws follow from, with the epoch."""
         return self.config.seed, self.key.seed, 0 if self.key.fold == SINGLE else 1 + int(self.key.fold)
+
+    @property
+    def planned(self) -> PlannedRun:
+        """What it asks of time and disk."""
+        model = self.key.model
+        cost = float(model.network.size**2)
+        return PlannedRun(self.folder, model.optimizer.epochs, 1, cost=cost, network=model.name)
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs; each stage adds its own."""
@@ -73,7 +97,7 @@ class NetworkRun:
 
     def network(self) -> Upstream:
         """The trained network. Raises MissingInput or StaleOutput, with the command that trains it."""
-        found = require(self.command.work, self.folder, self.stage, remedies(self.command))
+        found = require(self.command.work, self.folder, self.stage, remedies(on_training_set(self.command)))
         check_made(found, self.settings())
         return found
 
@@ -110,3 +134,14 @@ def split_studies(studies: pd.DataFrame, key: NetworkKey, excluded: Iterable[str
                 f"{key.name}: the data set has no study {name}; prepare it with other folds, or leave it out"
             )
     return train, validation
+
+
+def starting_weights(config: NetworkConfig) -> dict[str, Input]:
+    """The file that a slice network starts from, if it does, as an input."""
+    return {} if config.weights is None else {"starting weights": Input(file_digest(Path(config.weights)))}
+
+
+def seen_through(output: Upstream, folds: Iterable[int]) -> Ledger:
+    """Whom the networks have seen that answer for studies of `folds` in an output."""
+    rows = output.learned().rows
+    return Ledger(rows[rows["part"].isin(["", *map(fold_part, folds)])]).upstream_of()

@@ -13,8 +13,8 @@ from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.spine.config import shaping_settings
-from hounsfield.spine.fracture_run import LIBRARIES, FractureRun, seen_through
-from hounsfield.spine.network_run import NetworkRun
+from hounsfield.spine.fracture_run import FractureRun
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through
 from hounsfield.spine.networks.fracture import fill_frames
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import STUDY, WEIGHTS, study_predictions_folder

@@ -17,7 +17,7 @@ from hounsfield.core.training.batches import ImageBatches, Images
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import epoch_order, seed_of
-from hounsfield.core.training.loop import TrainingRun, training
+from hounsfield.core.training.loop import EpochBatches, TrainingRun, training
 from hounsfield.core.training.schedules import warm_up_cosine
 from hounsfield.spine.config import OptimizerConfig, SpineConfig
 from hounsfield.spine.paths import WEIGHTS
@@ -25,6 +25,11 @@ from hounsfield.spine.paths import WEIGHTS
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 EPSILON = 1e-6  # of AdamW, as published
 Scores = Mapping[str, float | None]
+
+
+def as_they_are(batches: ImageBatches) -> EpochBatches:
+    """Batches in which every sample counts alike."""
+    return batches
 
 
 def no_scores(network: nn.Module, run: TrainingRun) -> Scores:
@@ -39,9 +44,10 @@ class NetworkTask(Generic[NetworkT]):
     name: str  # in messages
     build: Callable[[], NetworkT]
     start: Callable[[NetworkT], None]  # gives it the weights that it starts from
-    loss: Callable[[nn.Module, Any], Tensor]  # the network as it is trained, and a batch -> its losses, (B,)
+    loss: Callable[[nn.Module, Any], Tensor]  # the network as it is trained, and a batch -> its losses, (B, ...)
     optimizer: OptimizerConfig
     seeds: tuple[int, ...]
+    weigh: Callable[[ImageBatches], EpochBatches] = as_they_are  # how much each loss of a batch counts
     score: Callable[[nn.Module, TrainingRun], Scores] = no_scores  # of the validation fold, after each epoch
     facts: Mapping[str, Any] = field(default_factory=dict)  # written beside the weights
 
@@ -74,7 +80,7 @@ def train_network(
                 images, run.epoch, devices, order=epoch_order(seed, run.epoch, len(images)),
                 batch_size=settings.batch_size, accumulate=settings.accumulate, workers=config.workers,
             )  # fmt: skip
-            run.steps(batches, loss)
+            run.steps(task.weigh(batches), loss)
             run.end_epoch(task.score(network, run))
     if devices.first:
         save_weights(out.folder / WEIGHTS, network.state_dict(), task.facts)

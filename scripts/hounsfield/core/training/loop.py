@@ -223,7 +223,7 @@ class TrainingRun:
             # gradients are averaged over the processes; the weights alone already make the sum a mean
             state.descend(part * devices.world)
             total += part.detach()
-        counted = sum(int(weights.count_nonzero()) for _, weights in parts)
+        counted = sum(int(weights.reshape(len(weights), -1).any(dim=1).sum()) for _, weights in parts)
         # one process that is asked to stop stops them all, at the same step
         sums = torch.stack([total, total.new_tensor(float(self.stop.received)), total.new_tensor(float(counted))])
         loss_sum, stops, samples_seen = devices.total(sums).tolist()

@@ -8,7 +8,7 @@ from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.logs import logger, set_up_logging
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
-from hounsfield.core.training.course import Course, PlannedRun
+from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, remedies
@@ -32,12 +32,7 @@ def train_fractures(command: SpineCommand) -> None:
         with reading(data.folder), reading(neck.boxes.folder), reading(neck.labels.folder):
             studies = read_studies(data)
             runs = [FractureRun(command, key) for key in networks_to_train(command, data)]
-            models = [run.key.model for run in runs]
-            planned = [
-                PlannedRun(run.folder, model.optimizer.epochs, 1, cost=model.network.size**2, network=model.name)
-                for run, model in zip(runs, models, strict=True)
-            ]
-            course = Course(planned, force=command.force)
+            course = Course([run.planned for run in runs], force=command.force)
             for run in runs:
                 train(run, neck, studies, devices, course)
 

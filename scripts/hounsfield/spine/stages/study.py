@@ -17,8 +17,8 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.fracture_run import open_boxes, seen_through
-from hounsfield.spine.network_run import networks_to_train, split_studies
+from hounsfield.spine.fracture_run import open_boxes
+from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
 from hounsfield.spine.paths import STUDY, TABLE
 from hounsfield.spine.study_run import SECOND_ORDER, StudyRun
 from hounsfield.spine.study_training import predict_studies, train_study

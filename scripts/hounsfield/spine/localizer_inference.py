@@ -1,0 +1,95 @@
+"""One box and range of slices per study, by localisers that have not learnt from it (stage 52). N triplets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from hounsfield.competitions.rsna2022.paths import volume_path
+from hounsfield.competitions.rsna2022.tables import TEST_FOLD
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.training.batches import ImageBatch
+from hounsfield.core.training.blocks import fill_arrays
+from hounsfield.core.training.by_fold import predict_by_fold
+from hounsfield.core.training.devices import Devices
+from hounsfield.spine.boxes import StudyBox, aggregate
+from hounsfield.spine.config import SpineConfig
+from hounsfield.spine.localizer_data import Triplets, TripletStudy
+from hounsfield.spine.localizer_training import study_rows
+from hounsfield.spine.neck_runs import Trained, load_networks
+from hounsfield.spine.networks.localizer import EDGES, PRESENCE, Localizer
+from hounsfield.spine.windows import triplet_starts
+
+BLOCK_BATCHES = 16  # batches written at a time
+
+
+def boxes_of(
+    path: Path, data: Upstream, studies: pd.DataFrame, by_fold: Mapping[int, Sequence[Trained]], config: SpineConfig,
+    devices: Devices,
+) -> pd.DataFrame:  # fmt: skip
+    """The boxes of studies, BOX_SCHEMA, in their order.
+
+    path: where what the networks say of each triplet is kept, in case the run is killed. studies: their rows, fold by
+    fold. by_fold: the networks that answer for a fold's studies; their answers are averaged first.
+    """
+    opened = [
+        TripletStudy(uid, volume_path(data.work, data.folder.name, uid), (rows, columns), unknown(count))
+        for uid, rows, columns, count in studies[["study_uid", "rows", "columns", "slices"]].itertuples(
+            index=False, name=None
+        )
+    ]
+    starts = [triplet_starts(len(study.targets)) for study in opened]
+    lengths = [len(own) for own in starts]
+    images = Triplets(opened, study_rows(starts), config.boxes, config.intensity, (), volume_remedy=data.remedy)
+    folds = np.repeat(studies["fold"].to_numpy(np.int64), lengths)
+
+    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        found = predict_by_fold(
+            images, folds, partial(_networks, by_fold, devices), partial(mean_prediction, devices), batches,
+            workers=config.workers, device=devices.device, remedy="try --precision fp32, or train again",
+        )  # fmt: skip
+        return ([predictions] for predictions in found)
+
+    size = config.boxes.batch_size
+    fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=BLOCK_BATCHES)
+    predictions = np.split(np.array(open_array(path)), np.cumsum(lengths)[:-1])
+    found = [
+        aggregate(own, len(study.targets), study.shape, config.boxes)
+        for study, own in zip(opened, predictions, strict=True)
+    ]
+    table = pd.DataFrame(found, columns=StudyBox._fields)
+    table.insert(0, "study_uid", studies["study_uid"].to_numpy())
+    return table
+
+
+@torch.inference_mode()
+def mean_prediction(devices: Devices, networks: Sequence[Localizer], batch: ImageBatch) -> np.ndarray:
+    """The mean over networks of box and probability of presence, (B, 5) float32."""
+    total = torch.zeros(len(batch.images), EDGES + 1, device=devices.device)
+    for network in networks:
+        with devices.autocast():
+            outputs = network(batch.images).float()
+        outputs[:, PRESENCE] = outputs[:, PRESENCE].sigmoid()
+        total += outputs
+    return (total / len(networks)).cpu().numpy()
+
+
+def unknown(count: int) -> np.ndarray:
+    """The targets of slices of which nothing is known, (count, 5)."""
+    return np.full((count, EDGES + 1), np.nan, np.float32)
+
+
+def in_order_of_folds(studies: pd.DataFrame) -> pd.DataFrame:
+    """Studies fold by fold, so that networks change rarely; those without labels, fold TEST_FOLD, come last."""
+    rank = studies["fold"].to_numpy(np.int64)
+    return studies.iloc[np.argsort(np.where(rank == TEST_FOLD, rank.max() + 1, rank), kind="stable")]
+
+
+def _networks(by_fold: Mapping[int, Sequence[Trained]], devices: Devices, fold: int) -> list[Localizer]:
+    return load_networks(by_fold[fold], lambda run: Localizer(run.key.model.network), devices)

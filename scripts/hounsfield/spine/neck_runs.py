@@ -1,0 +1,161 @@
+"""What stages 52 and 53 share: networks that learn from segmented studies, and answers by those of a study's fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import pandas as pd
+from torch import nn
+
+from hounsfield.competitions.rsna2022.tables import TEST_FOLD
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.out_of_fold import ByDesign, check_seen
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.outputs import Output, Provenance, output
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.checkpoints import fill, load_weights
+from hounsfield.core.training.course import Course
+from hounsfield.core.training.devices import Devices
+from hounsfield.spine.commands import SpineCommand
+from hounsfield.spine.config import SpineConfig
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, starting_weights
+from hounsfield.spine.paths import WEIGHTS
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+RunT = TypeVar("RunT", bound="NeckRun")
+
+
+class NeckRun(NetworkRun):
+    """A network of stage 52 or 53."""
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Studies that it is not trained on."""
+        return self.config.excluded
+
+    def settings(self) -> dict[str, Any]:
+        """What shapes its weights, beside its inputs."""
+        optimizer = plain(self.key.model.optimizer)
+        return {**super().settings(), "optimizer": optimizer, "excluded": list(self.excluded)}
+
+    def provenance(self, inputs: Mapping[str, Upstream]) -> Provenance:
+        """What its weights depend on."""
+        made_from = {name: one.as_input() for name, one in inputs.items()}
+        return Provenance(
+            self.stage, self.settings(), {**made_from, **starting_weights(self.key.model.network)}, libraries=LIBRARIES
+        )
+
+    def split(self, studies: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The segmented studies to train on, and those of the validation fold, none for `all`; no patient is in both.
+
+        studies: the table of the data set. Raises BadInput where there is none to train on.
+        """
+        segmented = studies[(studies["split"] == "train") & studies["has_segmentation"]]
+        in_fold = segmented["fold"].astype(str) == self.key.fold
+        train = segmented[~in_fold & ~segmented["study_uid"].isin(list(self.excluded))]
+        if train.empty:
+            raise BadInput(
+                f"{self.key.name}: the data set has no segmented study to train on outside of the validation fold; "
+                "prepare it with its segmentations, or with more folds"
+            )
+        return train, segmented[in_fold]
+
+
+class Trained(NamedTuple):
+    """A network that is trained."""
+
+    run: NeckRun
+    output: Upstream
+
+
+def train_runs(
+    runs: Iterable[tuple[RunT, Mapping[str, Upstream]]],
+    train: Callable[[RunT, Output, Course], tuple[list[str], Ledger]],
+    devices: Devices,
+    *,
+    force: bool,
+) -> None:
+    """Train the networks that are not there yet.
+
+    runs: each with what it is made from. train: trains one, and gives its files' names and whom it has learnt from.
+    """
+    planned = list(runs)
+    course = Course([run.planned for run, _ in planned], force=force)
+    for run, inputs in planned:
+        with output(run.folder, run.provenance(inputs), force=force, remedy=run.remedy, processes=devices) as out:
+            if out.finished:
+                logger.info("%s: nothing to do, it is trained", run.key.name)
+                continue
+            files, learned = train(run, out, course)
+            out.finish(files, learned=learned)
+
+
+def load_networks(
+    networks: Iterable[Trained], build: Callable[[NeckRun], NetworkT], devices: Devices
+) -> list[NetworkT]:
+    """Trained networks on the device, ready to predict. Raises BadInput unless each of their weights is there."""
+    found = []
+    for run, trained in networks:
+        network = build(run)
+        weights, _ = load_weights(trained.file(WEIGHTS), remedy=trained.remedy)
+        fill(network, weights, source=trained.folder / WEIGHTS)
+        devices.place(network).eval()
+        found.append(network)
+    return found
+
+
+def answering(command: SpineCommand, runs: Iterable[NeckRun]) -> list[Trained] | None:
+    """Networks as they were trained; None, with a word on it, where `--fold` left out some that are not there yet.
+
+    Raises MissingInput or StaleOutput, with the command that trains them.
+    """
+    try:
+        return [Trained(run, run.network()) for run in runs]
+    except (MissingInput, StaleOutput) as error:
+        if not command.arguments.get("fold"):
+            raise
+        logger.info("nothing is predicted yet, since not all folds are trained: %s", error)
+        return None
+
+
+def check_folds(config: SpineConfig, studies: pd.DataFrame) -> None:
+    """Raise WrongUse where studies lie in folds of which the configuration trains no networks."""
+    unanswered = sorted(set(studies.loc[studies["split"] == "train", "fold"]) - set(config.folds))
+    if unanswered:
+        raise WrongUse(
+            f"folds {' '.join(map(str, config.folds))}: each study is answered by networks of its own fold, and those "
+            f"of fold {' '.join(map(str, unanswered))} are missing; give all of the data set's as `folds` of the YAML"
+        )
+
+
+def answers_ledger(by_fold: Mapping[int, Iterable[Trained]], also: Callable[[int], Ledger] | None = None) -> Ledger:
+    """Whom the networks have seen that answer for the studies of each fold; those without labels are part `foldall`.
+
+    also: what else their answers rest on, by fold.
+    """
+    parts = []
+    for fold, networks in by_fold.items():
+        seen = [one.output.learned() for one in networks] + ([] if also is None else [also(fold)])
+        parts.append(Ledger.joined(seen).as_part(fold_part(SINGLE if fold == TEST_FOLD else fold)))
+    return Ledger.joined(parts)
+
+
+def refuse_seen(what: str, ledger: Ledger, studies: pd.DataFrame, remedy: str) -> None:
+    """Raise BadInput where a study with labels would be answered by networks that were trained on its patient.
+
+    That its patient's segmentation was seen by networks whose boxes others were trained on, is the published recipe.
+    """
+    labelled = studies[studies["split"] == "train"]
+    patients = labelled["patient_id"].to_numpy()
+    seen = ledger.roles_by_fold(patients, labelled["fold"].to_numpy())
+    check_seen(what, patients, seen, ByDesign(roles=("upstream",)), f"{remedy} --force")
+
+
+def check_seeds(option: str, seeds: tuple[int, ...]) -> None:
+    """Raise WrongUse unless there is a seed, and each is another one."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise WrongUse(f"{option} {list(seeds)}: give one seed or more, each once")
