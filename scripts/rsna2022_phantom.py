@@ -28,9 +28,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--segmented-share", type=float, default=default.segmented_share, help="of the patients with labels, 0 to 1"
     )
-    parser.add_argument(
-        "--severity", type=float, default=default.severity, help="times the usual gaps and displacements of fractures"
-    )
+    parser.add_argument("--severity", type=float, default=default.severity, help="of fractures, 1: as usual")
     return parser.parse_args(arguments)
 
 

@@ -25,6 +25,7 @@ NEIGHBOUR = 2.5  # times as likely beside a fractured one
 KINDS = {"C1": {"ring": 0.7, "back arch": 0.3}, "C2": {"dens": 0.55, "hanged": 0.3, "burst": 0.15}}
 USUAL_KINDS = {"burst": 0.32, "corner": 0.2, "lamina": 0.16, "pillar": 0.2, "spinous": 0.12}  # of C3 to C7
 APOPHYSIS = 0.08  # of the vertebrae from C3 down have an ununited one
+RAW, GAS = 40.0, 350.0  # HU in a gap, and by how much gas lowers it for each degree of severity
 MARGIN = 3.0  # mm over which a cut ends within the bone
 
 
@@ -54,14 +55,26 @@ class Fracture:
 
     vertebra: str
     kind: str
+    hu: float  # in the gaps
     cuts: tuple[Cut, ...]
+
+    def apply(self, p: Points) -> tuple[Points, Array]:
+        """Where the bone at these points was before, and how far each is from a gap, negative in it; mm."""
+        gap = np.full(p.u.shape, 99, np.float32)
+        for cut in self.cuts:
+            p, away = cut.apply(p)
+            gap = np.minimum(gap, away - np.float32(cut.gap / 2))
+        return p, gap
+
+
+WHOLE = Fracture("", "", RAW, ())  # of a vertebra that is not fractured
 
 
 def random_fractures(rng: np.random.Generator, severity: float, pixel: float) -> tuple[Fracture, ...]:
     """One to three fractured vertebrae.
 
-    severity: times the usual gaps and displacements. pixel: mm; no gap is narrower than about one, so that it can be
-    seen.
+    severity: 1 is usual; above it gaps are as many times as wide and hold gas, and pieces are further apart. pixel: mm;
+    no gap is narrower than about one, so that it can be seen.
     """
     chances = np.array([COUNTS[name] for name in VERTEBRAE], float)
     chosen: list[int] = []
@@ -78,13 +91,15 @@ def _random_fracture(rng: np.random.Generator, name: str, severity: float, pixel
     kind = str(rng.choice(list(chances), p=list(chances.values())))
     cuts = _PLANS[kind](rng, name)
     side = 1.0 if rng.random() < 0.5 else -1.0
-    return Fracture(name, kind, tuple(_as_it_happened(one, side, severity, pixel) for one in cuts))
+    hu = RAW - GAS * max(0.0, severity - 1)
+    return Fracture(name, kind, hu, tuple(_as_it_happened(one, side, severity, pixel) for one in cuts))
 
 
 def _as_it_happened(cut: Cut, side: float, severity: float, pixel: float) -> Cut:
     """The cut on one of the two sides, and as severe as it is to be."""
     point, normal, (u, v, w) = ((one[0] * side, one[1], one[2]) for one in (cut.point, cut.normal, cut.shift))
-    shift = (u * severity, v * severity, w * severity)
+    apart = (1 + severity) / 2
+    shift = (u * apart, v * apart, w * apart)
     return replace(cut, point=point, normal=normal, shift=shift, gap=max(cut.gap * severity, 1.25 * pixel))
 
 

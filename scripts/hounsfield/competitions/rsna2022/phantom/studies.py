@@ -15,7 +15,7 @@ from hounsfield.core.phantoms.seeds import random_stream
 
 from .airway import draw_airway
 from .bone import bone_hu
-from .fractures import loose_apophysis, nutrient_canal
+from .fractures import WHOLE, loose_apophysis, nutrient_canal
 from .frame import Frame, Part, box_of
 from .plans import StudyPlan
 from .shoulders import add_streaks, draw_shoulders
@@ -26,7 +26,7 @@ from .spine import Vertebra
 from .vertebrae import SHAPES, distance, foramen_place
 
 SLICE_STREAM = 3
-FAT, DISC, FLUID, CORD, BLOOD, VEIN, RAW = -70.0, 88.0, 18.0, 42.0, 46.0, 60.0, 40.0  # HU; RAW: in a fracture's gap
+FAT, DISC, FLUID, CORD, BLOOD, VEIN = -70.0, 88.0, 18.0, 42.0, 46.0, 60.0  # HU
 REACH = (46.0, -26.0, 66.0)  # of a vertebra: to the sides, to the front, to the back; mm
 ARTERY = 8.0  # mm above and below a vertebra's middle, over which its arteries are drawn
 ROUGH = 0.25  # mm, standard deviation of a bone's surface
@@ -129,7 +129,8 @@ def _draw_vertebra(
     if not low < frame.z < high:
         return
     whole, p = _around(frame, vertebra)
-    gap, p = _broken(plan, vertebra, p)
+    fracture = next((one for one in plan.fractures if one.vertebra == vertebra.name), WHOLE)
+    p, gap = fracture.apply(p)
     bone, soft = plan.bone, frame.soft
     surface = distance(vertebra.name, p) * np.float32(vertebra.scale)
     if vertebra.name in plan.apophyses:
@@ -144,18 +145,8 @@ def _draw_vertebra(
     if vertebra.name != "C1":
         blend(hu, VEIN, 0.8 * ramp(-nutrient_canal(vertebra.name, p), soft))
     share, line = ramp(-surface, soft), ramp(-gap, soft)
-    blend(hu, RAW, line)
+    blend(hu, fracture.hu, line)
     blend(image[whole][near], hu, share)
     labels, gaps = (one[frame.grid.part][whole][near] for one in marks)
     labels[share >= SURELY] = vertebra.label
     gaps |= (line >= SURELY) & (share >= SURELY)
-
-
-def _broken(plan: StudyPlan, vertebra: Vertebra, p: Points) -> tuple[Array, Points]:
-    """Distance from the vertebra's fracture lines, mm, and where the bone at each point was before."""
-    gap = np.full(p.u.shape, 99, np.float32)
-    for fracture in plan.fractures:
-        for cut in fracture.cuts if fracture.vertebra == vertebra.name else ():
-            moved, away = cut.apply(p)
-            gap, p = np.minimum(gap, away - np.float32(cut.gap / 2)), moved
-    return gap, p
