@@ -94,3 +94,16 @@ def test_an_interrupted_program_says_that_it_goes_on(capsys: pytest.CaptureFixtu
 def test_an_error_names_a_path_below_the_current_folder_as_it_would_be_typed_there() -> None:
     done = ended('raise BadInput(f"{os.getcwd()}/labels.csv is empty")')
     assert (done.returncode, done.stderr) == (1, "error: labels.csv is empty\n")
+
+
+def test_what_was_registered_for_the_end_is_done_although_no_module_is_taken_down() -> None:
+    done = ended(
+        "import atexit, threading, time\n"
+        "class Last:\n    def __del__(self): print('taken down')\n"
+        "sys.last = Last()\n"
+        "atexit.register(lambda: print('registered'))\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('a thread'))).start()\n"
+        "sys.stdout.write('unflushed ')\n"
+        "raise SystemExit(143)"
+    )
+    assert (done.stdout, done.returncode) == ("unflushed a thread\nregistered\n", 143)
