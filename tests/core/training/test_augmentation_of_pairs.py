@@ -63,6 +63,32 @@ def test_both_are_mirrored_at_the_border(place: int, choice: int | None) -> None
         assert film.min() == mask.min() == 255
 
 
+@pytest.mark.parametrize("place", [FLIP, ROTATION])
+def test_half_of_the_films_are_flipped_and_half_are_rotated(place: int) -> None:
+    image, transform = disc(), flip_tone_distort_rotate()[place]
+    changed = [augment_pair([transform], image, image, seed)[0] for seed in range(600)]
+    assert np.mean([not np.array_equal(one, image) for one in changed]) == pytest.approx(0.5, abs=0.08)
+    if place == FLIP:
+        assert {one.tobytes() for one in changed} == {image.tobytes(), image[:, ::-1].tobytes()}
+
+
+def test_films_are_shifted_by_a_sixteenth_scaled_by_a_tenth_and_rotated_by_45_degrees_at_most() -> None:
+    """From where the middle of the film comes, and how fast that changes along its rows and columns."""
+    columns = np.tile(np.arange(SIZE, dtype=np.float32), (SIZE, 1))
+    middle, drawn = slice(SIZE // 2 - 1, SIZE // 2 + 1), []
+    for seed in range(120):
+        x, y = (_transformed(always(ROTATION), ramp, seed)[middle, middle] for ramp in (columns, columns.T.copy()))
+        slopes = np.array([[np.diff(one, axis=1).mean(), np.diff(one, axis=0).mean()] for one in (x, y)])
+        back = np.linalg.inv(slopes)  # scale times rotation
+        scale = np.linalg.det(back) ** 0.5
+        np.testing.assert_allclose(back @ back.T, scale**2 * np.eye(2), atol=0.02)  # one factor for both directions
+        shift = -back @ [x.mean() - (SIZE - 1) / 2, y.mean() - (SIZE - 1) / 2]
+        drawn.append([np.degrees(np.arctan2(back[1, 0], back[0, 0])), 100 * (scale - 1), *(16 * shift / SIZE)])
+    for values, limit in zip(np.transpose(drawn), (45, 10, 1, 1), strict=True):
+        assert -1.06 * limit < values.min() < -0.8 * limit  # shifts are cut to whole pixels, 5 of 6
+        assert 0.8 * limit < values.max() < 1.06 * limit
+
+
 class Fill:
     """Stands for a transform: it fills the image with its number."""
 
