@@ -10,75 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from faults.chains import EVERY_STAGE, Chain, Sizes, chain_of
 from faults.outputs import contents, differing
 from faults.processes import PATIENCE, Ended, Running, descendants, kill
 from faults.table import Checks
 from hounsfield.core.errors import BadInput
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.outputs import RECORD, UNFINISHED
+from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_bytes
-
-EXPERIMENT, DATA_SET, FOLD = "faults", "phantom", "0"
-CONFIG = """\
-# What faults are done to: the smallest network that every stage runs, long enough to be hit in its midst.
-data_set: phantom
-folds: [0, 1]
-threads: 1
-prepare: {{fold_count: 2}}
-classifier: {{backbone: test_resnet, size: 64, epochs: {epochs}, batch_size: 8, learning_rate: 1.0e-3, workers: 1,
-             save_every: 2, steps_per_epoch: {steps}}}
-embedding: {{views: [identity, hflip], epochs: [0], batch_size: 8, block_batches: 1}}
-sequence: {{hidden_units: 32, epochs: {sequence_epochs}, epochs_to_bag: 2, keep_epochs: 1, batch_size: 2,
-           learning_rate: 1.0e-3, save_every: 2}}
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much the phantoms and their training hold."""
-
-    train_patients: int = 24
-    test_patients: int = 4
-    slices: int = 10  # a patient
-    pixels: int = 128
-    epochs: int = 3
-    steps: int = 12  # an epoch of the classifier
-    sequence_epochs: int = 10
-
-
-FULL = Sizes()
-SMALL = Sizes(train_patients=10, test_patients=2, slices=8, epochs=2, steps=2, sequence_epochs=2)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage program: its file, its own arguments, the folder that it locks, what changes its speed alone."""
-
-    program: str
-    arguments: tuple[str, ...]
-    folder: str  # below the work folder
-    other_workers: tuple[str, ...]
-
-
-CHECKPOINTS = f"checkpoints/hemorrhage/{EXPERIMENT}/fold{FOLD}"
-SEQUENCE = f"{CHECKPOINTS}/sequence_epoch0"
-EMBEDDINGS = f"data/{DATA_SET}/embeddings/{EXPERIMENT}/fold{FOLD}/epoch0"
-PREDICTIONS = f"preds/hemorrhage/{EXPERIMENT}"
-RUN = f"{PREDICTIONS}/fold{FOLD}_epoch0"  # of the sequence network
-STATES = {"12": f"{CHECKPOINTS}/{UNFINISHED}/state.pt", "14": f"{SEQUENCE}/{UNFINISHED}/state.pt"}
-WORKERS = "--classifier.workers"
-STAGES = {
-    "01": Stage("rsna2019_prepare.py", ("--jobs", "2"), f"data/{DATA_SET}", ("--jobs", "1")),
-    "12": Stage("hemorrhage_train_classifier.py", ("--fold", FOLD), CHECKPOINTS, (WORKERS, "2")),
-    "13": Stage("hemorrhage_extract_embeddings.py", ("--fold", FOLD), EMBEDDINGS, (WORKERS, "2")),
-    "14": Stage("hemorrhage_train_sequence.py", ("--fold", FOLD), SEQUENCE, ()),
-    "15": Stage("hemorrhage_bag.py", ("--fold", FOLD), PREDICTIONS, ()),
-}
 
 
 class Case:
@@ -89,8 +33,6 @@ class Case:
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self.folder, self.sizes = folder, sizes
-        self.archive = folder / "raw" / "phantom.zip"
-        self.config = folder / f"{EXPERIMENT}.yaml"
         self._seconds: dict[str, float] = {}  # of a stage's undisturbed work, from its first output on
         self._expected: dict[Path, dict[str, str]] = {}
         self._locks: dict[Path, Lock] = {}
@@ -99,6 +41,10 @@ class Case:
     def number(self) -> int:
         """A number that was not given before."""
         return next(self._numbers)
+
+    def archive(self, stage: str) -> Path:
+        """The archive that the stage's chain begins with."""
+        return self.folder / "raw" / f"{chain_of(stage).experiment}.zip"
 
     def close(self) -> None:
         """End all runs, and start no more."""
@@ -117,9 +63,11 @@ class Case:
 
     def before(self, stage: str) -> Path:
         """The work folder as the stage finds it; what comes before is run now if it was not yet."""
-        names = list(STAGES)
+        chain = chain_of(stage)
+        names = list(chain.stages)
         place = names.index(stage)
-        return self.undisturbed(names[place - 1]) if place else self.once("00", self._draw)
+        drawn = f"before_{names[0]}"
+        return self.undisturbed(names[place - 1]) if place else self.once(drawn, partial(self._draw, chain))
 
     def undisturbed(self, stage: str) -> Path:
         """The work folder after the stage's undisturbed run."""
@@ -151,9 +99,10 @@ class Case:
 
     def command(self, stage: str, work: Path, *extra: str, launch: Sequence[str] = ()) -> list[str]:
         """The command line of a stage in a work folder. launch: what stands between interpreter and program."""
-        own = STAGES[stage]
-        archive = ["--archive", str(self.archive)] if stage == "01" and "--archive" not in extra else []
-        common = ["--config", str(self.config), "--work", str(work), *archive]
+        own, chain = EVERY_STAGE[stage], chain_of(stage)
+        prepares = stage == next(iter(chain.stages)) and "--archive" not in extra
+        archive = ["--archive", str(self.archive(stage))] if prepares else []
+        common = ["--config", str(self._config(chain)), "--work", str(work), *archive]
         return [sys.executable, *launch, str(REPOSITORY / "scripts" / own.program), *common, *own.arguments, *extra]
 
     def start(
@@ -172,7 +121,7 @@ class Case:
 
     def at_work(self, stage: str, work: Path, running: Running) -> bool:
         """Wait until a run has begun to write its outputs: its start-up is over. False when it ended before."""
-        folder = work / STAGES[stage].folder
+        folder = work / EVERY_STAGE[stage].folder
         known = _outputs(folder)
         return running.until(lambda: _outputs(folder) != known)
 
@@ -190,15 +139,16 @@ class Case:
             self.check_same(checks, stage, work)
         return ended
 
-    def _draw(self, work: Path) -> None:
-        sizes = self.sizes
-        values = {"epochs": sizes.epochs, "steps": sizes.steps, "sequence_epochs": sizes.sequence_epochs}
-        write_bytes(self.config, CONFIG.format(**values).encode())
-        self.archive.parent.mkdir(parents=True)
-        drawing = [sys.executable, str(REPOSITORY / "scripts" / "rsna2019_phantom.py"), "--output", str(self.archive)]
-        counts = ("--train-patients", sizes.train_patients, "--test-patients", sizes.test_patients)
-        shape = ("--slices", sizes.slices, sizes.slices, "--size", sizes.pixels, "--seed", 7)
-        with Running([*drawing, *map(str, (*counts, *shape))], self.folder / "said" / "phantom.txt") as running:
+    def _config(self, chain: Chain) -> Path:
+        return self.folder / f"{chain.experiment}.yaml"
+
+    def _draw(self, chain: Chain, work: Path) -> None:
+        write_bytes(self._config(chain), chain.config.format(**asdict(self.sizes)).encode())
+        archive = self.archive(next(iter(chain.stages)))
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        drawing = [sys.executable, str(REPOSITORY / "scripts" / chain.phantom), "--output", str(archive), "--seed", "7"]
+        options, log = map(str, chain.drawing(self.sizes)), self.folder / "said" / f"{archive.stem}.txt"
+        with Running([*drawing, *options], log) as running:
             must_end_well("the phantoms", running.wait())
         work.mkdir(parents=True)
 

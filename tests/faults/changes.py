@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from faults.case import DATA_SET, FOLD, PREDICTIONS, RUN, Case, told
+from faults.case import Case, told
+from faults.chains import DATA_SET, FOLD, PREDICTIONS, RUN
 from faults.kills import kill_at, random_moments
 from faults.moments import Moment, killed_at, killed_midway
 from faults.outputs import contents, differing

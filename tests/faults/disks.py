@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faults.case import CHECKPOINTS, DATA_SET, EMBEDDINGS, STAGES, STATES, Case, told
+from faults.case import Case, told
+from faults.chains import CHECKPOINTS, DATA_SET, EMBEDDINGS, STAGES, STATES
 from faults.outputs import contents, differing
 from faults.table import Checks, Fault, Outcome
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -115,7 +116,7 @@ def read_only_faults(case: Case) -> Iterator[Fault]:
 def read_only_archive(case: Case) -> Outcome:
     """Prepare from a folder that is read-only."""
     checks, work = Checks(), case.fresh("01", "read_only")
-    with read_only(case.archive.parent) as how:
+    with read_only(case.archive("01").parent) as how:
         ended = case.run("01", work)
     if checks.check(ended.status == 0, "exit 0", told(ended)):
         case.check_same(checks, "01", work)

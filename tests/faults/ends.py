@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.case import CHECKPOINTS, EMBEDDINGS, RUN, SEQUENCE, Case, told
+from faults.case import Case, told
+from faults.chains import CHECKPOINTS, EMBEDDINGS, RUN, SEQUENCE
 from faults.moments import Moment, held
 from faults.outputs import contents, differing
 from faults.table import Checks, Fault, Outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faults.case import STAGES, Case
+from faults.case import Case
+from faults.chains import EVERY_STAGE
 from faults.moments import killed_midway, place
 from faults.outputs import contents, differing
 from faults.table import Checks, Fault, Outcome
@@ -21,7 +22,7 @@ def kill_faults(case: Case, kills: int, seed: int, stages: tuple[str, ...]) -> I
     """Kill each stage `kills` times, then once more and go on with another number of loader processes."""
     for stage in stages:
         yield partial(killed, case, stage, kills, seed)
-        if STAGES[stage].other_workers:
+        if EVERY_STAGE[stage].other_workers:
             yield partial(killed_and_gone_on_otherwise, case, stage)
 
 
@@ -53,7 +54,7 @@ def killed(case: Case, stage: str, kills: int, seed: int) -> Outcome:
 
 def killed_and_gone_on_otherwise(case: Case, stage: str) -> Outcome:
     """Kill one stage, and go on with another number of loader or pool processes."""
-    checks, work, options = Checks(), killed_midway(case, stage, "otherwise"), STAGES[stage].other_workers
+    checks, work, options = Checks(), killed_midway(case, stage, "otherwise"), EVERY_STAGE[stage].other_workers
     checks.note(f"landed at {place(stage, work)}")
     case.check_resumes(checks, stage, work, *options)
     done = f"{stage} killed, and gone on with {' '.join(options)}"

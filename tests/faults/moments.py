@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from faults.case import DATA_SET, STAGES, STATES, Case
+from faults.case import Case
+from faults.chains import EVERY_STAGE, STATES
 from faults.processes import Running
 from hounsfield.core.errors import BadInput
 from hounsfield.core.storage.checkpoints import load_state
@@ -69,6 +70,9 @@ MIDWAY = {
     "13": Moment("after", "unfinished/hflip/000000080.npy"),
     "14": STATE,
     "15": Moment("after", "findings.csv"),
+    "61": Moment("after", "parts/0000001.rows.parquet"),
+    "62": STATE,
+    "63": Moment("after", "unfinished/maps/000000016.npy"),
 }
 
 
@@ -124,7 +128,7 @@ def in_training(work: Path, stage: str) -> bool:
 
 def epoch_and_step(work: Path, stage: str) -> tuple[int, int]:
     """Where the saved state stands; (0, 0) before the first."""
-    path = work / STATES[stage]
+    path = max(work.glob(STATES[stage]), default=work / STATES[stage])
     try:
         return _read(path, path.stat().st_mtime_ns)
     except FileNotFoundError:  # not there, or renamed meanwhile: the one before it counts
@@ -142,10 +146,11 @@ def _read(path: Path, modified: int) -> tuple[int, int]:
 
 def place(stage: str, work: Path) -> str:
     """Where a killed run had come to, as its files tell."""
-    if stage == "01":
-        images = len(list((work / "data" / DATA_SET / "images").rglob("*.jpg")))
-        return f"image {images} part {len(list((work / 'data' / DATA_SET / 'parts').glob('*.rows.parquet')))}"
+    folder = work / EVERY_STAGE[stage].folder
+    if stage in ("01", "61"):
+        images = sum(len(list((folder / name).rglob("*.*"))) for name in ("images", "films"))
+        return f"image {images} part {len(list((folder / 'parts').glob('*.rows.parquet')))}"
     if stage in STATES:
         epoch, step = epoch_and_step(work, stage)
         return f"epoch {epoch} step {step}" if (epoch, step) > (0, 0) else "start"
-    return f"file {sum(path.is_file() for path in (work / STAGES[stage].folder).rglob('*'))}"
+    return f"file {sum(path.is_file() for path in folder.rglob('*'))}"

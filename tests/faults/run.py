@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
-from faults.case import FULL, SMALL, STAGES, Case
+from faults.case import Case
+from faults.chains import EVERY_STAGE, FULL, SMALL
 from faults.changes import change_faults, prediction_faults
 from faults.disks import disk_faults, read_only_faults
 from faults.ends import end_faults
@@ -70,7 +71,7 @@ def side_by_side(case: Case, faults: Sequence[Fault], jobs: int) -> list[Outcome
 
 def parts(arguments: argparse.Namespace) -> list[Part]:
     """What was asked for."""
-    stages = tuple(stage for stage in STAGES if stage in arguments.stages)
+    stages = tuple(stage for stage in EVERY_STAGE if stage in arguments.stages)
     found: dict[str, Part] = {
         "kills": lambda case: kill_faults(case, arguments.kills, arguments.seed, stages),
         "stops": stop_faults,
@@ -95,7 +96,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--kills", type=int, default=10, help="random kills of each stage")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the table")
-    killed = ("01", "12", "13", "14")
+    killed = ("01", "12", "13", "14", "61", "62", "63")
     parser.add_argument("--stages", nargs="+", choices=killed, default=killed, help="the stages of the part `kills`")
     cores = min(4, len(os.sched_getaffinity(0)))
     parser.add_argument("--jobs", type=int, default=cores, help="faults side by side (default: one per core, to 4)")

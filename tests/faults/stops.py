@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.case import STATES, Case, told
+from faults.case import Case, told
+from faults.chains import STATES
 from faults.moments import STATE, Moment, epoch_and_step, held, in_training, killed_at, killed_midway, place
 from faults.table import Checks, Fault, Outcome
 from hounsfield.core.storage.checkpoints import load_state

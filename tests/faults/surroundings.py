@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.case import DATA_SET, STAGES, Case, told
+from faults.case import Case, told
+from faults.chains import DATA_SET, STAGES
 from faults.disks import shortened
 from faults.moments import injected, killed_midway, place
 from faults.table import Checks, Fault, Outcome
@@ -115,6 +116,6 @@ def unpacked(case: Case) -> Path:
     folder = case.folder / "unpacked"
     if not folder.exists():
         case.before("01")
-        with zipfile.ZipFile(case.archive) as archive:  # drawn by this very stage
+        with zipfile.ZipFile(case.archive("01")) as archive:  # drawn by this very stage
             archive.extractall(folder)
     return folder

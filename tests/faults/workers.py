@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.case import CHECKPOINTS, STAGES, Case, must_end_well, told
+from faults.case import Case, must_end_well, told
+from faults.chains import CHECKPOINTS, STAGES
 from faults.disks import shortened
 from faults.moments import epoch_and_step, killed_midway, place
 from faults.outputs import contents, differing

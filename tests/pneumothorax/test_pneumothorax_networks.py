@@ -87,6 +87,11 @@ def test_albunet_pools_two_by_two_after_the_stem() -> None:
     assert (pool.kernel_size, pool.stride, pool.padding) == (2, 2, 0)
 
 
+def test_albunet_starts_as_torchvisions_resnet_does_without_scales_of_nought() -> None:
+    network = networks.build(ALBUNET)
+    assert all((part.weight == 1).all() for part in network.encoder.modules() if isinstance(part, nn.BatchNorm2d))
+
+
 def test_the_unet_joins_every_level_of_its_encoder_and_ends_at_the_images_size() -> None:
     shapes = shapes_of(SMALL, 64)
     assert [shapes[f"levels.{level}"] for level in range(4)] == [(32, 4, 4), (24, 8, 8), (16, 16, 16), (16, 32, 32)]

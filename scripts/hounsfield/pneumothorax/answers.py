@@ -27,6 +27,7 @@ from hounsfield.pneumothorax.scores import GIVEN_RULE, NESTED_RULE
 
 PICTURES = "pictures"  # a folder
 MANY_FILMS = 40  # more are not printed one by one
+LONGEST_PATH = 60  # characters of a path that is printed
 TEXTS = ("path", "view_position", "flags", "rule", "scored_on", "trained_on", "warnings")
 
 
@@ -84,7 +85,9 @@ def printed(folder: Path) -> str:
     for row in table.head(MANY_FILMS).to_dict("records"):
         star = "*" if row["pneumothorax"] else ""
         share = f"{100 * row['share']:.2f} %" if row["pneumothorax"] else ""
-        rows.append([row["path"], f"{row['probability']:.3f}{star}", share, row["view_position"], row["flags"]])
+        path = row["path"]
+        path = path if len(path) <= LONGEST_PATH else f"...{path[3 - LONGEST_PATH :]}"
+        rows.append([path, f"{row['probability']:.3f}{star}", share, row["view_position"], row["flags"]])
     lines += aligned(rows)
     if len(table) > MANY_FILMS:
         lines.append(f"and {len(table) - MANY_FILMS} more films in {FINDINGS}")

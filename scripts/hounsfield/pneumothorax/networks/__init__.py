@@ -74,6 +74,9 @@ def _build_albunet(config: NetworkConfig) -> nn.Module:
     encoder, channels = build_encoder(config.encoder, albunet.SKIPPED_LEVELS)
     if not hasattr(encoder, "maxpool"):
         raise WrongUse(f"network.encoder {config.encoder!r}: albunet takes a ResNet, whose first pooling it replaces")
+    for part in encoder.modules():  # published from random weights of torchvision, which knows no last scales of 0
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.ones_(part.weight)
     return albunet.AlbuNet(encoder, channels)
 
 
