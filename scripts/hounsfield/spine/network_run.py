@@ -1,4 +1,4 @@
-"""The networks of stages 52 to 55: which one a run trains, on which studies, and where it lies."""
+"""The networks of stages 52 to 55: which there are, on which studies they learn, and where they lie."""
 
 from __future__ import annotations
 
