@@ -7,7 +7,7 @@ data/<data set>/boxes/<experiment>/rows.parquet.
 
 from __future__ import annotations
 
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Stage, add_list_backbones, parse, run, stage_parser
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 
 STAGE = Stage(
@@ -22,7 +22,9 @@ STAGE = Stage(
 
 def main() -> None:
     """Train every localiser that is not there yet, and find the boxes."""
-    command = parse(stage_parser(STAGE), STAGE)
+    parser = stage_parser(STAGE)
+    add_list_backbones(parser)
+    command = parse(parser, STAGE)
     from hounsfield.spine.stages.boxes import make_boxes
 
     make_boxes(command)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from made_data import COLUMNS, DATA_SET, ROWS, made_neck
 
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE as NAMES
 from hounsfield.competitions.rsna2022.tables import RATIOS, TEST_FOLD, open_data_set, read_slices, read_studies
@@ -15,6 +14,7 @@ from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.tables import write_table
 from hounsfield.spine.paths import BOXES, TABLE, VERTEBRAE, boxes_folder, pseudo_labels_folder
 from hounsfield.spine.tables import BOX_SCHEMA, FRACTURE_TARGETS, PSEUDO_SCHEMA, RATIO_PREDICTIONS
+from spine.made_data import COLUMNS, DATA_SET, ROWS, made_neck
 
 
 def found_boxes(

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from found_necks import found_boxes, found_pseudo_labels
-from made_data import DATA_SET, made_necks
 from safetensors.torch import load_file
 
 from hounsfield.competitions.rsna2022.labels import LABELS
@@ -20,6 +18,8 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.storage.files import read_json
 from hounsfield.core.training.state import TrainingState
 from programs import run_program
+from spine.found_necks import found_boxes, found_pseudo_labels
+from spine.made_data import DATA_SET, made_necks
 
 CONFIG = """
 data_set: made_necks

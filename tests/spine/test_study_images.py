@@ -4,10 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from found_necks import found_boxes
 from hypothesis import given
 from hypothesis import strategies as st
-from made_data import DATA_SET, made_neck, made_necks
 
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.stages.upstream import Upstream, require
@@ -15,6 +13,8 @@ from hounsfield.core.training.batches import UNAUGMENTED, load_batches
 from hounsfield.spine.config import IntensityConfig
 from hounsfield.spine.paths import BOXES, boxes_folder
 from hounsfield.spine.study_images import StudyImages, neck_ranges, study_slices
+from spine.found_necks import found_boxes
+from spine.made_data import DATA_SET, made_neck, made_necks
 
 SIZE = 32
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.core.errors import BadInput
 from hounsfield.core.stages.outputs import Output
-from hounsfield.core.training.batches import UNAUGMENTED, load_batches
-from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches
-from hounsfield.core.training.loop import TrainingRun
 from hounsfield.spine.boxes import boxes_of, square_of
 from hounsfield.spine.fracture_run import FractureRun, Neck
 from hounsfield.spine.losses import fracture_loss
@@ -26,9 +19,10 @@ from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
-from hounsfield.spine.training import NetworkTask, Scores, no_scores, train_network
-from hounsfield.spine.window_data import Window, WindowKind, Windows, WindowStudy
-from hounsfield.spine.windows import window_starts
+from hounsfield.spine.training import NetworkTask, no_scores, train_network
+from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
+from hounsfield.spine.window_training import validation_loss, window_loss
+from hounsfield.spine.windows import study_rows, window_starts
 
 
 def train_fracture(
@@ -48,44 +42,13 @@ def train_fracture(
         name=task.key.name,
         build=lambda: FractureNetwork(model.network),
         start=lambda made: start_frames(made.frames, model.network),
-        loss=lambda made, batch: window_loss(made, batch, config.windows.threshold, devices),
+        loss=partial(window_loss, fracture_loss, config.windows.threshold, devices),
         optimizer=model.optimizer,
         seeds=task.seeds,
-        score=no_scores if scored is None else partial(validation_loss, task, scored, devices),
+        score=no_scores if scored is None else partial(validation_loss, task, scored, fracture_loss, devices),
         facts=task.settings(),
     )
     return train_network(network, images, out, config, devices, course)
-
-
-def window_loss(model: nn.Module, batch: Window, threshold: float, devices: Devices) -> Tensor:
-    """The loss of each window, (B,)."""
-    triplets, targets, positions = (one.to(devices.device, non_blocking=True) for one in batch)
-    with devices.autocast():
-        predictions = model(triplets, positions)
-    return fracture_loss(predictions, targets, threshold)
-
-
-def validation_loss(
-    task: FractureRun, windows: Windows, devices: Devices, network: nn.Module, run: TrainingRun
-) -> Scores:
-    """The mean loss of the validation fold's windows, held against their own pseudo-labels."""
-    losses = share_rows(_losses(task, windows, devices, network), (len(windows),), devices, run.stop)
-    return {"validation_loss": float(losses.mean())}
-
-
-@torch.no_grad()
-def _losses(
-    task: FractureRun, windows: Windows, devices: Devices, network: nn.Module
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """This process's share of the windows: row numbers (B,) and losses (B,)."""
-    network.eval()
-    optimizer, config = task.key.model.optimizer, task.config
-    size = max(1, optimizer.batch_size // optimizer.accumulate)
-    own = batches(np.arange(len(windows)), size)[devices.rank :: devices.world]
-    keys = [(UNAUGMENTED, rows) for rows in own]
-    loader = load_batches(windows, keys, workers=config.workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
-        yield rows, window_loss(network, batch, config.windows.threshold, devices)
 
 
 def studies_of(task: FractureRun, neck: Neck, studies: pd.DataFrame) -> list[WindowStudy]:
@@ -122,7 +85,6 @@ def windows_of(task: FractureRun, neck: Neck, studies: list[WindowStudy], step: 
     """All windows of some studies, which begin every `step` slices."""
     config = task.config
     starts = [window_starts(len(study.targets), config.windows.slices, step) for study in studies]
-    rows = np.concatenate([np.stack([np.full_like(own, number), own], axis=1) for number, own in enumerate(starts)])
     kind = WindowKind(config.windows, config.intensity, task.key.model.network.size, per_triplet=True)
     remedy = f"Lower workers, or raise accumulate of {task.key.model.name}'s optimizer in fracture.models"
-    return Windows(studies, rows, kind, task.seeds, remedy=remedy, volume_remedy=neck.data.remedy)
+    return Windows(studies, study_rows(starts), kind, task.seeds, remedy=remedy, volume_remedy=neck.data.remedy)

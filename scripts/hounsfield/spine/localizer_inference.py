@@ -21,16 +21,17 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import StudyBox, aggregate
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.localizer_data import Triplets, TripletStudy
-from hounsfield.spine.localizer_training import study_rows
+from hounsfield.spine.localizer_training import LocalizerRun
 from hounsfield.spine.neck_runs import Trained, load_networks
 from hounsfield.spine.networks.localizer import EDGES, PRESENCE, Localizer
-from hounsfield.spine.windows import triplet_starts
+from hounsfield.spine.windows import study_rows, triplet_starts
 
 BLOCK_BATCHES = 16  # batches written at a time
+Localizers = Mapping[int, Sequence[Trained[LocalizerRun]]]  # by the fold that they answer for
 
 
-def boxes_of(
-    path: Path, data: Upstream, studies: pd.DataFrame, by_fold: Mapping[int, Sequence[Trained]], config: SpineConfig,
+def predict_boxes(
+    path: Path, data: Upstream, studies: pd.DataFrame, by_fold: Localizers, config: SpineConfig,
     devices: Devices,
 ) -> pd.DataFrame:  # fmt: skip
     """The boxes of studies, BOX_SCHEMA, in their order.
@@ -91,5 +92,5 @@ def in_order_of_folds(studies: pd.DataFrame) -> pd.DataFrame:
     return studies.iloc[np.argsort(np.where(rank == TEST_FOLD, rank.max() + 1, rank), kind="stable")]
 
 
-def _networks(by_fold: Mapping[int, Sequence[Trained]], devices: Devices, fold: int) -> list[Localizer]:
-    return load_networks(by_fold[fold], lambda run: Localizer(run.key.model.network), devices)
+def _networks(by_fold: Localizers, devices: Devices, fold: int) -> list[Localizer]:
+    return load_networks(by_fold[fold], LocalizerRun.build, devices)

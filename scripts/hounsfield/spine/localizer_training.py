@@ -30,7 +30,7 @@ from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.networks.localizer import EDGES, Localizer
 from hounsfield.spine.paths import BOXES
 from hounsfield.spine.training import NetworkTask, Scores, no_scores, train_network
-from hounsfield.spine.windows import TRIPLET, window_starts
+from hounsfield.spine.windows import TRIPLET, study_rows, window_starts
 
 
 class LocalizerRun(NeckRun):
@@ -42,6 +42,10 @@ class LocalizerRun(NeckRun):
         """What shapes its weights, beside its inputs."""
         shaping = ("box_weight", "label_smoothing", "reversed_channels")
         return {**super().settings(), **{name: getattr(self.config.boxes, name) for name in shaping}}
+
+    def build(self) -> Localizer:
+        """The network with random weights."""
+        return Localizer(self.key.model.network)
 
 
 def localizer_runs(command: SpineCommand, folds: Iterable[str]) -> list[LocalizerRun]:
@@ -92,7 +96,7 @@ def train_localizer(
     scored = segmented_triplets(data, validation, slices, run, step=TRIPLET) if len(validation) else None
     task = NetworkTask(
         name=run.key.name,
-        build=lambda: Localizer(run.key.model.network),
+        build=run.build,
         start=lambda network: start_frames(network.frames, run.key.model.network),
         loss=partial(localizer_loss, boxes.label_smoothing, devices),
         optimizer=run.key.model.optimizer,
@@ -118,11 +122,6 @@ def segmented_triplets(
     return Triplets(
         opened, study_rows(starts), run.config.boxes, run.config.intensity, run.seeds, volume_remedy=data.remedy
     )
-
-
-def study_rows(starts: Sequence[np.ndarray]) -> np.ndarray:
-    """The rows of a data set of windows, (N, 2): the study's place and the first slice. starts: of each study."""
-    return np.concatenate([np.stack([np.full_like(own, place), own], axis=1) for place, own in enumerate(starts)])
 
 
 def localizer_loss(smoothing: float, devices: Devices, model: nn.Module, batch: ImageBatch) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
 from torch import nn
@@ -65,10 +65,10 @@ class NeckRun(NetworkRun):
         return train, segmented[in_fold]
 
 
-class Trained(NamedTuple):
+class Trained(NamedTuple, Generic[RunT]):
     """A network that is trained."""
 
-    run: NeckRun
+    run: RunT
     output: Upstream
 
 
@@ -95,7 +95,7 @@ def train_runs(
 
 
 def load_networks(
-    networks: Iterable[Trained], build: Callable[[NeckRun], NetworkT], devices: Devices
+    networks: Iterable[Trained[RunT]], build: Callable[[RunT], NetworkT], devices: Devices
 ) -> list[NetworkT]:
     """Trained networks on the device, ready to predict. Raises BadInput unless each of their weights is there."""
     found = []
@@ -108,7 +108,7 @@ def load_networks(
     return found
 
 
-def answering(command: SpineCommand, runs: Iterable[NeckRun]) -> list[Trained] | None:
+def answering(command: SpineCommand, runs: Iterable[RunT]) -> list[Trained[RunT]] | None:
     """Networks as they were trained; None, with a word on it, where `--fold` left out some that are not there yet.
 
     Raises MissingInput or StaleOutput, with the command that trains them.
@@ -132,7 +132,9 @@ def check_folds(config: SpineConfig, studies: pd.DataFrame) -> None:
         )
 
 
-def answers_ledger(by_fold: Mapping[int, Iterable[Trained]], also: Callable[[int], Ledger] | None = None) -> Ledger:
+def answers_ledger(
+    by_fold: Mapping[int, Iterable[Trained[RunT]]], also: Callable[[int], Ledger] | None = None
+) -> Ledger:
     """Whom the networks have seen that answer for the studies of each fold; those without labels are part `foldall`.
 
     also: what else their answers rest on, by fold.

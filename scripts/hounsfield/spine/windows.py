@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hounsfield.core.errors import WrongUse
@@ -20,6 +22,11 @@ def window_starts(count: int, slices: int, step: int) -> np.ndarray:
     """
     last = max(0, count - slices)
     return np.unique(np.append(np.arange(0, last + 1, step), last))
+
+
+def study_rows(starts: Sequence[np.ndarray]) -> np.ndarray:
+    """The rows of a data set of windows, (N, 2) int64: the study's place and the first slice. starts: of each study."""
+    return np.concatenate([np.stack([np.full_like(own, place), own], axis=1) for place, own in enumerate(starts)])
 
 
 def triplet_starts(count: int) -> np.ndarray:

@@ -14,14 +14,13 @@ from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import check_backbone
+from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
-from hounsfield.spine.localizer_inference import boxes_of, in_order_of_folds
+from hounsfield.spine.localizer_inference import Localizers, in_order_of_folds, predict_boxes
 from hounsfield.spine.localizer_training import localizer_runs, train_localizer
 from hounsfield.spine.neck_runs import (
-    Trained,
     answering,
     answers_ledger,
     check_folds,
@@ -38,6 +37,9 @@ AGGREGATION = ("presence", "quantile", "smoothing", "range_presence", "fallback_
 def make_boxes(command: SpineCommand) -> None:
     """Train the localisers that are not there yet, then find the boxes. Of another data set they are only found."""
     config = command.config
+    if command.arguments.list_backbones:
+        print_backbones(command.arguments.list_backbones)
+        return
     check_seeds("boxes.seeds", config.boxes.seeds)
     check_intensity(config.intensity)
     check_backbone(config.boxes.network.backbone, config.boxes.network.size)
@@ -64,7 +66,7 @@ def train(command: SpineCommand, data: Upstream, studies: pd.DataFrame, devices:
     train_runs(runs, one, devices, force=command.force)
 
 
-def networks_by_fold(command: SpineCommand, studies: pd.DataFrame) -> dict[int, list[Trained]] | None:
+def networks_by_fold(command: SpineCommand, studies: pd.DataFrame) -> Localizers | None:
     """The networks that answer for the studies of each fold; None where some were left out, and are not trained yet."""
     config = command.config
     without_labels = [SINGLE] if config.boxes.refit else [str(fold) for fold in config.folds]
@@ -85,7 +87,11 @@ def boxes_settings(config: SpineConfig) -> dict[str, object]:
 
 
 def find_boxes(
-    command: SpineCommand, data: Upstream, studies: pd.DataFrame, by_fold: dict[int, list[Trained]], devices: Devices
+    command: SpineCommand,
+    data: Upstream,
+    studies: pd.DataFrame,
+    by_fold: Localizers,
+    devices: Devices,
 ) -> None:
     """Find the boxes of all studies, unless they are there."""
     watch, remedy = Stopwatch(), remedies(command)(BOXES)
@@ -99,7 +105,7 @@ def find_boxes(
             return
         ledger = answers_ledger(by_fold)
         refuse_seen("boxes", ledger, studies, remedy)
-        table = boxes_of(out.unfinished / "triplets.npy", data, studies, by_fold, command.config, devices)
+        table = predict_boxes(out.unfinished / "triplets.npy", data, studies, by_fold, command.config, devices)
         if devices.first:
             write_table(folder / TABLE, table.sort_values("study_uid", ignore_index=True), BOX_SCHEMA)
         out.finish([TABLE], learned=ledger)

@@ -1,0 +1,130 @@
+"""Training the ratio networks, and pseudo-labels by those that have not seen a study (stage 53)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.tables import open_data_set, read_slices, read_studies
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.core.stages.upstream import Upstream, reading
+from hounsfield.core.storage.tables import write_table
+from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.core.training.networks import check_backbone, print_backbones
+from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
+from hounsfield.spine.config import RatioModelConfig, SpineConfig
+from hounsfield.spine.fracture_run import open_boxes
+from hounsfield.spine.images import check_intensity
+from hounsfield.spine.localizer_inference import in_order_of_folds
+from hounsfield.spine.neck_runs import (
+    Trained,
+    answering,
+    answers_ledger,
+    check_folds,
+    check_seeds,
+    refuse_seen,
+    train_runs,
+)
+from hounsfield.spine.network_run import seen_through
+from hounsfield.spine.paths import TABLE, VERTEBRAE, pseudo_labels_folder
+from hounsfield.spine.ratio_inference import pseudo_labels, ratio_curves
+from hounsfield.spine.ratio_training import RatioRun, ratio_runs, train_ratio
+from hounsfield.spine.tables import PSEUDO_SCHEMA
+from hounsfield.spine.windows import check_windows
+
+Answering = dict[str, dict[int, list[Trained[RatioRun]]]]  # by model and fold
+
+
+def make_pseudo_labels(command: SpineCommand) -> None:
+    """Train the networks that are not there yet, then tell how much of each vertebra every slice shows."""
+    config = command.config
+    if command.arguments.list_backbones:
+        print_backbones(command.arguments.list_backbones)
+        return
+    check_models(config)
+    with open_devices(config.precision, config.threads) as devices:
+        set_up_logging(rank=devices.rank)
+        data = open_data_set(command.work, config.data_set, remedies(command))
+        boxes = open_boxes(command, data)
+        with reading(data.folder), reading(boxes.folder):
+            studies = read_studies(data)
+            check_folds(config, studies)
+            folds = folds_to_train(command, data, refit=False)
+            runs = [run for model in config.vertebrae.models for run in ratio_runs(command, model, folds)]
+            one = partial(train_ratio, data, boxes, studies, read_slices(data), devices)
+            train_runs([(run, run.inputs(data, boxes)) for run in runs], one, devices, force=command.force)
+            labelled = in_order_of_folds(studies[studies["split"] == "train"])
+            networks = networks_to_ask(command, labelled)
+            if networks is not None:
+                label(command, data, boxes, labelled, networks, devices)
+
+
+def check_models(config: SpineConfig) -> None:
+    """Raise WrongUse where settings contradict each other."""
+    names = [model.name for model in config.vertebrae.models]
+    if not names or len(set(names)) < len(names):
+        raise WrongUse("vertebrae.models: give one model or more, each with a name of its own")
+    check_seeds("vertebrae.seeds", config.vertebrae.seeds)
+    check_windows(config.windows)
+    check_intensity(config.intensity)
+    for model in config.vertebrae.models:
+        check_backbone(model.network.backbone, model.network.size)
+
+
+def networks_to_ask(command: SpineCommand, studies: pd.DataFrame) -> Answering | None:
+    """The networks that answer for the studies of each fold; None where some were left out, and are not trained yet."""
+    found: Answering = {}
+    for model in command.config.vertebrae.models:
+        for fold in sorted(set(studies["fold"])):
+            networks = answering(command, ratio_runs(command, model, [str(fold)]))
+            if networks is None:
+                return None
+            found.setdefault(model.name, {})[fold] = networks
+    return found
+
+
+def label(
+    command: SpineCommand, data: Upstream, boxes: Upstream, studies: pd.DataFrame, networks: Answering, devices: Devices
+) -> None:
+    """Write the pseudo-labels of all studies with labels, unless they are there."""
+    watch, config, remedy = Stopwatch(), command.config, remedies(command)(VERTEBRAE)
+    folder = pseudo_labels_folder(command.work, config.data_set, command.experiment)
+    used = [one for by_fold in networks.values() for of_fold in by_fold.values() for one in of_fold]
+    inputs = {"data set": data.as_input(), "boxes": boxes.as_input()}
+    inputs |= {one.run.key.name: one.output.as_input() for one in used}
+    settings = {"predict_step": config.windows.predict_step, "decimals": config.vertebrae.decimals}
+    provenance = Provenance(VERTEBRAE, settings, inputs, libraries=("torch", "timm"))
+    with output(folder, provenance, force=command.force, remedy=remedy, processes=devices) as out:
+        if out.finished:
+            logger.info("pseudo-labels: nothing to do, %s is written", folder / TABLE)
+            return
+        ledger = labels_ledger(networks, boxes, config.vertebrae.models)
+        refuse_seen("pseudo-labels", ledger, studies, remedy)
+        curves = [
+            ratio_curves(out.unfinished / f"{model}.npy", data, boxes, studies, by_fold, devices)
+            for model, by_fold in networks.items()
+        ]
+        seeds = " ".join(map(str, config.vertebrae.seeds))
+        models = [f"{' '.join(networks)} fold{fold} seeds {seeds}" for fold in studies["fold"]]
+        if devices.first:
+            table = pseudo_labels(studies, curves, models, config.vertebrae.decimals)
+            write_table(folder / TABLE, table, PSEUDO_SCHEMA)
+        out.finish([TABLE], learned=ledger)
+    summary("pseudo-labels", len(studies), "studies", watch.seconds, {"networks": len(used)})
+
+
+def labels_ledger(networks: Answering, boxes: Upstream, models: tuple[RatioModelConfig, ...]) -> Ledger:
+    """Whom the networks have seen that answer for each fold's studies, and, where they crop, those of its boxes."""
+    parts = []
+    for model in models:
+        also = partial(_seen_by_boxes, boxes) if model.crop else None
+        parts.append(answers_ledger(networks[model.name], also))
+    return Ledger.joined(parts)
+
+
+def _seen_by_boxes(boxes: Upstream, fold: int) -> Ledger:
+    return seen_through(boxes, [fold])
