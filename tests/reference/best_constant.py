@@ -9,7 +9,8 @@ import numpy as np
 
 def study_loss(probabilities: list[float], labels: list[int]) -> float:
     """Section 5: "Loss per study: sum_j w_j BCE_j / sum_j w_j ...; w = 14 (overall) / 2 (vertebra) if positive, 7 / 1
-    if negative". By hand: (14 * -ln 0.8 + 2 * -ln 0.6 + 6 * 1 * -ln 0.9) / (14 + 2 + 6) = (3.1240 + 1.0217 + 0.6322) / 22.
+    if negative". By hand:
+    (14 * -ln 0.8 + 2 * -ln 0.6 + 6 * 1 * -ln 0.9) / (14 + 2 + 6) = (3.1240 + 1.0217 + 0.6322) / 22.
 
     >>> round(study_loss([0.8, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [1, 1, 0, 0, 0, 0, 0, 0]), 4)
     0.2172

@@ -1,10 +1,10 @@
 """What a ratio network minimises, and what becomes of its windows (RSNA 2022, 3rd place, section 3), value by value.
 
-"Loss: squared error, x2 where target != 0, mean over B x 96 x 7", with a threshold in place of 0 (section 8), and what is
-padded left out. "Mean over windows, seeds and models per (study, slice); clip [0, 1]."
+"Loss: squared error, x2 where target != 0, mean over B x 96 x 7", with a threshold in place of 0 (section 8), and what
+is padded left out. "Mean over windows, seeds and models per (study, slice); clip [0, 1]."
 
-By hand, one window of two slices and a padded one, one vertebra: errors 0.5 and 0.2; the target of 0.4 counts double, and
-the one of 0.0002 does not: (2 x 0.25 + 0.04) / 2.
+By hand, one window of two slices and a padded one, one vertebra: errors 0.5 and 0.2; the target of 0.4 counts double,
+and the one of 0.0002 does not: (2 x 0.25 + 0.04) / 2.
 
 >>> round(loss([[[0.9], [0.2002], [7.0]]], [[[0.4], [0.0002], [None]]], 0.0005), 9)
 0.27

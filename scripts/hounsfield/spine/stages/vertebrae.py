@@ -51,16 +51,21 @@ def make_pseudo_labels(command: SpineCommand) -> None:
         data = open_data_set(command.work, config.data_set, remedies(command))
         boxes = open_boxes(command, data)
         with reading(data.folder), reading(boxes.folder):
-            studies = read_studies(data)
-            check_folds(config, studies)
-            folds = folds_to_train(command, data, refit=False)
-            runs = [run for model in config.vertebrae.models for run in ratio_runs(command, model, folds)]
-            one = partial(train_ratio, data, boxes, studies, read_slices(data), devices)
-            train_runs([(run, run.inputs(data, boxes)) for run in runs], one, devices, force=command.force)
-            labelled = in_order_of_folds(studies[studies["split"] == "train"])
-            networks = networks_to_ask(command, labelled)
-            if networks is not None:
-                label(command, data, boxes, labelled, networks, devices)
+            train_and_label(command, data, boxes, devices)
+
+
+def train_and_label(command: SpineCommand, data: Upstream, boxes: Upstream, devices: Devices) -> None:
+    """Train the networks of the chosen folds; where those of all folds are there, write the pseudo-labels."""
+    studies, models = read_studies(data), command.config.vertebrae.models
+    check_folds(command.config, studies)
+    folds = folds_to_train(command, data, refit=False)
+    runs = [run for model in models for run in ratio_runs(command, model, folds)]
+    one = partial(train_ratio, data, boxes, studies, read_slices(data), devices)
+    train_runs([(run, run.inputs(data, boxes)) for run in runs], one, devices, force=command.force)
+    labelled = in_order_of_folds(studies[studies["split"] == "train"])
+    networks = networks_to_ask(command, labelled)
+    if networks is not None:
+        label(command, data, boxes, labelled, networks, devices)
 
 
 def check_models(config: SpineConfig) -> None:
