@@ -1,20 +1,23 @@
 #!/bin/sh
-# Predict your own head CT with an experiment's trained models, from DICOM to a table with a line per study.
+# Predict your own head CT, or chest films, with an experiment's trained models: from DICOM to a line per study or film.
 # In:  folders (any depth, any file names), zip archives, single DICOM files and DICOMDIRs, which stand for what they
 #      list, any number, anywhere on the line;
-#      CONFIG's trained models, of either system (run_12 to run_14, or run_42 and run_44)
+#      CONFIG's trained models (run_12 to run_14, or run_42 and run_44; of chest films run_62 and run_64)
 # Out: data/<data set>/slices.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row per slice, in
 #      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv. The data set is named
 #      after what is given, or by DATA_SET; another folder of the same name gets another name, and files that are new
-#      in the same one are added
+#      in the same one are added. Of chest films: data/<data set>/films.parquet, and findings.csv a row per film,
+#      submission.csv the run lengths, pictures/ each film with the mask's outline, refused.csv
 #
 #   sh bin/run_17_predict_studies.sh /mnt/ct/ward7
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_17_predict_studies.sh ~/ct disc.zip slice.dcm
+#   CONFIG=configs/pneumothorax/quickstart.yaml sh bin/run_17_predict_studies.sh /mnt/films
 #   sh bin/run_17_predict_studies.sh /mnt/ct/ward7 --labels labels.csv      # external validation: scores with intervals
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 case ${CONFIG:-} in
     *configs/stacking/*) program scripts/stacking_predict_studies.py "$@" ;;
+    *configs/pneumothorax/*) program scripts/pneumothorax_predict_films.py "$@" ;;
     *) program scripts/hemorrhage_predict_studies.py "$@" ;;
 esac

@@ -6,8 +6,10 @@ Out: data/<data set>/films.parquet, films/, masks/, rejected.csv.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hounsfield.core.logs import set_up_logging
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 
 STAGE = Stage(
@@ -22,6 +24,14 @@ STAGE = Stage(
 def main() -> None:
     """Prepare what is not prepared yet, then draw the masks and write the tables."""
     set_up_logging()
+    command = read_command()
+    from hounsfield.pneumothorax.stages.prepare import prepare
+
+    prepare(command)
+
+
+def read_command(argv: Sequence[str] | None = None) -> Command[PneumothoraxConfig]:
+    """The command line: `argv`, or the process's own."""
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", nargs="+", default=None, help="competition archive: zips and unpacked folders")
     parser.add_argument("--images", nargs="+", default=None, help="your own films: folders of any depth, zips, files")
@@ -29,10 +39,7 @@ def main() -> None:
     parser.add_argument("--folds-table", type=str, default=None, help="published folds: CSV fname,fold,exist_labels")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
-    command = parse(parser, STAGE)
-    from hounsfield.pneumothorax.stages.prepare import prepare
-
-    prepare(command)
+    return parse(parser, STAGE, argv)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,32 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_are_added(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["pneumothorax_predict_films", work / "ward", "--config", work / "nets.yaml", "--work", work]
+    write_films(work / "ward", {"a.dcm": film_file(chest(0), PatientID="a")})
+    run_program(*arguments, "--jobs", 1)
+    folder = predictions_folder(work, "nets") / "ward"
+    assert pd.read_csv(folder / "findings.csv")["film_id"].tolist() == ["a"]
+    assert pd.read_parquet(work / "data" / "ward" / "films.parquet")["rows"].tolist() == [48]
+    write_films(work / "ward", {"b.dcm": film_file(chest(1), PatientID="b")})
+    run_program(*arguments, "--jobs", 1)
+    assert pd.read_csv(folder / "findings.csv")["film_id"].tolist() == ["a", "b"]
+    assert sorted(path.name for path in (folder / "pictures").iterdir()) == ["a.png", "b.png"]
+    assert "b.dcm" in capsys.readouterr().out
+
+
+def test_no_film_is_read_before_all_networks_are_there(tmp_path: Path) -> None:
+    (tmp_path / "nets.yaml").write_text(CONFIG)
+    write_films(tmp_path / "ward", {"a.dcm": film_file(chest(0))})
+    with pytest.raises(MissingInput, match=r"part0 is missing; .*run_62_pneumothorax_train\.sh --part 0"):
+        run_program(
+            "pneumothorax_predict_films", tmp_path / "ward", "--config", tmp_path / "nets.yaml", "--work", tmp_path
+        )
+    assert not (tmp_path / "data").exists()
+
+
 def test_own_films_get_the_mean_map_of_all_networks_and_a_mask_a_finding_and_a_picture_each(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,8 +28,14 @@ def data_set_folds(command: PneumothoraxCommand, data: Upstream) -> list[int]:
 
     data: the one that is worked on; of another one than that trained on the folds count for nothing.
     """
-    count = command.config.prepare.fold_count if applied_to(command) else data.record["settings"]["fold_count"]
-    return sorted({int(fold) for fold in chosen_folds(command, count)})
+    if applied_to(command):
+        return configured_folds(command)
+    return sorted({int(fold) for fold in chosen_folds(command, data.record["settings"]["fold_count"])})
+
+
+def configured_folds(command: PneumothoraxCommand) -> list[int]:
+    """The folds that were chosen, among those that the configuration prepares. Raises WrongUse for others."""
+    return sorted({int(fold) for fold in chosen_folds(command, command.config.prepare.fold_count)})
 
 
 def command_of(command: PneumothoraxCommand, experiment: str) -> PneumothoraxCommand:

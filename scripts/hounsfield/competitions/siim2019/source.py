@@ -45,6 +45,7 @@ SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
 FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
 INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
+INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
 

@@ -1,0 +1,58 @@
+"""Films of one's own, predicted in one process: what stages 61, 63 and 65 do, one after the other (stage 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hounsfield.competitions.siim2019.source import INTAKE
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.intake.given_studies import check_given, prepare_given, prepare_options, up_to_date
+from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.pneumothorax.checkpoints import mapped_part
+from hounsfield.pneumothorax.commands import PneumothoraxCommand, configured_folds, remedies
+from hounsfield.pneumothorax.paths import TRAIN, part_folder
+from hounsfield.pneumothorax.stages.maps import make_maps
+from hounsfield.pneumothorax.stages.own_films import rule_for
+from hounsfield.pneumothorax.stages.prepare import prepare
+from hounsfield.pneumothorax.stages.submit import SCORES, submit_films
+
+STAGE = "run_17_predict_studies"
+
+
+def predict_films(
+    command: PneumothoraxCommand, paths: Sequence[str], read_prepare: Callable[[Sequence[str]], PneumothoraxCommand]
+) -> None:
+    """Predict what the paths hold, and print a line per film.
+
+    read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
+    has no trained networks, or no rule.
+    """
+    given, networks = check_given(paths, STAGE), networks_of_run(command)
+    rule_for(command, configured_folds(command), SCORES)
+    size = str(networks[0].record["inputs"]["data set"]["settings"]["image_size"])
+
+    def prepare_films(command: PneumothoraxCommand, given: Sequence[Path]) -> None:
+        config = ["--config", str(command.arguments.config[-1]), "--prepare.image_size", size]
+        prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
+
+    command = prepare_given(command, given, INTAKE, prepare_films)
+    for step in (make_maps, submit_films):
+        up_to_date(step, command)
+
+
+def networks_of_run(command: PneumothoraxCommand) -> list[Upstream]:
+    """The trained part of every fold. Raises MissingInput or StaleOutput where one is not there, with the commands."""
+    if command.config.blend:
+        raise WrongUse(
+            f"{command.experiment} is a blend: prepare the films with stage 61, then give --apply-to to stage 63 of "
+            "each of its experiments and of the blend, and to stage 65"
+        )
+    part, training = mapped_part(command.config), remedies(on_training_set(command))
+
+    def remedy_of(stage: str, *arguments: str) -> str:
+        return training(stage, *(arguments or (("--part", str(part)) if stage == TRAIN else ())))
+
+    folders = [part_folder(command.work, command.experiment, fold, part) for fold in configured_folds(command)]
+    return [require(command.work, folder, TRAIN, remedy_of) for folder in folders]
