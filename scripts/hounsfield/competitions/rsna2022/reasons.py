@@ -31,7 +31,7 @@ STUDY_FLAGS: dict[str, str] = {
     "thick_slices": "Steps of 5 mm or more between slices.",
     "slice_missing": "A gap of more than 1.5 usual steps.",
     "positions_repeated": "Different slices lie at one place; all of them are used.",
-    "mixed_spacing": "A tenth of the steps or more differ by over a tenth from the usual one.",
+    "mixed_spacing": "A tenth of the steps or more, and three at least, differ by over a tenth from the usual one.",
     "order_guessed": "No positions: the order follows from SliceLocation, the numbers or the names of the files.",
     "position_guessed": "Some slices have no position: their places follow from the others.",
     "other_series_left_out": "The study held other stacks, too; the largest is used.",
@@ -42,5 +42,6 @@ STUDY_FLAGS: dict[str, str] = {
 
 WINDOW = 96  # slices of the published window
 THICK_MM = 5.0
-GAP_STEPS, MIXED_STEP, MIXED_SHARE = 1.5, 0.1, 0.1
+GAP_STEPS = 1.5
+MIXED_STEP, MIXED_SHARE, MIXED_STEPS = 0.1, 0.1, 3
 SAME_PLACE_MM = 1e-3

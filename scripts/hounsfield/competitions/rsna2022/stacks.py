@@ -12,7 +12,15 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.reasons import GAP_STEPS, MIXED_SHARE, MIXED_STEP, SAME_PLACE_MM, THICK_MM, WINDOW
+from hounsfield.competitions.rsna2022.reasons import (
+    GAP_STEPS,
+    MIXED_SHARE,
+    MIXED_STEP,
+    MIXED_STEPS,
+    SAME_PLACE_MM,
+    THICK_MM,
+    WINDOW,
+)
 from hounsfield.core.dicom.copies import natural_ranks
 from hounsfield.core.dicom.series import group_files, joined_patients
 from hounsfield.core.dicom.stacks import SERIES_KEY
@@ -98,7 +106,8 @@ def study_flags(places: np.ndarray, flags: pd.Series) -> list[str]:
     """The codes of STUDY_FLAGS that the slices of one study give. places: (n,) mm; flags: (n,), of the slices."""
     steps, usual = np.abs(np.diff(places)), usual_step(places)
     apart = steps[steps > SAME_PLACE_MM]
-    mixed = len(apart) > 1 and float((np.abs(apart / usual - 1) > MIXED_STEP).mean()) >= MIXED_SHARE
+    odd = int((np.abs(apart / usual - 1) > MIXED_STEP).sum())
+    mixed = odd >= max(MIXED_STEPS, MIXED_SHARE * len(apart))
     shows = set(" ".join(flags).split())
     air = flags.str.contains("no_tissue|constant").all()
     found = {
