@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.network_run import networks_to_train
+from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import BOXES, STUDY, TABLE, WEIGHTS, boxes_folder
 from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.study_training import predict_studies
@@ -152,6 +154,19 @@ def test_weights_that_lack_a_part_are_refused(found: Found, tmp_path: Path) -> N
     cut = Upstream(tmp_path / "run", tmp_path, {"files": files, "settings": task.settings()}, "sh bin/run.sh")
     with pytest.raises(BadInput, match=r"weights\.safetensors does not fit the network: .*study\.head\.bias"):
         task.load(cut)
+
+
+def test_a_network_that_has_diverged_is_refused_with_the_study(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = StudyRun.load
+
+    def diverged(task: StudyRun, network: Upstream) -> FrozenFramesStudyNetwork:
+        made = load(task, network)
+        torch.nn.init.constant_(made.study.head.bias, math.nan)
+        return made
+
+    monkeypatch.setattr(StudyRun, "load", diverged)
+    with pytest.raises(BadInput, match=r"no numbers \(NaN\) for 1\.2\.001: .*--precision fp32"):
+        found.predict(read_studies(found.data), 1)
 
 
 def test_a_network_of_another_configuration_is_stale(found: Found) -> None:

@@ -169,7 +169,6 @@ class StudyConfig:
     margin: Natural = 2  # slices beyond the range of the box that are looked at, too
     chunk: Count = 64  # images at a time through the slice network
     train_statistics: bool = False  # published: the frozen network's batch statistics moved on
-    nested: bool = False  # the folds' pseudo-labels and boxes from networks that saw no study of the fold either
 
 
 @dataclass(frozen=True, kw_only=True)

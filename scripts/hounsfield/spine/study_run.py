@@ -12,6 +12,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import fill, load_weights
+from hounsfield.core.training.course import PlannedRun
 from hounsfield.spine.config import shaping_settings
 from hounsfield.spine.fracture_run import FractureRun
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through
@@ -36,6 +37,11 @@ class StudyRun(NetworkRun):
         """What it says of its validation fold."""
         key = self.key
         return study_predictions_folder(self.command.work, self.command.experiment, key.model.name, key.fold, key.seed)
+
+    @property
+    def planned(self) -> PlannedRun:
+        """What it asks of time and disk."""
+        return super().planned._replace(epochs=self.config.study.optimizer.epochs)
 
     def build(self) -> FrozenFramesStudyNetwork:
         """The network with random weights."""

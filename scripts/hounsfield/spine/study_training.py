@@ -15,6 +15,7 @@ from hounsfield.core.stages.outputs import Output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.batches import UNAUGMENTED, load_batches
 from hounsfield.core.training.blocks import share_rows
+from hounsfield.core.training.by_fold import refuse_nan
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.stops import stop_on_sigterm
@@ -67,7 +68,7 @@ def predict_studies(
     tasks, networks: K runs of stage 55 and what they left. data, boxes: the data set and its boxes. studies: rows of
     its table, with labels or without, which do not count. A study is computed by itself, so that neither the other ones
     nor the number of processes changes its probabilities. Its slices are read once for all networks of one size.
-    Raises BadInput naming a study without a box, and Stopped when the run is asked to stop.
+    Raises BadInput naming studies without a box or numbers that come out, and Stopped when the run is asked to stop.
     """
     found = np.zeros((len(tasks), len(studies), len(NAMES)))
     ranges = neck_ranges(data, boxes, studies, config.study.margin)
@@ -78,6 +79,7 @@ def predict_studies(
         with stop_on_sigterm() as stop:
             parts = _predictions(members, images, config, devices)
             shared = share_rows(parts, (len(studies), len(own), len(NAMES)), devices, stop)
+        refuse_nan(shared, studies["study_uid"].tolist(), f"try --precision fp32, or train again: {tasks[0].remedy}")
         found[own] = shared.transpose(1, 0, 2)
     return found
 

@@ -42,11 +42,12 @@ def predict_by_fold(
             own = torch.from_numpy(folds[rows] == fold).to(device)
             parts.append(predict(held[1], type(batch)(*(one[own] for one in samples))))
         predictions = np.concatenate(parts)
-        _refuse_nan(predictions, images.image_ids(rows), remedy)
+        refuse_nan(predictions, images.image_ids(rows), remedy)
         yield predictions
 
 
-def _refuse_nan(predictions: np.ndarray, names: Sequence[str], remedy: str) -> None:
+def refuse_nan(predictions: np.ndarray, names: Sequence[str], remedy: str) -> None:
+    """Raise BadInput naming the images of which networks give no numbers. predictions: (B, ...); names: (B,)."""
     finite = np.isfinite(predictions).reshape(len(predictions), -1).all(axis=1)
     if not finite.all():
         wrong = [name for name, fine in zip(names, finite, strict=True) if not fine]

@@ -14,10 +14,11 @@ from hounsfield.core.stages.command import SINGLE
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
-from hounsfield.core.training.course import Course, PlannedRun
+from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.fracture_run import open_boxes
+from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
 from hounsfield.spine.paths import STUDY, TABLE
 from hounsfield.spine.study_run import SECOND_ORDER, StudyRun
@@ -34,12 +35,7 @@ def train_studies(command: SpineCommand) -> None:
         with reading(data.folder), reading(boxes.folder):
             studies = read_studies(data)
             runs = [StudyRun(command, key) for key in networks_to_train(command, data)]
-            epochs, models = config.study.optimizer.epochs, [run.key.model for run in runs]
-            planned = [
-                PlannedRun(run.folder, epochs, 1, model.network.size**2, model.name)
-                for run, model in zip(runs, models, strict=True)
-            ]
-            course = Course(planned, force=command.force)
+            course = Course([run.planned for run in runs], force=command.force)
             for run in runs:
                 split = split_studies(studies, run.key, config.excluded)
                 network = train(run, data, boxes, split[0], devices, course)
@@ -77,13 +73,13 @@ def validate(
     ):
         if out.finished:
             return
-        watch = Stopwatch()
+        watch, learned = Stopwatch(), Ledger.joined([network.learned(), seen_through(boxes, [int(task.key.fold)])])
+        refuse_seen(f"study {task.key.name}", learned, studies, task.remedy)
         found = predict_studies([task], [network], data, boxes, studies, task.config, devices)[0]
         if devices.first:
             split = np.full(len(studies), OUT_OF_FOLD)
             table = prediction_table(LABELS, studies["study_uid"].to_numpy(), split, found)
             write_predictions(out.folder / TABLE, LABELS, table)
-        learned = Ledger.joined([network.learned(), seen_through(boxes, [int(task.key.fold)])])
         out.finish([TABLE], learned=learned, facts={"by_design": SECOND_ORDER._asdict()})
     loss = score(LABELS, found, studies[list(NAMES)].to_numpy(np.float64, na_value=np.nan))[METRIC]
     facts = {} if loss is None else {"weighted log loss": f"{loss:.4f}"}
