@@ -3,7 +3,7 @@
 # the patients' rarest labels. Networks then read these images, and no DICOM.
 # In:  data/<data set>/slices.parquet (run_01), and what that was made from: ARCHIVE, or the archive below data/raw/, or
 #      the folder of your own files (--images)
-# Out: data/<data set>/hu/; stacking/<experiment>/ slices.parquet, hu_rejected.csv
+# Out: data/<data set>/hu/; data/<data set>/stacking/<experiment>/slices.parquet, hu_rejected.csv
 #
 #   sh bin/run_41_stacking_data.sh
 #   ARCHIVE=/mnt/rsna.zip sh bin/run_41_stacking_data.sh --jobs 16

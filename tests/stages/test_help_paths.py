@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
-from shell_tree import REPOSITORY
 
-from conftest import Work
+from conftest import Work, copy_work, work_at
 from first_level import EXPERIMENT
+from help_paths import missing
+from programs import run_program
 
-FILE = r"[\w<>-]+(?:\.csv\.gz|\.csv|\.parquet|\.json|\.npy|\.safetensors)"
-PATH = re.compile(rf"(?:(?:data|checkpoints|preds)/[^\s,;()]*|{FILE}|(?<=[ ,])[a-z]+/)")
-MEANT = {"<system>": "hemorrhage", "<k>": "0", "<e>": "0", "<view>": "identity", "<booster>": "lightgbm"}
-
-
-def outputs(stage: str, **meant: str) -> list[str]:
-    """The paths behind `Out:` in the words above a stage; a name without a folder lies where the one before it does."""
-    head = (REPOSITORY / "bin" / stage).read_text().split("\n#\n")[0]
-    text = re.sub(r"\n# +", " ", head.partition("# Out:")[2]).replace("<data set>", "<data_set>")
-    found, folder = [], ""
-    for path in PATH.findall(text):
-        for word, value in {**MEANT, **{f"<{name}>": value for name, value in meant.items()}}.items():
-            path = path.replace(word, value)
-        path = path if "/" in path.rstrip("/") else folder + path
-        folder = path if path.endswith("/") and path.count("/") > 1 and not path.startswith(folder or "-") else folder
-        if not path.endswith("/"):
-            folder = path.rpartition("/")[0] + "/"
-        found.append(path)
-    return found
-
-
-def missing(work: Path, stage: str, **meant: str) -> list[str]:
-    paths = outputs(stage, **meant)
-    assert paths, f"{stage} names no output"
-    return [path for path in paths if not (work / path).exists()]
+TRAINING = [f"hemorrhage_{name}" for name in ("train_classifier", "extract_embeddings", "train_sequence", "bag")]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +32,33 @@ def test_what_the_help_of_a_stage_promises_is_there(finished: Work, stage: str) 
 def test_what_the_help_of_the_second_system_promises_is_there(second_level_work: Path, stage: str) -> None:
     meant = {"data_set": "phantom", "experiment": EXPERIMENT, "stopping": "nested"}
     assert missing(second_level_work, stage, **meant) == []
+
+
+def test_what_the_help_of_the_export_promises_is_there(finished: Work, tmp_path: Path) -> None:
+    work = work_at(tmp_path / "work")
+    copy_work(finished, work)
+    run_program("hemorrhage_export_embeddings", *work.arguments)
+    assert missing(work.folder, "run_16_export_embeddings.sh", data_set="phantom", experiment="mini") == []
+
+
+@pytest.mark.slow
+def test_what_the_help_of_the_single_model_way_promises_is_there(prepared: Work, tmp_path: Path) -> None:
+    work = work_at(tmp_path / "work")
+    copy_work(prepared, work)
+    for program in TRAINING:
+        run_program(program, *work.arguments, "--fold", "all", "--classifier.epochs", 1)
+    assert missing(work.folder, "run_21_trainsngl_e2e.sh", data_set="phantom", experiment="mini") == []
+
+
+@pytest.mark.slow
+def test_what_the_help_of_the_fast_way_promises_is_there(finished: Work, tmp_path: Path) -> None:
+    archive, other = tmp_path / "mini.tar", ("--work", tmp_path / "other")
+    run_program("hemorrhage_export_embeddings", *finished.arguments, "--fold", 0, "--output", archive)
+    run_program("hemorrhage_import_embeddings", archive, *other)
+    config = tmp_path / "other/data/phantom/embeddings/mini/mini.yaml"
+    for program in TRAINING[2:]:
+        run_program(program, "--config", config, *other, "--fold", 0)
+    assert missing(tmp_path / "other", "run_31_fastprediction_only.sh", data_set="phantom", experiment="mini") == []
 
 
 def test_a_path_that_is_not_written_would_be_seen(finished: Work) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Work, copy_work, work_at
 from dicom_files import ct_file
+from help_paths import missing
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from programs import run_program
 
@@ -161,6 +162,7 @@ def test_another_labelled_data_set_is_scored_beside_the_out_of_fold_scores(
 ) -> None:
     labels_of(work, tmp_path / "labels.csv", second)
     predict(work, second, "--labels", tmp_path / "labels.csv")
+    assert missing(work.folder, "run_17_predict_studies.sh", data_set="second", experiment="mini") == []
     table = pd.read_csv(work.folder / PREDS / "second/validation/validation.csv")
     assert list(table["where"]) == ["out of fold: phantom"] * 3 + ["external: second"] * 3
     assert list(table["system"]) == ["prior", "classifier", "bag"] * 2

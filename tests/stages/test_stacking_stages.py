@@ -12,6 +12,7 @@ import pytest
 from processes import run_together
 
 from conftest import Work, copy_work, work_at
+from help_paths import missing
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
@@ -70,6 +71,12 @@ def outputs(work: Work) -> dict[str, bytes]:
         for path in (work.folder / top).rglob("*")
         if path.is_file() and "byobnet" in path.parts and "tensorboard" not in path.parts and path.name != ".lock"
     }
+
+
+@pytest.mark.parametrize("stage", ["run_41_stacking_data", "run_42_stacking_train", "run_43_stacking_predict"])
+def test_what_the_help_of_a_stage_promises_is_there(predicted: Work, stage: str) -> None:
+    meant = {"data_set": "phantom", "experiment": "mini_stacking", "network": "resnet"}
+    assert missing(predicted.folder, f"{stage}.sh", **meant) == []
 
 
 def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(predicted: Work) -> None:
@@ -240,6 +247,7 @@ def test_a_bag_of_systems_is_their_weighted_mean_and_is_scored_beside_them(
     work, folders = two_systems
     bag(work, "--runs", *folders, "--weights", 3, 1)
     folder = work.folder / "preds" / "bags" / "hemorrhage_one_and_stacking_two"
+    assert missing(work.folder, "run_46_bag_of_systems.sh", name=folder.name) == []
     found = pd.read_csv(folder / "submission.csv.gz").set_index("ID")["Label"]
     tables = [
         read_predictions(path, LABELS, remedy="").set_index("image_id")
