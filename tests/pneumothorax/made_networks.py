@@ -22,16 +22,16 @@ from hounsfield.pneumothorax.part_run import PartRun
 from hounsfield.pneumothorax.paths import TOP, maps_folder, weights_name
 from programs import load_program, run_program
 
+EPOCHS, AVERAGED = (4, 1, 2), 2  # those that are kept, the best first, and how many of them make a map
 CONFIG = f"""
 data_set: {DATA_SET}
 folds: [0, 1]
 threads: 1
 prepare: {{fold_count: 2}}
 network: {{name: smp/unet/mobilenet_v2, decoder_channels: [16, 8, 8, 8, 4]}}
-training: {{parts: [{{start: initial, size: {SIZE}, top: 2}}]}}
-maps: {{top: 2, batch_size: 3, block_batches: 2, workers: 0}}
+training: {{parts: [{{start: initial, size: {SIZE}, top: {len(EPOCHS)}}}]}}
+maps: {{top: {AVERAGED}, batch_size: 3, block_batches: 2, workers: 0}}
 """
-EPOCHS = (4, 1)  # the best first
 
 
 def command_of(work: Path, *more: str) -> Command[PneumothoraxConfig]:
@@ -41,7 +41,7 @@ def command_of(work: Path, *more: str) -> Command[PneumothoraxConfig]:
 
 
 def made_part(work: Path, fold: int, *, broken: bool = False, knows: tuple[str, ...] = ()) -> Path:
-    """What training leaves: two epochs' random weights, and whom they have seen."""
+    """What training leaves: three epochs' random weights, and whom they have seen."""
     command = command_of(work)
     data = open_data_set(work, DATA_SET, lambda stage, *_: stage)
     task = PartRun(command, data, fold, 0)
@@ -76,7 +76,7 @@ def by_hand(work: Path, film: str, folds: tuple[int, ...], data_set: str = DATA_
     command, image = command_of(work), read_grey(film_path(work, data_set, film))
     total, count = np.zeros((SIZE, SIZE)), 0
     for fold in folds:
-        for epoch in EPOCHS:
+        for epoch in EPOCHS[:AVERAGED]:
             folder = PartRun(command, open_data_set(work, DATA_SET, lambda stage, *_: stage), fold, 0).folder
             network = build(command.config.network).eval()
             network.load_state_dict(load_weights(folder / weights_name(epoch))[0])

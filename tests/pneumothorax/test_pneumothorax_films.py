@@ -44,7 +44,10 @@ def test_a_film_comes_with_its_mask_and_a_negative_with_an_empty_one_of_its_size
 def test_films_and_masks_are_resized_and_masks_stay_black_and_white(data: Upstream, table: pd.DataFrame) -> None:
     film, mask = FilmsWithMasks(data, table, 96, (1,))[UNAUGMENTED, 0]
     assert film.shape == mask.shape == (96, 96)
+    _, whole = FilmsWithMasks(data, table, SIZE, (1,))[UNAUGMENTED, 0]
+    nearest = [place * SIZE // 96 for place in range(96)]  # interpolated, a mask's edge would lie elsewhere
     assert set(mask.unique().tolist()) == {0, 1}
+    assert torch.equal(mask, whole[nearest][:, nearest])
 
 
 def test_what_is_drawn_depends_on_seeds_epoch_and_film_and_not_on_the_other_films(
