@@ -24,6 +24,7 @@ from benchmark.full_size import full_size_lines
 from benchmark.grid_search import grid_search_lines
 from benchmark.measurements import Line, as_markdown
 from benchmark.memory import memory_lines
+from benchmark.necks import neck_lines
 from benchmark.networks import network_lines
 from benchmark.preparation import preparation_lines
 from benchmark.run_lengths import run_length_lines
@@ -36,7 +37,7 @@ from hounsfield.core.storage.files import write_bytes, write_json
 
 PARTS = (
     "preparation", "sequences", "extraction", "full-size", "memory", "networks", "second-level", "grid-search",
-    "run-lengths",
+    "run-lengths", "necks",
 )  # fmt: skip
 
 
@@ -101,6 +102,10 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
         "run-lengths": lambda: run_length_lines(
             reference("film_masks").encode_pixel_by_pixel, reference("film_masks").decode_pixel_by_pixel,
             size=sizes.mapped_pixels, repeats=repeats,
+        ),
+        "necks": lambda: neck_lines(
+            folder / "necks", reference("published_windows").published_window, slices=sizes.window_slices,
+            pixels=sizes.pixels, few=sizes.few_studies, many=10 * sizes.few_studies, repeats=repeats,
         ),
     }  # fmt: skip
     return {name: found[name] for name in PARTS if name in options.only}

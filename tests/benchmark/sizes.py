@@ -29,6 +29,8 @@ class Sizes:
     rounds: int = 100  # trees
     mapped_films: int = 2135  # films of one fold, whose maps thresholds are searched over
     mapped_pixels: int = 1024
+    window_slices: int = 96  # of a neck
+    few_studies: int = 10  # whose windows' memory is compared with that of ten times as many
     repeats: int = 3
 
 
@@ -36,5 +38,5 @@ FULL = Sizes()
 QUICK = Sizes(
     drawn=16, linked=320, batches=20, store_slices=78_000, store_series=1_900, extracted=128, table_slices=87_000,
     epoch_images=256, few=50, many=500, second_level_slices=87_000, plain_slices=4_000, second_level_rows=20_000,
-    rounds=20, mapped_films=100, repeats=2,
+    rounds=20, mapped_films=100, window_slices=24, few_studies=4, repeats=2,
 )  # fmt: skip

@@ -119,6 +119,8 @@ def _middles(slices: np.ndarray) -> np.ndarray:
 
 def _padded(values: np.ndarray, length: int, fill: float) -> np.ndarray:
     """`values` with rows of `fill` behind them, `length` in all."""
+    if len(values) == length:
+        return values
     padded = np.full((length, *values.shape[1:]), fill, values.dtype)
     padded[: len(values)] = values
     return padded

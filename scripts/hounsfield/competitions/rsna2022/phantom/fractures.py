@@ -25,7 +25,8 @@ NEIGHBOUR = 2.5  # times as likely beside a fractured one
 KINDS = {"C1": {"ring": 0.7, "back arch": 0.3}, "C2": {"dens": 0.55, "hanged": 0.3, "burst": 0.15}}
 USUAL_KINDS = {"burst": 0.32, "corner": 0.2, "lamina": 0.16, "pillar": 0.2, "spinous": 0.12}  # of C3 to C7
 APOPHYSIS = 0.08  # of the vertebrae from C3 down have an ununited one
-RAW, GAS = 40.0, 350.0  # HU in a gap, and by how much gas lowers it for each degree of severity
+BURSTS = 1.5  # from this severity on the body bursts, whatever else breaks
+RAW, GAS = 40.0, 500.0  # HU in a gap, and by how much gas lowers it for each degree of severity
 MARGIN = 3.0  # mm over which a cut ends within the bone
 
 
@@ -90,6 +91,8 @@ def _random_fracture(rng: np.random.Generator, name: str, severity: float, pixel
     chances = KINDS.get(name, USUAL_KINDS)
     kind = str(rng.choice(list(chances), p=list(chances.values())))
     cuts = _PLANS[kind](rng, name)
+    if severity >= BURSTS and name != "C1" and kind != "burst":
+        cuts += _burst(rng, name)
     side = 1.0 if rng.random() < 0.5 else -1.0
     hu = RAW - GAS * max(0.0, severity - 1)
     return Fracture(name, kind, hu, tuple(_as_it_happened(one, side, severity, pixel) for one in cuts))
