@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 
 from conftest import Work, run_stages, work_at
@@ -15,6 +16,12 @@ from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.outputs import read_record
 from programs import MINI_CONFIG, run_program
+
+SYSTEMS = {
+    "hemorrhage": ("train_classifier", "extract_embeddings", "train_sequence", "bag"),
+    "stacking": ("data", "train", "predict", "second_level", "ensemble"),
+}
+MINI_CONFIGS = {"hemorrhage": MINI_CONFIG, "stacking": MINI_CONFIG.with_name("mini_stacking.yaml")}
 
 PATIENTS, SLICES = 4, 3
 NAMES = ["stroke", "mass"]
@@ -163,3 +170,64 @@ def test_sixteen_phantom_patients_with_classes_of_ones_own_end_in_readable_answe
     assert np.isfinite(scores["weighted_log_loss"]).all()
     assert not (folder / "submission.csv.gz").exists()
     assert read_record(folder)["facts"]["labels"]["names"] == names
+
+
+def forget(labels: Path, images: Path) -> dict[str, set[str]]:
+    """Take labels away: of a patient, of most slices of another, of one class here and there. Files, by what lacks."""
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in sorted(images.iterdir())]
+    files = pd.DataFrame(
+        [(str(one.SOPInstanceUID), str(one.PatientID), f"IMG{n:04d}") for n, one in enumerate(headers)],
+        columns=["SOPInstanceUID", "patient", "file"],
+    )
+    table = pd.read_csv(labels, sep=";", dtype=str).merge(files)
+    negative = table.groupby("patient")["any"].max() == "0"
+    nobody, partly = negative.index[negative][:2]
+    gone = (table["patient"] == nobody) | ((table["patient"] == partly) & table["patient"].duplicated())
+    blank = ~gone & (table["patient"] != partly) & (np.arange(len(table)) % 9 == 0)
+    class_only = ~gone & ~blank & (np.arange(len(table)) % 5 == 0)
+    table.loc[blank, ["outside", "any"]] = ""
+    table.loc[class_only, "outside"] = ""
+    table.loc[~gone, ["SOPInstanceUID", "outside", "any"]].to_csv(labels, sep=";", index=False)
+    names = table["file"]
+    return {
+        "no row": set(names[gone]), "blank": set(names[blank]), "outside": set(names[class_only]),
+        "nobody": set(names[table["patient"] == nobody]),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_slices_without_a_label_are_listed_and_neither_learnt_from_nor_scored(system: str, tmp_path: Path) -> None:
+    images, labels = draw_own(tmp_path, ["outside", "any"])
+    missing, config = forget(labels, images), tmp_path / "own.yaml"
+    three = {"folds: [0, 1]": "folds: [0, 1, 2]", "fold_count: 2": "fold_count: 3", "phantom": "own"}
+    text = MINI_CONFIGS[system].read_text()
+    for old, new in three.items():
+        text = text.replace(old, new)
+    config.write_text(text)
+    work = work_at(tmp_path / "work", config)
+    slices = prepare(work_at(work.folder), images, labels, "--prepare.fold_count", 3)
+    for stage in SYSTEMS[system]:
+        run_program(f"{system}_{stage}", *work.arguments)
+
+    listed = pd.read_csv(work.folder / "data/own/unlabelled.csv").set_index("path")["reason"]
+    assert set(listed.index[listed == "no row"]) == missing["no row"] & set(slices.index)
+    assert set(listed.index[listed == "blank"]) == missing["blank"] & set(slices.index)
+    assert set(slices.index[slices["split"] == "unlabelled"]) == set(listed.index)
+
+    folder = work.folder / "preds" / system / "own"
+    answers = pd.read_csv(folder / "out_of_fold.csv").set_index("file")
+    assert set(answers.index) == set(slices.index) - missing["nobody"]
+    unknown = answers[["label_outside", "label_any"]].isna()
+    assert set(unknown.index[unknown.all(axis=1)]) == set(listed.index) - missing["nobody"]
+    outside_alone = unknown.index[unknown["label_outside"] & ~unknown["label_any"]]
+    assert set(outside_alone) == missing["outside"] & set(slices.index)
+    scores = read_scores(folder / "scores.csv")
+    assert set(scores["slices"]) == {int((slices["split"] == "train").sum())}
+    assert np.isfinite(scores["weighted_log_loss"]).all()
+
+    strangers = set(slices.loc[sorted(missing["nobody"] & set(slices.index)), "patient_id"])
+    ledgers = list((work.folder / "checkpoints" / system / "own").rglob("learned.parquet"))
+    assert ledgers
+    for ledger in ledgers:
+        assert not strangers & set(pd.read_parquet(ledger)["patient_id"])

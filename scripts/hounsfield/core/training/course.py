@@ -14,10 +14,11 @@ from typing import NamedTuple
 from torch import nn
 
 from hounsfield.core.logs import duration, need_space
-from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.outputs import UNFINISHED, read_record
 
 STATE = 3  # times the weights: the network, and two moments of each gradient
 STATES = 2  # the last one, and the one before it
+THERE = ("*.safetensors", f"{UNFINISHED}/state*.pt")  # of a run that was begun before
 
 
 class PlannedRun(NamedTuple):
@@ -56,10 +57,11 @@ class Course:
         weights = sum(value.nbytes for value in network.state_dict().values())
         alike = [run for run in self._runs if run.network == self._current.network]
         runs = [run for run in alike if run.folder == folder or run.folder in self._ahead]
-        needed = STATES * STATE * weights
+        needed = 0
         for run in runs:
-            there = sum(path.stat().st_size for path in run.folder.glob("*.safetensors"))
-            needed += max(0, run.kept * weights - there)
+            wanted = (run.kept + (STATES * STATE if run.folder == folder else 0)) * weights
+            there = sum(path.stat().st_size for kind in THERE for path in run.folder.glob(kind))
+            needed += max(0, wanted - there)
         need_space("train", needed, folder, what=f"weights of {len(runs)} runs and the training state")
 
     def begin_epoch(self, epoch: int, share: float) -> None:
