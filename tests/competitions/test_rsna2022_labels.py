@@ -29,7 +29,8 @@ def read(text: str, *, any_overall: bool = False, naming: Naming = STUDIES_AS_NA
 
 def test_labels_are_read_by_study_and_one_s_own_under_the_data_set_s_pseudonyms() -> None:
     text = labels_csv({"1.2.3": fractured("C2", "C7"), "1.2.4": fractured()})
-    assert read(text).loc["1.2.3"].tolist() == [1, 0, 1, 0, 0, 0, 0, 1]
+    assert read(text).loc["1.2.3", list(NAMES)].tolist() == [1, 0, 1, 0, 0, 0, 0, 1]
+    assert read(text)["line"].tolist() == [2, 3]
     naming = Naming(b"key")
     assert set(read(text, naming=naming).index) == {naming.pseudonym("1.2.3"), naming.pseudonym("1.2.4")}
 
@@ -42,14 +43,14 @@ def test_an_overall_that_is_not_the_maximum_is_refused_unless_told(
     with pytest.raises(BadInput, match=r"1 rows have a patient_overall .* lines 3\..*--prepare\.any_overall true"):
         read(text)
     with caplog.at_level(logging.WARNING):
-        assert read(text, any_overall=True).loc["1.2.4"].tolist() == row
+        assert read(text, any_overall=True).loc["1.2.4", list(NAMES)].tolist() == row
     assert "taken as they are" in caplog.text
 
 
 def test_a_blank_or_nan_label_is_unknown_and_not_held_against_the_others(caplog: pytest.LogCaptureFixture) -> None:
     rows = {"1.2.3": [1, "", 0, 0, 0, 0, 0, "NaN"], "1.2.4": ["", 0, 1, 0, 0, 0, 0, 0]}
     labels = read(labels_csv(rows))
-    assert labels.loc["1.2.3"].isna().tolist() == [False, True, *[False] * 5, True]
+    assert labels.loc["1.2.3", list(NAMES)].isna().tolist() == [False, True, *[False] * 5, True]
     assert np.isnan(labels.loc["1.2.4", "patient_overall"])
     assert "3 labels are blank" in caplog.text
 

@@ -10,6 +10,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from dicom_files import PIXELS
+from dicom_files import stored_otherwise as stored_otherwise_file
 from hounsfield.competitions.rsna2022.segmentations import (
     Grid,
     SegmentationTask,
@@ -22,6 +24,7 @@ from hounsfield.competitions.rsna2022.segmentations import (
     vertebrae_of,
     voxel_maps,
 )
+from hounsfield.core.dicom.reader import read_slice
 from hounsfield.core.errors import Refused
 from hounsfield.core.intake.archives import list_files
 from neck_files import COLUMNS, CORNER, PIXEL_MM, ROWS, STEP_MM, TOP_MM, nifti, usual_nifti, vertebrae_labels
@@ -99,6 +102,19 @@ def test_an_oblique_affine_agrees_voxel_for_voxel_where_the_grids_agree(degrees:
     array, affine = stored_otherwise(LABELS.transpose(1, 2, 0), affine_of(oblique), (1, 0, 2), (True, False, True))
     labels, stored = read_segmentation(nifti(array, affine), gzipped=False)  # in single precision
     assert (brought(labels, stored, oblique) == LABELS).all()
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_slice_stored_mirrored_or_rotated_meets_its_labels_in_the_plain_view(number: int) -> None:
+    slice_ = read_slice(stored_otherwise_file(PIXELS, number))
+    rows, columns = PIXELS.shape
+    to = Grid(
+        np.array([slice_.position]), np.array([slice_.orientation]), np.array([slice_.pixel_spacing]), PIXELS.shape
+    )
+    labels = RNG.integers(0, 8, (1, rows, columns)).astype(np.uint8)
+    affine = np.array([[-0.5, 0, 0, 125.0], [0, -0.5, 0, 120.5], [0, 0, 1, 42.25], [0, 0, 0, 1]])  # of its first pixel
+    assert (brought(labels.transpose(2, 1, 0), affine, to) == labels).all()
+    assert (slice_.stored == PIXELS).all()
 
 
 def test_where_the_grids_differ_each_pixel_has_the_label_of_the_nearest_voxel() -> None:

@@ -293,7 +293,8 @@ def test_one_s_own_series_with_labels_and_segmentations_have_pseudonyms_and_what
     unmatched = (tmp_path / "work" / "data" / "necks" / "labels_unmatched.csv").read_text().split()
     assert len(unmatched) == 2
     assert "1.2." not in str(files_of(tmp_path / "work").keys())
-    assert "9.9" not in unmatched
+    assert unmatched[1].endswith(",6")  # its line in the table; the identifier is not told
+    assert "9.9" not in unmatched[1]
 
 
 def test_odd_studies_are_used_and_flagged_and_what_lies_outside_the_circle_reads_as_air(tmp_path: Path) -> None:
@@ -364,7 +365,14 @@ def test_training_studies_without_a_row_and_rows_without_a_study_are_listed_and_
     assert studies.loc["1.2.2", "slices"] == 9
     assert rejected(tmp_path / "work") == {"no_row": 4, "twice_named": 4, "segmentation_unknown_study": 1}
     unmatched = tmp_path / "work" / "data" / "necks" / "labels_unmatched.csv"
-    assert unmatched.read_text().split() == ["study_uid", "7.7.7"]
+    assert unmatched.read_text().split() == ["study_uid,line", "7.7.7,6"]
+
+
+def test_an_archive_of_which_no_study_can_be_used_is_refused(tmp_path: Path) -> None:
+    files = study_files("train_images", "1.2.8", neck(3, "1.2.8")) | {"train.csv": small_archive()["train.csv"]}
+    with pytest.raises(BadInput, match=r"rejected\.csv: none of 3 files is usable"):
+        run(tmp_path / "work", "--archive", write_files(tmp_path / "necks.zip", files))
+    assert rejected(tmp_path / "work") == {"no_row": 3}
 
 
 def test_tables_that_cannot_be_meant_stop_the_stage_before_a_file_is_read(

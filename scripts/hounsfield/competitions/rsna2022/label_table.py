@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overall: bool) -> pd.DataFrame:
-    """The labels of each study, indexed by study_uid, NAMES of float64: 0, 1, or NaN where unknown.
+    """The labels of each study, indexed by study_uid, NAMES of float64: 0, 1, or NaN where unknown; and the `line`.
 
     source: for messages. naming: makes the table's StudyInstanceUIDs what studies are called here. any_overall: accept
     a patient_overall that is not the maximum of C1 to C7. Raises BadInput.
@@ -32,7 +32,8 @@ def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overal
     unknown = int(table.values.isna().sum().sum())
     if unknown:
         logger.warning("%s: %d labels are blank: unknown, neither learnt nor scored", source, unknown)
-    return table.values.set_axis(pd.Index([naming.pseudonym(key) for key in table.keys], name="study_uid"))
+    studies = pd.Index([naming.pseudonym(key) for key in table.keys], name="study_uid")
+    return table.values.set_axis(studies).assign(line=table.lines)
 
 
 def _check_overall(table: LabelTable, *, any_overall: bool) -> None:

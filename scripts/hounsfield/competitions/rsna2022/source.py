@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from hounsfield.competitions.rsna2022.folds import read_folds
 from hounsfield.competitions.rsna2022.label_table import read_study_labels
+from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.paths import PHANTOM, SAMPLE, data_folder, raw_archive
 from hounsfield.competitions.rsna2022.phantom.archive import write_archive
 from hounsfield.competitions.rsna2022.phantom.recipe import QUICKSTART
@@ -41,7 +42,7 @@ class Source:
     files: FileList
     named_by_folder: bool  # a study is what its folder is called, not what headers say
     test_studies: frozenset[str]  # by folder; of one's own the studies without labels are to be predicted
-    labels: pd.DataFrame | None  # NAMES by study_uid
+    labels: pd.DataFrame | None  # NAMES and the line in its table, by study_uid
     segmentations: FileList  # NIfTI files, named after studies
     sample: bytes | None  # sample submission
     folds: pd.Series | None  # published ones, by study_uid
@@ -57,7 +58,7 @@ class Source:
         """Change when a slice, a label, a segmentation, the sample or the table of folds does."""
         return {
             "files": files_digest(self.files),
-            "labels": _table_digest(self.labels),
+            "labels": _table_digest(None if self.labels is None else self.labels[list(NAMES)]),
             "segmentations": files_digest(self.segmentations),
             "sample submission": hashlib.sha256(self.sample or b"").hexdigest(),
             "folds": _table_digest(None if self.folds is None else self.folds.to_frame()),

@@ -38,7 +38,7 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
     studies = pd.DataFrame([_facts(str(study), rows, source.headers) for study, rows in slices.groupby("study_uid")])
     labels = pd.DataFrame(np.nan, studies["study_uid"], list(NAMES))
     if source.labels is not None:
-        labels = source.labels.reindex(studies["study_uid"])
+        labels = source.labels[list(NAMES)].reindex(studies["study_uid"])
     studies[list(NAMES)] = labels.to_numpy()
     labelled = labels.notna().any(axis=1).to_numpy()
     is_test = studies["study_uid"].isin(list(source.test_studies)).to_numpy()
@@ -63,9 +63,10 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
     return StudyTables(studies, kept, pd.concat(left_out, ignore_index=True))
 
 
-def unmatched(source: Source, studies: pd.DataFrame) -> list[str]:
-    """The studies that the label table names and that are not there."""
-    return [] if source.labels is None else sorted(set(source.labels.index) - set(studies["study_uid"]))
+def unmatched(source: Source, studies: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the label table whose study is not there: study_uid and line."""
+    rows = pd.DataFrame({"study_uid": [], "line": []}) if source.labels is None else source.labels.reset_index()
+    return rows.loc[~rows["study_uid"].isin(studies["study_uid"]), ["study_uid", "line"]]
 
 
 def segmented(source: Source, tables: StudyTables, jobs: int | None, dask_scheduler: str | None) -> StudyTables:

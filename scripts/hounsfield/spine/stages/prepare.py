@@ -111,6 +111,8 @@ def prepare_slices(
         if slices.empty:
             list_rejected(None, refused, command)
         tables = labelled_studies(source, slices, config)
+        if tables.slices.empty:
+            list_rejected(None, pd.concat([refused, tables.left_out], ignore_index=True), command)
         pending = joining.unjoined(tables.slices, command.work, command.data_set)
         paths = pa.array(joining.missing(tables.slices, pending, journal.images), pa.string())
         todo = source.files.take(pc.is_in(source.files.labels, paths).to_numpy(zero_copy_only=False))
@@ -148,8 +150,8 @@ def write_tables(source: Source, tables: StudyTables, command: SpineCommand) -> 
     folder, studies = data_folder(work, data_set), tables.studies
     log_studies(tables, source.ignored)
     lost = unmatched(source, studies)
-    write_bytes(folder / UNMATCHED, "\n".join(["study_uid", *lost, ""]).encode())
-    if lost:
+    write_bytes(folder / UNMATCHED, lost.to_csv(index=False, lineterminator="\n").encode())
+    if len(lost):
         logger.warning("%d studies of the label table are not there (see %s)", len(lost), folder / UNMATCHED)
     if source.sample is not None:
         write_bytes(sample_submission_path(work, data_set), source.sample)
