@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
@@ -82,7 +83,8 @@ def train_classifier(
 
     train, validation: the images to learn from and to score; no patient should be in both. course: of the stage.
     """
-    settings = task.settings
+    settings, counts = task.settings, (len(train), train.unit, len(validation))
+    logger.info("%s: %d %s to learn from, %d to score, %d epochs", task.name, *counts, settings.epochs)
     torch.manual_seed(seed_of(task.seed))
     network = devices.place(build_network(task.backbone, task.classes))
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)

@@ -75,6 +75,7 @@ def train(
     watch, settings = Stopwatch(), task.config.sequence
     data = split_series(slices, task.fold, packed=settings.packed)
     labels = slices[list(label_set_of(task.data).names)].to_numpy(np.float32, na_value=np.nan)
+    logger.info("%s: %d series to learn from, %d epochs", task.name, len(data.train.lengths), settings.epochs)
     store = open_store(embeddings, slices["image_id"])
     total = train_epochs(task, out, store, data, labels, devices, course)
     if devices.first:
