@@ -95,8 +95,8 @@ training:
   parts:
     - {{start: initial, size: 64, batch_size: 6, learning_rate: 1.0e-3, schedule: plateau, epochs: {epochs}, top: 2,
        positive_share: 0.5}}
-    - {{start: part0, size: 64, batch_size: 6, learning_rate: 1.0e-3, epochs: 2, top: 1, positive_share: 0.5}}
-maps: {{batch_size: 8, block_batches: 1, top: 1, workers: 1}}
+    - {{start: part0, size: 64, batch_size: 6, learning_rate: 1.0e-3, epochs: 2, top: 2, positive_share: 0.5}}
+maps: {{batch_size: 1, block_batches: 1, top: 2, workers: 1}} # a block a film, so that a kill may fall between two
 """
 FILM_STAGES = {
     "61": Stage("siim2019_prepare.py", ("--jobs", "2"), f"data/{FILMS}", ("--jobs", "1")),

@@ -72,7 +72,7 @@ MIDWAY = {
     "15": Moment("after", "findings.csv"),
     "61": Moment("after", "parts/0000001.rows.parquet"),
     "62": STATE,
-    "63": Moment("after", "unfinished/maps/000000016.npy"),
+    "63": Moment("after", "unfinished/maps/000000030.npy"),
 }
 
 

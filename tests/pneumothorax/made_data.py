@@ -24,7 +24,7 @@ from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.image_files import store_image
 from hounsfield.core.storage.tables import write_table
 from hounsfield.pneumothorax.maps import MAPS as ARRAY
-from hounsfield.pneumothorax.maps import ROWS, films_to_map
+from hounsfield.pneumothorax.maps import ROWS, every_film, films_to_map
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
 
 SIZE, DATA_SET = 32, "made"
@@ -43,10 +43,18 @@ def stored(path: Path, image: np.ndarray) -> int:
     return store_image(path, cv2.imencode(".png", image)[1].tobytes())
 
 
-def made_films(work: Path, *, train: int = 24, test: int = 4, folds: int = 2, sample: bytes | None = None) -> Path:
+def made_films(
+    work: Path,
+    *,
+    train: int = 24,
+    test: int = 4,
+    folds: int = 2,
+    sample: bytes | None = None,
+    data_set: str = DATA_SET,
+) -> Path:
     """A data set of `train` films, as many patients, in `folds` folds, and of test films, all of 64 x 64 pixels."""
     rng, rows = np.random.default_rng(0), []
-    folder = data_folder(work, DATA_SET)
+    folder = data_folder(work, data_set)
     settings = {"image_size": SIZE, "fold_count": folds}
     with output(folder, Provenance(PREPARE, settings, {}), force=True, remedy="") as out:
         for number in range(train + test):
@@ -59,26 +67,37 @@ def made_films(work: Path, *, train: int = 24, test: int = 4, folds: int = 2, sa
             if mask is not None:
                 image[mask] = 20
                 if held:
-                    row["mask_crc32"] = stored(mask_path(work, DATA_SET, film), mask * np.uint8(255))
+                    row["mask_crc32"] = stored(mask_path(work, data_set, film), mask * np.uint8(255))
             if held:
                 row["label"] = int(mask is not None)
-            row["image_crc32"] = stored(film_path(work, DATA_SET, film), image)
+            row["image_crc32"] = stored(film_path(work, data_set, film), image)
             rows.append(row)
         write_table(folder / FILMS, pd.DataFrame(rows), FILM_SCHEMA)
         if sample is not None:
-            write_bytes(sample_submission_path(work, DATA_SET), sample)
+            write_bytes(sample_submission_path(work, data_set), sample)
         out.finish([FILMS])
     return folder
 
 
 def made_maps(
-    work: Path, name: str, arrays: list[np.ndarray], folds: list[int], settings: dict, *, seen: Ledger | None = None
+    work: Path,
+    name: str,
+    arrays: list[np.ndarray],
+    folds: list[int],
+    settings: dict,
+    *,
+    seen: Ledger | None = None,
+    data_set: str = DATA_SET,
 ) -> Path:
-    """What stage 63 leaves: a map per film of the data set, validation films fold by fold, then test films."""
-    data = open_data_set(work, DATA_SET, lambda stage, *_: stage)
-    rows = films_to_map(read_films(data), folds)
+    """What stage 63 leaves: a map per film of the data set, validation films fold by fold, then test films.
+
+    Of another data set all films are test films.
+    """
+    data = open_data_set(work, data_set, lambda stage, *_: stage)
+    films = read_films(data)
+    rows = films_to_map(films, folds) if data_set == DATA_SET else every_film(films)
     places = rows.films["film_id"].str.removeprefix("film").astype(int)
-    folder = maps_folder(work, DATA_SET, name)
+    folder = maps_folder(work, data_set, name)
     provenance = Provenance(MAPS, settings, {"data set": data.as_input()})
     with output(folder, provenance, force=True, remedy="") as out:
         rows.write(folder / ROWS)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from made_data import SIZE, made_films
+from made_data import SIZE, made_films, made_maps, seeing_map
 from made_networks import CONFIG, by_hand, made_part, run_maps
 
 import dicom_files
@@ -17,7 +17,11 @@ from hounsfield.competitions.siim2019.domain import outside
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.stages.configuration import plain
 from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.files import read_json
+from hounsfield.pneumothorax.config import PneumothoraxConfig
 from hounsfield.pneumothorax.paths import predictions_folder
 from hounsfield.pneumothorax.pictures import OUTLINE, outlined
 from programs import run_program
@@ -51,6 +55,7 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_are_added(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +124,7 @@ def test_own_films_answered_twice_stay_and_other_settings_are_refused(work: Path
         submit(work, "--submission.holes", "fill")
 
 
+@pytest.mark.slow
 def test_what_own_films_lack_is_named_with_the_command_that_makes_it(work: Path) -> None:
     with pytest.raises(
         MissingInput, match=r"data/mine is missing; .*DATA_SET=mine .*sh \S*run_61_pneumothorax_prepare\.sh"
@@ -139,6 +145,29 @@ def test_what_own_films_lack_is_named_with_the_command_that_makes_it(work: Path)
 def test_the_name_of_the_chosen_rules_is_not_one_for_films(work: Path) -> None:
     with pytest.raises(WrongUse, match="--apply-to thresholds: the chosen rules have that name"):
         run_program("pneumothorax_submit", "--config", work / "nets.yaml", "--work", work, "--apply-to", "thresholds")
+
+
+def test_own_films_are_answered_by_the_chosen_rule_which_says_what_it_was_worth_out_of_fold(work: Path) -> None:
+    (work / "nets.yaml").write_text(CONFIG)
+    arguments = ["--config", work / "nets.yaml", "--work", work]
+    settings = {"folds": [0, 1], **plain(PneumothoraxConfig().maps), "top": 2, "batch_size": 3}
+    settings = {name: value for name, value in settings.items() if name not in ("workers", "block_batches")}
+    arrays = [seeing_map(number) for number in range(10)]
+    made_maps(work, "nets", arrays, [0, 1], settings)
+    made_films(work, train=8, test=2, data_set=MINE)
+    made_maps(work, "nets", arrays, [0, 1], settings, data_set=MINE)
+    run_program("pneumothorax_thresholds", *arguments)
+    findings = pd.read_csv(submit(work) / "findings.csv")
+    rule = read_json(predictions_folder(work, "nets") / "thresholds" / "rules.json")["everywhere"]
+    assert len(findings) == 10
+    assert set(findings["threshold"]) == {rule["top"]}
+    assert findings["sensitivity"].isna().all()
+    run_program("pneumothorax_submit", *arguments)
+    scores = read_scores(predictions_folder(work, "nets") / "scores.csv").set_index("system").loc["nested_rule"]
+    findings = pd.read_csv(submit(work, "--force") / "findings.csv")
+    assert findings["sensitivity"].tolist() == pytest.approx([scores["sensitivity"]] * 10, abs=1e-6)
+    assert findings["specificity"].tolist() == pytest.approx([scores["specificity"]] * 10, abs=1e-6)
+    assert set(findings["scored_on"]) == {"8 out-of-fold films of 8 patients (second-order rule)"}
 
 
 def test_a_picture_has_the_films_proportions_and_the_outline_of_its_mask_alone() -> None:

@@ -92,7 +92,7 @@ def printed(folder: Path) -> str:
     if len(table) > MANY_FILMS:
         lines.append(f"and {len(table) - MANY_FILMS} more films in {FINDINGS}")
     for warning, count in table["warnings"][table["warnings"] != ""].value_counts().items():
-        lines.append(f"warning, {count} films: {warning}")
+        lines.append(f"warning, {count} of {len(table)} films: {warning}")
     lines += refused_lines(folder)
     places = {"findings": FINDINGS, "run lengths": SUBMISSION, "pictures": PICTURES}
     return "\n".join([*lines, "", *(f"{name}: {folder / place}" for name, place in places.items())])
