@@ -1,9 +1,9 @@
-"""Draw the pictures of the README: the pipeline, the preparation, and every kind of bleed, all from phantoms.
+"""Draw the pictures of the README: the pipeline, the preparation, every kind of bleed, and necks, all from phantoms.
 
     python -m pictures.draw --output .github/pictures
 
-In: nothing. Out: pipeline.png, preparation.png and bleeds.png in the folder. To be run again when stages, files or
-phantoms change; the same code gives the same bytes.
+In: nothing. Out: pipeline.png, preparation.png, bleeds.png and necks.png in the folder. To be run again when stages,
+files or phantoms change; the same code gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ import cv2
 from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import HounsfieldError
 from pictures.figures import draw_bleeds, draw_preparation, save_picture
+from pictures.necks import draw_necks
 from pictures.pipeline import draw_pipeline
 
 # Drawing, and the greys of its file: in bleeds.png so much is noise that more of them would make it too large.
-PICTURES = {"pipeline": (draw_pipeline, 96), "preparation": (draw_preparation, 96), "bleeds": (draw_bleeds, 40)}
+PICTURES = {
+    "pipeline": (draw_pipeline, 96),
+    "preparation": (draw_preparation, 96),
+    "bleeds": (draw_bleeds, 40),
+    "necks": (draw_necks, 40),
+}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

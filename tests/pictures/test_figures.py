@@ -34,7 +34,8 @@ from pictures.pipeline import STAGES, WAYS
 from programs import REPOSITORY, load_program, run_program
 
 SIZE = 64  # pixels of a slice
-PIXELS_WIDE = {"pipeline": WIDTH * FINE, "preparation": WIDTH * FINE, "bleeds": WIDTH * COARSE}
+PIXELS_WIDE = {"pipeline": WIDTH * FINE, "preparation": WIDTH * FINE, "bleeds": WIDTH * COARSE,
+               "necks": WIDTH * COARSE}  # fmt: skip
 LARGEST_FILE = 350_000  # bytes
 
 
