@@ -40,7 +40,10 @@ class _Lines(logging.Formatter):
 
 def as_typed_here(text: str) -> str:
     """A text whose paths below the current folder stand as a person here would type them, and can paste them."""
-    here = f"{Path.cwd()}/"
+    try:
+        here = f"{Path.cwd()}/"
+    except FileNotFoundError:  # it was removed
+        return text
     return text if here == "//" else re.sub(rf"(?<![^\s'\"=:,;(]){re.escape(here)}", "", text)
 
 
@@ -102,10 +105,9 @@ def duration(seconds: float) -> str:
 
 
 def need_space(label: str, needed: int, folder: Path, *, what: str) -> None:
-    """Say what disk a stage will take and what is free, unless it is next to nothing. Raises BadInput when it does not
-    fit.
+    """Say what disk a stage will take and what is free, unless it is next to nothing.
 
-    needed: bytes. what: that they are for, such as `1045 images`.
+    needed: bytes. what: that they are for, such as `1045 images`. Raises BadInput when it does not fit.
     """
     there = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(there).free

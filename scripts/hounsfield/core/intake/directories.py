@@ -15,14 +15,18 @@ from hounsfield.core.logs import logger
 
 STORAGE = b"1.2.840.10008.1.3.10"  # Media Storage Directory Storage
 META_BYTES = 512  # in which its class stands, where it is one
+OUTSIDE = "names a file outside of its folder; refused. Name the folder instead"
 
 
 def is_directory_file(path: Path) -> bool:
     """Whether a file is a DICOMDIR, whatever it is called."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        start = file.read(META_BYTES)
+    try:
+        with path.open("rb") as file:
+            start = file.read(META_BYTES)
+    except OSError:  # it is refused where it is read, as any other file
+        return False
     return start[128:132] == b"DICM" and STORAGE in start
 
 
@@ -34,13 +38,18 @@ def list_directory_file(path: Path) -> FileList:
     where none of its files is there.
     """
     folder = path.resolve().parent
-    names = sorted({_name_within(folder, path, components) for components in _listed(path)})
-    spellings = [[name for name in (one, one.lower()) if (folder / name).is_file()] for one in names]
-    found = sorted({there[0] for there in spellings if there})
+    listed = {tuple(one) for one in _listed(path)}
+    if any(part in ("", ".", "..") or set(part) & set("/\\\0") for components in listed for part in components):
+        raise BadInput(f"{path} {OUTSIDE}")
+    spellings = [("/".join(one), "/".join(one).lower()) for one in listed]
+    there = [next((name for name in two if (folder / name).is_file()), "") for two in spellings]
+    found = sorted(set(there) - {""})
+    if not all((folder / name).resolve().is_relative_to(folder) for name in found):  # by a link
+        raise BadInput(f"{path} {OUTSIDE}")
     if not found:
-        raise MissingInput(f"{path}: none of the {len(names)} files that it lists is there; name the folder instead")
-    if missing := spellings.count([]):
-        logger.warning("%s: %d of the %d files that it lists are missing", path, missing, len(names))
+        raise MissingInput(f"{path}: none of the {len(listed)} files that it lists is there; name the folder instead")
+    if missing := there.count(""):
+        logger.warning("%s: %d of the %d files that it lists are missing", path, missing, len(listed))
     return list_some(folder, found)
 
 
@@ -55,12 +64,3 @@ def _listed(path: Path) -> list[list[str]]:
     except Refused as refused:
         raise BadInput(f"{path}: {refused.message}, or name the folder instead") from refused
     return [list(map(str, one)) if isinstance(one, MultiValue) else [str(one)] for one in values if one]
-
-
-def _name_within(folder: Path, path: Path, components: list[str]) -> str:
-    """The path below the folder. Raises BadInput where it leads out of it, be it by a link."""
-    strange = any(one in ("", ".", "..") or "/" in one or "\\" in one or "\0" in one for one in components)
-    name = "/".join(components)
-    if strange or not (folder / name).resolve().is_relative_to(folder):
-        raise BadInput(f"{path} names a file outside of its folder; refused. Name the folder instead")
-    return name

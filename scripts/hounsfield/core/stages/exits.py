@@ -41,6 +41,8 @@ def _status(main: Callable[[], None]) -> int:
             main()
             sys.stdout.flush()
     except SystemExit as end:
+        if isinstance(end.code, str):
+            _say(end.code)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except HounsfieldError as error:
         _say(f"error: {error}")
