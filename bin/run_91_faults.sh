@@ -4,7 +4,7 @@
 # In:  nothing; phantoms are drawn into a temporary folder (TMPDIR; 1 GB)
 # Out: preds/faults/faults.md, which is printed too, and faults.json; exit code 1 when one does not hold
 #
-#   sh bin/run_91_faults.sh                                  # a quarter of an hour on two cores; as root, also full disks
+#   sh bin/run_91_faults.sh                                  # some twenty minutes on two cores; as root, also full disks
 #   sh bin/run_91_faults.sh --only kills --stages 12 --kills 50 --seed 1
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"

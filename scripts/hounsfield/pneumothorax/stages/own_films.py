@@ -12,6 +12,7 @@ from hounsfield.core.evaluation.findings import REFUSED, read_refused, write_csv
 from hounsfield.core.logs import Stopwatch, logger, progress, show, summary
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output, read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, reading, require
 from hounsfield.core.storage.files import file_digest
@@ -93,5 +94,6 @@ def answer(command: PneumothoraxCommand, films: MappedFilms, rule: Rule, data: U
         film = films.films.iloc[row]
         mask = decode(text, (int(film["rows"]), int(film["columns"])))
         store_image(out.folder / PICTURES / f"{film['film_id']}.png", encode_png(outlined(films.image(row), mask)))
-    out.finish([SUBMISSION, FINDINGS, REFUSED], learned=films.maps.output.learned())
+    learned = Ledger.joined([films.maps.output.learned(), *(one.learned() for one in rule.inputs.values())])
+    out.finish([SUBMISSION, FINDINGS, REFUSED], learned=learned)
     summary("answers", len(predicted), "films", watch.seconds, {"positive": int(predicted["pneumothorax"].sum())})

@@ -49,10 +49,6 @@ def networks_of_run(command: PneumothoraxCommand) -> list[Upstream]:
             f"{command.experiment} is a blend: prepare the films with stage 61, then give --apply-to to stage 63 of "
             "each of its experiments and of the blend, and to stage 65"
         )
-    part, training = mapped_part(command.config), remedies(on_training_set(command))
-
-    def remedy_of(stage: str, *arguments: str) -> str:
-        return training(stage, *(arguments or (("--part", str(part)) if stage == TRAIN else ())))
-
+    part, remedy_of = mapped_part(command.config), remedies(on_training_set(command))
     folders = [part_folder(command.work, command.experiment, fold, part) for fold in configured_folds(command)]
     return [require(command.work, folder, TRAIN, remedy_of) for folder in folders]
