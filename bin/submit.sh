@@ -1,10 +1,11 @@
 #!/bin/sh
 # Hand a submission to Kaggle, with Kaggle's own client: an experiment's, of any system, or a bag's.
-# In:  the folder that holds submission.csv.gz (pneumothorax: submission.csv), or the file (first argument); without it
-#      preds/<system>/<experiment>/ of CONFIG (run_15, run_45, run_65), or foldall/ in it (run_21); the client "kaggle",
-#      installed and logged in
+# In:  the folder that holds submission.csv.gz (pneumothorax, spine: submission.csv), or the file (first argument);
+#      without it preds/<system>/<experiment>/ of CONFIG (run_15, run_45, run_56, run_65), or foldall/ in it (run_21); the
+#      client "kaggle", installed and logged in
 # Out: a (late) submission to the competition rsna-intracranial-hemorrhage-detection; pneumothorax:
-#      siim-acr-pneumothorax-segmentation
+#      siim-acr-pneumothorax-segmentation; spine: rsna-2022-cervical-spine-fracture-detection, whose hidden test set is
+#      reached from notebooks of Kaggle's alone
 #
 #   sh bin/submit.sh
 #   MESSAGE="crop, 3 folds" CONFIG=configs/hemorrhage/crop.yaml sh bin/submit.sh
@@ -37,6 +38,10 @@ case $folder in
         competition=siim-acr-pneumothorax-segmentation
         submission="$folder/submission.csv"
         ;;
+    */spine/*)
+        competition=rsna-2022-cervical-spine-fracture-detection
+        submission="$folder/submission.csv"
+        ;;
 esac
 if [ -f "$folder" ]; then submission="$folder"; fi
 if [ ! -e "$submission" ]; then
@@ -44,6 +49,7 @@ if [ ! -e "$submission" ]; then
     case $folder in
         */bags/*) maker=run_46_bag_of_systems.sh ;;
         */pneumothorax/*) maker=run_65_pneumothorax_submit.sh ;;
+        */spine/*) maker=run_56_spine_predict.sh ;;
         */stacking/*) maker=run_45_stacking_ensemble.sh ;;
         */foldall) maker=run_21_trainsngl_e2e.sh ;;
         *) maker=run_15_bagged_submission.sh ;;

@@ -6,8 +6,10 @@ Out: data/<data set>/studies.parquet, slices.parquet, volumes/, rejected.csv.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hounsfield.core.logs import set_up_logging
-from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 
 STAGE = Stage(
@@ -24,6 +26,14 @@ SEGMENTATIONS = "for --images: folder of NIfTI files, each named after its study
 def main() -> None:
     """Prepare what is not prepared yet, join each study's slices, then write the tables."""
     set_up_logging()
+    command = read_command()
+    from hounsfield.spine.stages.prepare import prepare
+
+    prepare(command)
+
+
+def read_command(argv: Sequence[str] | None = None) -> Command[SpineConfig]:
+    """The command line: `argv`, or the process's own."""
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", nargs="+", default=None, help="competition archive: zip or unpacked folder")
     parser.add_argument("--images", nargs="+", default=None, help="your own series: folders of any depth, zips, files")
@@ -32,10 +42,7 @@ def main() -> None:
     parser.add_argument("--folds-table", type=str, default=None, help="published folds: CSV StudyInstanceUID,fold")
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
-    command = parse(parser, STAGE)
-    from hounsfield.spine.stages.prepare import prepare
-
-    prepare(command)
+    return parse(parser, STAGE, argv)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ RANGE = ("first_slice", "last_slice")
 def peaks_of(curves: pd.DataFrame) -> pd.DataFrame:
     """The slice with the most of each vertebra, by study: PEAKS, rows of the volume; the first of several.
 
-    curves: study_uid, slice and RATIO_PREDICTIONS, a row per slice.
+    curves: study_uid, slice and RATIO_PREDICTIONS, a row per slice. A study without known ones has no row.
     """
-    indexed = curves.set_index(["study_uid", "slice"])[list(RATIO_PREDICTIONS)]
+    indexed = curves.set_index(["study_uid", "slice"])[list(RATIO_PREDICTIONS)].dropna()
     highest = indexed.groupby(level="study_uid").idxmax()
     return highest.map(lambda place: place[1]).set_axis(list(PEAKS), axis=1).astype(int)
 
@@ -75,6 +75,11 @@ def box_quality(studies: pd.DataFrame, boxes: pd.DataFrame, slices: pd.DataFrame
 def write_box_quality(path: Path, quality: pd.DataFrame) -> None:
     """Write what `box_quality` found as CSV."""
     write_bytes(path, quality.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode())
+
+
+def read_box_quality(path: Path) -> pd.DataFrame:
+    """Read what `write_box_quality` wrote."""
+    return pd.read_csv(path, dtype={"study_uid": str})
 
 
 def printed_quality(quality: pd.DataFrame) -> str:

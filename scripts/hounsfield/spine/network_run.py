@@ -111,10 +111,14 @@ def networks_to_train(command: SpineCommand, data: Upstream) -> list[NetworkKey]
     for model in models:
         if not model.seeds or [one.name for one in models].count(model.name) > 1:
             raise WrongUse(f"fracture.models, {model.name}: give each model a name of its own and a seed or more")
-    folds = folds_to_train(command, data, refit=command.config.fracture.refit)
+    return keys_of(command.config, folds_to_train(command, data, refit=command.config.fracture.refit))
+
+
+def keys_of(config: SpineConfig, folds: Iterable[str]) -> list[NetworkKey]:
+    """The networks of some folds, `all` among them."""
     return [
         NetworkKey(model, fold, seed)
-        for model in models
+        for model in config.fracture.models
         for fold in folds
         for seed in (model.seeds if fold == SINGLE else model.seeds[:1])
     ]

@@ -20,11 +20,8 @@ from hounsfield.spine.networks.fracture import fill_frames
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import STUDY, WEIGHTS, study_predictions_folder
 
-SECOND_ORDER = ByDesign(
-    "second order: pseudo-labels and boxes to learn from were made by networks that have seen segmentations of the "
-    "scored patients",
-    ("upstream",),
-)
+# pseudo-labels and boxes to learn from were made by networks that have seen segmentations of the scored patients
+SECOND_ORDER = ByDesign("second-order leak: pseudo-labels, boxes", ("upstream",))
 
 
 class StudyRun(NetworkRun):

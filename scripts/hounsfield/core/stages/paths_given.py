@@ -11,9 +11,10 @@ from jsonargparse import ArgumentParser
 NUMBER = re.compile(r"-[\d.]+\S*")
 
 
-def add_study_options(parser: ArgumentParser) -> None:
-    """The options of a program that predicts given studies."""
-    parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
+def add_study_options(parser: ArgumentParser, *, labels: bool = True) -> None:
+    """The options of a program that predicts given studies. labels: can it score the run on them?"""
+    if labels:
+        parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
     parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
     parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
 

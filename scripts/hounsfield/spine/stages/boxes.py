@@ -37,8 +37,8 @@ AGGREGATION = ("presence", "quantile", "smoothing", "range_presence", "fallback_
 def make_boxes(command: SpineCommand) -> None:
     """Train the localisers that are not there yet, then find the boxes. Of another data set they are only found."""
     config = command.config
-    if command.arguments.list_backbones:
-        print_backbones(command.arguments.list_backbones)
+    if command.arguments.get("list_backbones"):
+        print_backbones(command.arguments["list_backbones"])
         return
     check_seeds("boxes.seeds", config.boxes.seeds)
     check_intensity(config.intensity)

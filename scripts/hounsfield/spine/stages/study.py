@@ -16,7 +16,9 @@ from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand, remedies
+from hounsfield.spine.domain import training_facts
 from hounsfield.spine.fracture_run import open_boxes
 from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
@@ -57,7 +59,8 @@ def train(
             logger.info("study %s: nothing to do, it is trained", task.key.name)
         else:
             files = train_study(task, data, boxes, fracture, studies, out, devices, course)
-            out.finish(files, learned=task.learned(boxes, fracture, studies))
+            facts = {"trained_on": training_facts(data, studies, read_boxes(boxes))}
+            out.finish(files, learned=task.learned(boxes, fracture, studies), facts=facts)
     return task.network()
 
 

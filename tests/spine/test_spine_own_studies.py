@@ -1,0 +1,124 @@
+"""Neck CT of one's own, from DICOM to a line per study, by a run that is finished."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_data import DATA_SET, made_necks
+from spine_runs import CONFIG, NAME, start
+
+from hounsfield.competitions.rsna2022.labels import NAMES
+from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.storage.files import read_json, write_json
+from neck_files import neck, write_files
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("trained")
+    made_necks(work)
+    (work / f"{NAME}.yaml").write_text(CONFIG)
+    for stage in ("boxes", "vertebrae", "fracture", "study"):
+        start(work, stage)
+    return work
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(trained, tmp_path / "work")
+
+
+def given(folder: Path, study: str, count: int = 14, **more: object) -> Path:
+    """A study's files under names that tell nothing, with one among them that is no DICOM file."""
+    files = {f"IM{number:04d}": data for number, data in neck(count, study, **more).items()}
+    return write_files(folder, {**files, "notes.txt": "not a slice"})
+
+
+def answers(work: Path, name: str) -> pd.DataFrame:
+    folder = work / "preds" / "spine" / NAME / "studies" / name
+    return pd.read_csv(folder / "findings.csv", dtype={"study": str}, keep_default_na=False)
+
+
+def test_a_folder_and_a_zip_end_in_a_line_and_a_picture_per_study(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disc = write_files(tmp_path / "disc.zip", {f"{n}.dcm": data for n, data in neck(20, "1.2.8", seed=3).items()})
+    start(copied, "predict", given(tmp_path / "ward 7", "1.2.7"), disc, "--jobs", 1)
+    table = answers(copied, "disc_and_1_more")
+    assert sorted(table["slices"]) == [14, 20]
+    assert sorted(table["folder"]) == ["disc.zip", "ward 7"]
+    assert table[list(NAMES)].apply(lambda column: column.between(0, 1)).all().all()
+    folder = copied / "preds" / "spine" / NAME / "studies" / "disc_and_1_more"
+    assert sorted(path.stem for path in (folder / "pictures").iterdir()) == sorted(table["study"])
+    assert pd.read_csv(folder / "refused.csv")["path"].tolist() == ["ward 7/notes.txt"]
+    shown = capsys.readouterr().out
+    assert all(study in shown for study in table["study"])
+    assert "1.2.7" not in "".join(path.read_text() for path in folder.glob("*.csv"))  # pseudonyms alone
+
+
+def test_answers_of_a_phantoms_run_say_so_and_what_they_are_outside_of(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The made-up necks are of 1 mm slices; this study is twice as long as any."""
+    for record in copied.rglob("study/*/*/output.json"):
+        content = read_json(record)
+        if "trained_on" in content["facts"]:
+            content["facts"]["trained_on"]["drawn"] = True
+            write_json(record, content)
+    start(copied, "predict", given(tmp_path / "ct", "1.2.7", 30), "--jobs", 1)
+    table = answers(copied, "ct")
+    assert "PHANTOMS" in table.loc[0, "trained_on"]
+    assert "drawn images: no finding" in table.loc[0, "warnings"]
+    assert "mm from first to last slice 87, trained on 24 to 30" in table.loc[0, "warnings"]
+    assert "PHANTOMS" in capsys.readouterr().out
+
+
+def test_a_study_says_the_same_alone_beside_others_and_under_other_file_names(copied: Path, tmp_path: Path) -> None:
+    start(copied, "predict", given(tmp_path / "alone", "1.2.7"), "--jobs", 1)
+    renamed = {f"z/{99 - number}x": data for number, data in neck(14, "1.2.7").items()}
+    others = {f"other/{number}": data for number, data in neck(17, "1.2.9", seed=5).items()}
+    start(copied, "predict", write_files(tmp_path / "both", {**renamed, **others}), "--jobs", 1)
+    alone, both = (answers(copied, name) for name in ("alone", "both"))
+    again = both[both["slices"] == 14].iloc[0]
+    assert again[list(NAMES)].to_numpy(float) == pytest.approx(alone.loc[0, list(NAMES)].to_numpy(float), abs=1e-6)
+    assert again[["first_slice", "last_slice", "C4_slice"]].tolist() == (
+        alone.loc[0, ["first_slice", "last_slice", "C4_slice"]].tolist()
+    )
+
+
+def test_files_that_are_added_are_answered_for_in_the_same_data_set(copied: Path, tmp_path: Path) -> None:
+    folder = given(tmp_path / "ct", "1.2.7")
+    start(copied, "predict", folder, "--jobs", 1)
+    assert len(answers(copied, "ct")) == 1
+    write_files(folder / "later", {str(number): data for number, data in neck(12, "1.2.8").items()})
+    start(copied, "predict", folder, "--jobs", 1)
+    assert sorted(answers(copied, "ct")["slices"]) == [12, 14]
+
+
+def test_own_identifiers_are_shown_where_they_are_asked_for(copied: Path, tmp_path: Path) -> None:
+    start(copied, "predict", given(tmp_path / "ct", "1.2.7", patient="Smith^Jane"), "--show-identifiers", "--jobs", 1)
+    folder = copied / "preds" / "spine" / NAME / "studies" / "ct"
+    own = pd.read_csv(folder / "identified" / "findings.csv", dtype=str)
+    assert own.loc[0, ["patient", "study"]].tolist() == ["Smith^Jane", "1.2.7"]
+    assert "Smith" not in (folder / "findings.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("gone", "stage"),
+    [("boxes", "run_52_spine_boxes"), ("vertebrae", "run_53_spine_vertebrae"), ("study", "run_55_spine_study")],
+)
+def test_missing_networks_are_named_before_a_file_is_read(copied: Path, tmp_path: Path, gone: str, stage: str) -> None:
+    shutil.rmtree(copied / "checkpoints" / "spine" / NAME / gone)
+    with pytest.raises(MissingInput, match=rf"{gone}/.* is missing; make it with: .*{stage}"):
+        start(copied, "predict", given(tmp_path / "ct", "1.2.7"))
+    assert [path.name for path in (copied / "data").iterdir()] == [DATA_SET]
+
+
+def test_wrong_use_is_named(copied: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="nowhere does not exist"):
+        start(copied, "predict", "nowhere")
+    with pytest.raises(WrongUse, match=f"DATA_SET={DATA_SET} is not free"):
+        start(copied, "predict", given(tmp_path / "ct", "1.2.7"), "--apply-to", DATA_SET)
