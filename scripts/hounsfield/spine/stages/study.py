@@ -61,6 +61,7 @@ def train(
             files = train_study(task, data, boxes, fracture, studies, out, devices, course)
             facts = {"trained_on": training_facts(data, studies, read_boxes(boxes))}
             out.finish(files, learned=task.learned(boxes, fracture, studies), facts=facts)
+    devices.barrier()  # nobody can read the folder before the first process has let go of it
     return task.network()
 
 
