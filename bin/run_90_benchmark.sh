@@ -1,6 +1,7 @@
 #!/bin/sh
 # Measure speed and memory beside the published algorithm, written plainly (tests/reference/), in one run on this
-# computer: preparation, sequence batches, extraction, the tables at full size, peak memory, the classifier.
+# computer: preparation, sequence batches, extraction, the tables at full size, peak memory, the classifier,
+# the search for thresholds, run lengths, windows of necks.
 # In:  nothing; phantoms are drawn into a temporary folder (TMPDIR; 1 GB)
 # Out: preds/benchmark/benchmark.md, which is printed too, and benchmark.json
 #

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hounsfield.core.training.augmentation import (
+    ONE_BY_ONE,
     augment,
     augment_boxed,
     augment_group,
@@ -25,9 +26,11 @@ def boxed() -> np.ndarray:
     return image
 
 
-def test_the_images_of_a_group_are_changed_as_each_would_be_by_itself() -> None:
-    transforms = flip_contrast_rotate_distort_holes(SIZE)
-    images = np.stack([boxed(), boxed()[::-1], boxed() // 2])
+@pytest.mark.parametrize("times", [1, 3])  # small images are changed together, large ones one by one
+def test_the_images_of_a_group_are_changed_as_each_would_be_by_itself(times: int) -> None:
+    transforms = flip_contrast_rotate_distort_holes(SIZE * times)
+    images = np.stack([boxed(), boxed()[::-1], boxed() // 2]).repeat(times, axis=1).repeat(times, axis=2)
+    assert (images[0].nbytes < ONE_BY_ONE) == (times == 1)
     for seed in range(20):
         alone = [augment(transforms, image, seed) for image in images]
         assert np.array_equal(augment_group(transforms, images, seed), alone)

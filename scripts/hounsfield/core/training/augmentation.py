@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     import albumentations
 
 Transform = Any  # albumentations publishes no types
+ONE_BY_ONE = 1 << 17  # bytes of an image from which a group is changed faster image by image; the result is the same
 
 
 def flip_shift_transpose() -> Sequence[Transform]:
@@ -221,7 +222,9 @@ def flip_contrast_rotate_distort_holes(size: int) -> Sequence[Transform]:
 
 def augment_group(transforms: Sequence[Transform], images: np.ndarray, seed: int) -> np.ndarray:
     """Apply `transforms` as `augment` does, with one draw for all images of a group: (n, rows, columns, 3) uint8."""
-    return np.ascontiguousarray(_applied(transforms, seed, images=images)["images"])
+    if len(images) and images[0].nbytes < ONE_BY_ONE:
+        return np.ascontiguousarray(_applied(transforms, seed, images=images)["images"])
+    return np.stack([_applied(transforms, seed, image=one)["image"] for one in images])
 
 
 def augment_boxed(
