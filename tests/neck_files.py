@@ -121,11 +121,14 @@ def vertebrae_labels(count: int) -> np.ndarray:
 
 
 def small_archive() -> dict[str, bytes | str]:
-    """Four training studies, two of them fractured and one segmented, and a test study; numbers run either way."""
+    """Four training studies, two of them fractured and one segmented, and a test study; numbers run either way.
+
+    The headers of the third name another study than its folder does.
+    """
     names = [f"1.2.{n}" for n in range(1, 6)]
     files: dict[str, bytes | str] = {}
     for n, study in enumerate(names):
-        series = neck(9, study, rising=n % 2 == 1, seed=n)
+        series = neck(9, study, rising=n % 2 == 1, seed=n, **({"StudyInstanceUID": "9.9.9"} if n == 2 else {}))
         files |= study_files("train_images" if n < 4 else "test_images", study, series)
     rows = {names[0]: fractured("C2", "C7"), names[1]: fractured(), names[2]: fractured("C5"), names[3]: fractured()}
     files["train.csv"] = labels_csv(rows)

@@ -35,6 +35,16 @@ def test_a_log_has_a_line_after_ten_seconds_and_one_a_minute_with_what_is_left(
     assert lines[-1].endswith("about 10 s left")
 
 
+def test_the_plural_of_a_unit_is_an_english_one(
+    monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+    for _ in progress(range(3), unit="study", label="join"):
+        now[0] += 10
+    assert said.records[0].getMessage() == "join: 1 of 3 studies in 10 s, about 20 s left"
+
+
 def test_a_part_of_a_stage_says_in_each_line_what_is_left_of_all_of_it(
     monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
 ) -> None:

@@ -149,6 +149,15 @@ def test_a_lost_volume_is_made_again_and_no_other(prepared: Path) -> None:
     assert changed == ["1.2.3"]
 
 
+def test_an_archive_that_was_moved_is_known_by_its_bytes(tmp_path: Path, prepared: Path) -> None:
+    work = shutil.copytree(prepared / "work", tmp_path / "work")
+    moved = shutil.copy(prepared / "necks.zip", tmp_path / "elsewhere.zip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "prepare_files", None)
+        run(work, "--archive", moved)
+    assert files_of(work) == files_of(prepared / "work")
+
+
 class Killed(BaseException):
     """What ends a run without a word."""
 

@@ -93,7 +93,8 @@ def _logged(
             left = "" if total is None else f", about {duration((now - began) / done * (total - done))} left"
             of = "" if total is None else f" of {total}"
             all_left = "" if outlook is None else f"; {outlook(done)}"
-            logger.info("%s: %d%s %ss in %s%s%s", label, done, of, unit, duration(now - began), left, all_left)
+            units = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+            logger.info("%s: %d%s %s in %s%s%s", label, done, of, units, duration(now - began), left, all_left)
         yield item
 
 

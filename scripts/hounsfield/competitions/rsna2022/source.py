@@ -23,11 +23,19 @@ from hounsfield.competitions.rsna2022.segmentations import study_of_segmentation
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
-from hounsfield.core.intake.listings import content_of, files_digest, only_file, packed_within, recorded_options
+from hounsfield.core.intake.listings import (
+    content_key,
+    content_of,
+    files_digest,
+    only_file,
+    packed_within,
+    recorded_options,
+)
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.storage.files import value_digest
 
 TRAIN_LABELS, TEST_ROWS = "train.csv", "test.csv"
 SEGMENTATIONS = r"(?:^|/)segmentations/[^/.][^/]*\.nii(?:\.gz)?$"
@@ -59,7 +67,7 @@ class Source:
         return {
             "files": files_digest(self.files),
             "labels": _table_digest(None if self.labels is None else self.labels[list(NAMES)]),
-            "segmentations": files_digest(self.segmentations),
+            "segmentations": value_digest([[file.label, *content_key(file)] for file in self.segmentations]),
             "sample submission": hashlib.sha256(self.sample or b"").hexdigest(),
             "folds": _table_digest(None if self.folds is None else self.folds.to_frame()),
         }

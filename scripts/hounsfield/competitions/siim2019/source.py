@@ -23,6 +23,7 @@ from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.listings import (
+    content_key,
     content_of,
     files_digest,
     only_file,
@@ -180,17 +181,12 @@ def once_each(files: FileList) -> np.ndarray:
     for place, name in enumerate(pc.extract_regex(files.labels, r"(?P<name>[^/]*)$").field("name").to_pylist()):
         places[name].append(place)
     repeated = [found for found in places.values() if len(found) > 1]
-    unlike = [files[found[0]].label for found in repeated if len({_content_key(files[place]) for place in found}) > 1]
+    unlike = [files[found[0]].label for found in repeated if len({content_key(files[place]) for place in found}) > 1]
     if unlike:
         raise BadInput(f"{len(unlike)} films occur with different content; the first are {unlike[:10]}. Leave one each")
     if repeated:
         logger.info("%d films occur several times, and are read once", len(repeated))
     return np.array(sorted(found[0] for found in places.values()))
-
-
-def _content_key(file: SourceFile) -> tuple[int, int | str]:
-    """Equal for files of equal bytes: an archive knows their checksums already."""
-    return file.size, file.checksum if file.offset >= 0 else hashlib.sha256(content_of(file)).hexdigest()
 
 
 def film_id(file: SourceFile, naming: Naming) -> str:
