@@ -191,8 +191,24 @@ def test_a_study_without_even_the_fallback_box_is_named(tmp_path: Path) -> None:
         train(work, "fracture", "--fold", 0)
 
 
-def test_models_of_one_name_are_wrong_use(tmp_path: Path) -> None:
-    model = CONFIG[CONFIG.index("    - name: small") : CONFIG.index("  refit:")]
-    work = with_necks(tmp_path, config=CONFIG.replace(model, model + model))
-    with pytest.raises(WrongUse, match="give each model a name of its own and a seed"):
-        train(work, "fracture")
+MODEL = CONFIG[CONFIG.index("    - name: small") : CONFIG.index("  refit:")]
+
+
+@pytest.mark.parametrize("stage", ["fracture", "study"])
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ((MODEL, MODEL + MODEL), "fracture.models: give one model or more, each with a name of its own"),
+        (("seeds: [7, 8]", "seeds: []"), r"small: seeds \[\]: give one seed or more"),
+        (("seeds: [7, 8]", "seeds: [7, 7]"), r"small: seeds \[7, 7\]: give one seed or more, each once"),
+        (("backbone: test_resnet", "backbone: test_resnat"), "test_resnat"),
+        (("slices: 12", "slices: 13"), "windows.slices 13: give a multiple of 3"),
+    ],
+)  # fmt: skip
+def test_settings_that_contradict_each_other_are_wrong_use(
+    tmp_path: Path, stage: str, change: tuple[str, str], fact: str
+) -> None:
+    assert change[0] in CONFIG
+    (tmp_path / f"{NAME}.yaml").write_text(CONFIG.replace(*change))
+    with pytest.raises(WrongUse, match=fact):
+        train(tmp_path, stage)

@@ -11,8 +11,12 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through, starting_weights
+from hounsfield.spine.config import SpineConfig
+from hounsfield.spine.images import check_intensity
+from hounsfield.spine.neck_runs import check_seeds
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through, starting_weights
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
+from hounsfield.spine.windows import check_windows
 
 
 class Neck(NamedTuple):
@@ -39,6 +43,15 @@ def open_neck(command: SpineCommand, data: Upstream) -> Neck:
     """The boxes and pseudo-labels of the training's data set. Raises MissingInput or StaleOutput with the commands."""
     folder = pseudo_labels_folder(command.work, data.folder.name, command.experiment)
     return Neck(data, open_boxes(command, data), require(command.work, folder, VERTEBRAE, remedies(command)))
+
+
+def check_fracture(config: SpineConfig) -> None:
+    """Raise WrongUse where settings of stages 54 and 55 contradict each other."""
+    check_models("fracture.models", config.fracture.models)
+    for model in config.fracture.models:
+        check_seeds(f"fracture.models, {model.name}: seeds", model.seeds)
+    check_windows(config.windows)
+    check_intensity(config.intensity)
 
 
 class FractureRun(NetworkRun):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -17,6 +17,7 @@ from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.course import PlannedRun
+from hounsfield.core.training.networks import check_backbone
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
 from hounsfield.spine.paths import run_folder
@@ -102,15 +103,17 @@ class NetworkRun:
         return found
 
 
-def networks_to_train(command: SpineCommand, data: Upstream) -> list[NetworkKey]:
-    """Each model's network of each fold, by its first seed, and of every study (`all`) those of every seed.
-
-    Raises WrongUse where a model has no seed, or two have one name.
-    """
-    models = command.config.fracture.models
+def check_models(option: str, models: Sequence[_Model]) -> None:
+    """Raise WrongUse, naming the option, without a model, where two have one name, or one's network does not exist."""
+    names = [model.name for model in models]
+    if not names or len(set(names)) < len(names):
+        raise WrongUse(f"{option}: give one model or more, each with a name of its own")
     for model in models:
-        if not model.seeds or [one.name for one in models].count(model.name) > 1:
-            raise WrongUse(f"fracture.models, {model.name}: give each model a name of its own and a seed or more")
+        check_backbone(model.network.backbone, model.network.size)
+
+
+def networks_to_train(command: SpineCommand, data: Upstream) -> list[NetworkKey]:
+    """Each model's network of each fold, by its first seed, and of every study (`all`) those of every seed."""
     return keys_of(command.config, folds_to_train(command, data, refit=command.config.fracture.refit))
 
 

@@ -12,10 +12,9 @@ from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, remedies
-from hounsfield.spine.fracture_run import FractureRun, Neck, open_neck
+from hounsfield.spine.fracture_run import FractureRun, Neck, check_fracture, open_neck
 from hounsfield.spine.fracture_training import train_fracture
 from hounsfield.spine.network_run import networks_to_train, split_studies
-from hounsfield.spine.windows import check_windows
 
 
 def train_fractures(command: SpineCommand) -> None:
@@ -24,7 +23,7 @@ def train_fractures(command: SpineCommand) -> None:
     if command.arguments.list_backbones:
         print_backbones(command.arguments.list_backbones)
         return
-    check_windows(config.windows)
+    check_fracture(config)
     with open_devices(config.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))

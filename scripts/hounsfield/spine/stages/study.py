@@ -19,7 +19,7 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.domain import training_facts
-from hounsfield.spine.fracture_run import open_boxes
+from hounsfield.spine.fracture_run import check_fracture, open_boxes
 from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
 from hounsfield.spine.paths import STUDY, TABLE
@@ -30,6 +30,7 @@ from hounsfield.spine.study_training import predict_studies, train_study
 def train_studies(command: SpineCommand) -> None:
     """Train every network that is not there yet, and predict every validation fold that is not predicted yet."""
     config = command.config
+    check_fracture(config)
     with open_devices(config.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))

@@ -7,14 +7,13 @@ from functools import partial
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_slices, read_studies
-from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import check_backbone, print_backbones
+from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import RatioModelConfig, SpineConfig
 from hounsfield.spine.fracture_run import open_boxes
@@ -29,7 +28,7 @@ from hounsfield.spine.neck_runs import (
     refuse_seen,
     train_runs,
 )
-from hounsfield.spine.network_run import seen_through
+from hounsfield.spine.network_run import check_models, seen_through
 from hounsfield.spine.paths import TABLE, VERTEBRAE, pseudo_labels_folder
 from hounsfield.spine.ratio_inference import pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs, train_ratio
@@ -45,7 +44,7 @@ def make_pseudo_labels(command: SpineCommand) -> None:
     if command.arguments.list_backbones:
         print_backbones(command.arguments.list_backbones)
         return
-    check_models(config)
+    check_vertebrae(config)
     with open_devices(config.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
@@ -68,16 +67,12 @@ def train_and_label(command: SpineCommand, data: Upstream, boxes: Upstream, devi
         label(command, data, boxes, labelled, networks, devices)
 
 
-def check_models(config: SpineConfig) -> None:
+def check_vertebrae(config: SpineConfig) -> None:
     """Raise WrongUse where settings contradict each other."""
-    names = [model.name for model in config.vertebrae.models]
-    if not names or len(set(names)) < len(names):
-        raise WrongUse("vertebrae.models: give one model or more, each with a name of its own")
+    check_models("vertebrae.models", config.vertebrae.models)
     check_seeds("vertebrae.seeds", config.vertebrae.seeds)
     check_windows(config.windows)
     check_intensity(config.intensity)
-    for model in config.vertebrae.models:
-        check_backbone(model.network.backbone, model.network.size)
 
 
 def networks_to_ask(command: SpineCommand, studies: pd.DataFrame) -> Answering | None:
