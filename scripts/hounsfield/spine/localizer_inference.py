@@ -19,7 +19,7 @@ from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import StudyBox, aggregate
-from hounsfield.spine.config import SpineConfig
+from hounsfield.spine.config import BoxesConfig, SpineConfig
 from hounsfield.spine.localizer_data import Triplets, TripletStudy
 from hounsfield.spine.localizer_training import LocalizerRun
 from hounsfield.spine.neck_runs import Trained, load_networks
@@ -30,14 +30,12 @@ BLOCK_BATCHES = 16  # batches written at a time
 Localizers = Mapping[int, Sequence[Trained[LocalizerRun]]]  # by the fold that they answer for
 
 
-def predict_boxes(
-    path: Path, data: Upstream, studies: pd.DataFrame, by_fold: Localizers, config: SpineConfig,
-    devices: Devices,
-) -> pd.DataFrame:  # fmt: skip
-    """The boxes of studies, BOX_SCHEMA, in their order.
+def predict_triplets(
+    path: Path, data: Upstream, studies: pd.DataFrame, by_fold: Localizers, config: SpineConfig, devices: Devices
+) -> None:
+    """Write what the networks say of each triplet of studies to `path`, (N, 5) float32; a killed run goes on.
 
-    path: where what the networks say of each triplet is kept, in case the run is killed. studies: their rows, fold by
-    fold. by_fold: the networks that answer for a fold's studies; their answers are averaged first.
+    studies: their rows, fold by fold. by_fold: the networks that answer for a fold's studies, and are averaged.
     """
     opened = [
         TripletStudy(uid, volume_path(data.work, data.folder.name, uid), (rows, columns), unknown(count))
@@ -46,9 +44,8 @@ def predict_boxes(
         )
     ]
     starts = [triplet_starts(len(study.targets)) for study in opened]
-    lengths = [len(own) for own in starts]
     images = Triplets(opened, study_rows(starts), config.boxes, config.intensity, (), volume_remedy=data.remedy)
-    folds = np.repeat(studies["fold"].to_numpy(np.int64), lengths)
+    folds = np.repeat(studies["fold"].to_numpy(np.int64), [len(own) for own in starts])
 
     def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
         found = predict_by_fold(
@@ -59,14 +56,20 @@ def predict_boxes(
 
     size = config.boxes.batch_size
     fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=BLOCK_BATCHES)
-    predictions = np.split(np.array(open_array(path)), np.cumsum(lengths)[:-1])
+
+
+def boxes_table(path: Path, studies: pd.DataFrame, config: BoxesConfig) -> pd.DataFrame:
+    """The boxes of studies, BOX_SCHEMA, sorted by study_uid, out of what `predict_triplets` wrote to `path`."""
+    shapes = studies[["slices", "rows", "columns"]].to_numpy().tolist()
+    ends = np.cumsum([len(triplet_starts(count)) for count, *_ in shapes])
+    predictions = np.split(np.array(open_array(path)), ends[:-1])
     found = [
-        aggregate(own, len(study.targets), study.shape, config.boxes)
-        for study, own in zip(opened, predictions, strict=True)
+        aggregate(own, count, (rows, columns), config)
+        for own, (count, rows, columns) in zip(predictions, shapes, strict=True)
     ]
     table = pd.DataFrame(found, columns=StudyBox._fields)
     table.insert(0, "study_uid", studies["study_uid"].to_numpy())
-    return table
+    return table.sort_values("study_uid", ignore_index=True)
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.out_of_fold import ByDesign, check_seen
 from hounsfield.core.logs import logger
-from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.command import SINGLE, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output
@@ -116,7 +116,7 @@ def answering(command: SpineCommand, runs: Iterable[RunT]) -> list[Trained[RunT]
     try:
         return [Trained(run, run.network()) for run in runs]
     except (MissingInput, StaleOutput) as error:
-        if not command.arguments.get("fold"):
+        if applied_to(command) or not command.arguments.get("fold"):
             raise
         logger.info("nothing is predicted yet, since not all folds are trained: %s", error)
         return None

@@ -19,25 +19,25 @@ from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.devices import Devices
+from hounsfield.spine.config import WindowsConfig
 from hounsfield.spine.neck_runs import Trained, load_networks
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.ratio_training import RatioRun, ratio_studies, windows_of
 from hounsfield.spine.tables import FRACTURE_TARGETS, PSEUDO_SCHEMA, RATIO_PREDICTIONS
 from hounsfield.spine.window_data import Window
 from hounsfield.spine.window_training import windows_at_a_time
+from hounsfield.spine.windows import window_starts
 
 BLOCK_BATCHES = 16  # batches written at a time
 RatioNetworks = Mapping[int, Sequence[Trained[RatioRun]]]  # by the fold that they answer for
 
 
-def ratio_curves(
-    path: Path, data: Upstream, boxes: Upstream, studies: pd.DataFrame, by_fold: RatioNetworks,
-    devices: Devices,
-) -> list[np.ndarray]:  # fmt: skip
-    """What one model says of each study, (slices, 7) float32, averaged over windows and seeds.
+def predict_windows(
+    path: Path, data: Upstream, boxes: Upstream, studies: pd.DataFrame, by_fold: RatioNetworks, devices: Devices
+) -> None:
+    """Write what one model says of each window of studies to `path`, (N, L, 7) float32; a killed run goes on.
 
-    path: where what the networks say of each window is kept, in case the run is killed. studies: their rows, fold by
-    fold. by_fold: the networks that answer for a fold's studies.
+    studies: their rows, fold by fold. by_fold: the model's networks that answer for a fold's studies, and are averaged.
     """
     run = next(iter(by_fold.values()))[0].run
     config, opened = run.config, ratio_studies(run, data, boxes, studies, None)
@@ -53,11 +53,15 @@ def ratio_curves(
 
     size = windows_at_a_time(run.model.optimizer)
     fill_arrays([path], len(windows), compute, devices, batch_size=size, block_batches=BLOCK_BATCHES)
-    predictions = open_array(path)
-    curves = []
-    for place, study in enumerate(opened):
-        own = np.flatnonzero(windows.rows[:, 0] == place)
-        curves.append(mean_over_windows(predictions[own], windows.rows[own, 1], len(study.targets)))
+
+
+def ratio_curves(path: Path, studies: pd.DataFrame, config: WindowsConfig) -> list[np.ndarray]:
+    """What one model says of each study, (slices, 7) float32, out of what `predict_windows` wrote to `path`."""
+    predictions, curves, first = open_array(path), [], 0
+    for count in studies["slices"].tolist():
+        starts = window_starts(count, config.slices, config.predict_step)
+        curves.append(mean_over_windows(predictions[first : first + len(starts)], starts, count))
+        first += len(starts)
     return curves
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hounsfield.core.imaging.boxes import Box
-from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.volumes import open_volume
 from hounsfield.core.training.augmentation import augment_group, flip_contrast_rotate_distort_holes
 from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.core.training.draws import seed_of
@@ -88,7 +88,7 @@ class Windows:
         epoch, row = key
         study, kind = self._studies[self.rows[row, 0]], self._kind
         slices = self.slices_of(epoch, row)
-        volume = open_array(study.volume, remedy=self._volume_remedy)
+        volume = open_volume(study.volume, remedy=self._volume_remedy)
         shown = np.append(slices, np.repeat(slices[-1:], -len(slices) % TRIPLET))  # the last triplet is filled up
         images = triplets(grey_slices(volume, shown, study.box, kind.size, kind.intensity, bicubic=kind.bicubic))
         if epoch != UNAUGMENTED:

@@ -18,7 +18,7 @@ from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
-from hounsfield.spine.localizer_inference import Localizers, in_order_of_folds, predict_boxes
+from hounsfield.spine.localizer_inference import Localizers, boxes_table, in_order_of_folds, predict_triplets
 from hounsfield.spine.localizer_training import localizer_runs, train_localizer
 from hounsfield.spine.neck_runs import (
     answering,
@@ -105,9 +105,11 @@ def find_boxes(
             return
         ledger = answers_ledger(by_fold)
         refuse_seen("boxes", ledger, studies, remedy)
-        table = predict_boxes(out.unfinished / "triplets.npy", data, studies, by_fold, command.config, devices)
+        path, fallbacks = out.unfinished / "triplets.npy", 0
+        predict_triplets(path, data, studies, by_fold, command.config, devices)
         if devices.first:
-            write_table(folder / TABLE, table.sort_values("study_uid", ignore_index=True), BOX_SCHEMA)
+            table = boxes_table(path, studies, command.config.boxes)
+            write_table(folder / TABLE, table, BOX_SCHEMA)
+            fallbacks = int(table["fallback"].sum())
         out.finish([TABLE], learned=ledger)
-    fallbacks = int(table["fallback"].sum())
-    summary("boxes", len(table), "studies", watch.seconds, {"fallback boxes": fallbacks} if fallbacks else {})
+    summary("boxes", len(studies), "studies", watch.seconds, {"fallback boxes": fallbacks} if fallbacks else {})

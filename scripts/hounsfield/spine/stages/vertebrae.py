@@ -30,7 +30,7 @@ from hounsfield.spine.neck_runs import (
 )
 from hounsfield.spine.network_run import check_models, seen_through
 from hounsfield.spine.paths import TABLE, VERTEBRAE, pseudo_labels_folder
-from hounsfield.spine.ratio_inference import pseudo_labels, ratio_curves
+from hounsfield.spine.ratio_inference import predict_windows, pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs, train_ratio
 from hounsfield.spine.tables import PSEUDO_SCHEMA
 from hounsfield.spine.windows import check_windows
@@ -104,13 +104,13 @@ def label(
             return
         ledger = labels_ledger(networks, boxes, config.vertebrae.models)
         refuse_seen("pseudo-labels", ledger, studies, remedy)
-        curves = [
-            ratio_curves(out.unfinished / f"{model}.npy", data, boxes, studies, by_fold, devices)
-            for model, by_fold in networks.items()
-        ]
-        seeds = " ".join(map(str, config.vertebrae.seeds))
-        models = [f"{' '.join(networks)} fold{fold} seeds {seeds}" for fold in studies["fold"]]
+        paths = {model: out.unfinished / f"{model}.npy" for model in networks}
+        for model, by_fold in networks.items():
+            predict_windows(paths[model], data, boxes, studies, by_fold, devices)
         if devices.first:
+            curves = [ratio_curves(path, studies, config.windows) for path in paths.values()]
+            seeds = " ".join(map(str, config.vertebrae.seeds))
+            models = [f"{' '.join(networks)} fold{fold} seeds {seeds}" for fold in studies["fold"]]
             table = pseudo_labels(studies, curves, models, config.vertebrae.decimals)
             write_table(folder / TABLE, table, PSEUDO_SCHEMA)
         out.finish([TABLE], learned=ledger)
