@@ -19,7 +19,7 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.neck_runs import Trained
-from hounsfield.spine.ratio_inference import pseudo_labels, ratio_curves
+from hounsfield.spine.ratio_inference import predict_windows, pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs
 
 
@@ -44,6 +44,7 @@ def predict_curves(
     path: where what they say of each window is kept, in case the run is killed. studies: rows of the data set's table.
     """
     asked = studies.assign(**dict.fromkeys(NAMES, np.nan), fold=TEST_FOLD)
-    curves = ratio_curves(path, data, boxes, asked, {TEST_FOLD: networks}, devices)
+    predict_windows(path, data, boxes, asked, {TEST_FOLD: networks}, devices)
+    curves = ratio_curves(path, asked, networks[0].run.config.windows)
     names = " ".join(dict.fromkeys(one.run.key.name for one in networks))
     return pseudo_labels(asked, [curves], [names] * len(asked), None)
