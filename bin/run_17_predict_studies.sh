@@ -6,8 +6,9 @@
 # Out: data/<data set>/slices.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row per slice, in
 #      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv. The data set is named
 #      after what is given, or by DATA_SET; another folder of the same name gets another name, and files that are new
-#      in the same one are added. Of chest films: data/<data set>/films.parquet, and findings.csv a row per film,
-#      submission.csv the run lengths, pictures/ each film with the mask's outline, refused.csv
+#      in the same one are added. Of chest films: data/<data set>/films.parquet, and in
+#      preds/<system>/<experiment>/<data set>/findings.csv a row per film, submission.csv the run lengths, pictures/ each
+#      film with the mask's outline, refused.csv
 #
 #   sh bin/run_17_predict_studies.sh /mnt/ct/ward7
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_17_predict_studies.sh ~/ct disc.zip slice.dcm

@@ -13,6 +13,7 @@ from made_networks import CONFIG, by_hand, made_part, run_maps
 
 import dicom_files
 from chest_films import chest, film_file, write_films
+from help_paths import missing
 from hounsfield.competitions.siim2019.domain import outside
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.submission import sample_films
@@ -70,6 +71,8 @@ def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_ar
     assert pd.read_csv(folder / "findings.csv")["film_id"].tolist() == ["a", "b"]
     assert sorted(path.name for path in (folder / "pictures").iterdir()) == ["a.png", "b.png"]
     assert "b.dcm" in capsys.readouterr().out
+    meant = {"system": "pneumothorax", "experiment": "nets", "data_set": "ward"}
+    assert missing(work, "run_17_predict_studies.sh", of="chest films", **meant) == []
 
 
 def test_no_film_is_read_before_all_networks_are_there(tmp_path: Path) -> None:
