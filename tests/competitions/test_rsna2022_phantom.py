@@ -21,6 +21,7 @@ from hounsfield.competitions.rsna2022.phantom.plans import StudyPlan, plan_study
 from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2022.phantom.segmentation import nifti_bytes
 from hounsfield.competitions.rsna2022.phantom.studies import Study, draw_study
+from hounsfield.competitions.rsna2022.phantom.vertebrae import SHAPES
 from hounsfield.core.errors import WrongUse
 
 RECIPE = PhantomRecipe(train_patients=4, test_patients=2, size=64, spacing=(3.6, 4.2), segmented_share=0.5, seed=3)
@@ -103,6 +104,40 @@ def test_a_fracture_line_is_darker_than_the_bone_it_breaks() -> None:
         study, whole = drawn(number), unbroken(number)
         bone = study.gaps & (whole.labels > 0)
         assert study.hu[bone].mean() < whole.hu[bone].mean() - 100
+
+
+def test_a_severe_fracture_holds_gas_and_pieces_that_are_further_apart() -> None:
+    usual, severe = (plan_study(replace(RECIPE, severity=value), fractured()[0]) for value in (1.0, 2.0))
+    assert [one.vertebra for one in usual.fractures] == [one.vertebra for one in severe.fractures]
+    found, before = draw_study(severe), drawn(usual.number)
+    assert found.gaps.sum() > before.gaps.sum()
+    assert np.percentile(found.hu[found.gaps], 10) < -200 < np.percentile(before.hu[before.gaps], 10)
+
+
+def test_a_body_without_a_fracture_has_a_dark_canal_of_its_vein() -> None:
+    plan = next(plan_study(replace(RECIPE, size=512), plan.number) for plan in plans() if not plan.fractures)
+    vertebra = plan.spine["C5"]
+    depth = 0.7 * SHAPES["C5"].half_depth
+    middle = vertebra.place((0, depth, 0))
+    study = draw_study(replace(plan, heights=middle[2:], numbers=np.array([1])))
+    inside, beside = (_hu_at(plan, study, vertebra.place((u, depth, 0))) for u in (0.0, 3.5))
+    assert inside < beside - 60
+    assert not study.gaps.any()
+
+
+def _hu_at(plan: StudyPlan, study: Study, place: np.ndarray) -> float:
+    """The mean around a place, mm in neck coordinates, in a study of one slice."""
+    cos, sin = np.cos(plan.rotation), np.sin(plan.rotation)
+    x, y = cos * place[0] - sin * place[1] + plan.offset[0], sin * place[0] + cos * place[1] + plan.offset[1]
+    row, column = (round(one / plan.pixel + (plan.size - 1) / 2) for one in (y, x))
+    return float(study.hu[0, row - 1 : row + 2, column - 1 : column + 2].mean())
+
+
+def test_an_ununited_apophysis_is_drawn_and_is_no_fracture() -> None:
+    plan = next(plan for plan in plans() if plan.apophyses and not plan.fractures)
+    without = draw_study(replace(plan, apophyses=()))
+    assert (drawn(plan.number).labels != without.labels).any()
+    assert not drawn(plan.number).gaps.any() and max(plan.labels) == 0
 
 
 def test_vertebrae_follow_one_another_from_head_to_feet() -> None:
