@@ -87,6 +87,47 @@ def test_a_configuration_cannot_name_code_to_run(tmp_path: Path, text: str) -> N
     assert not touched.exists()
 
 
+NINE_FOLD = "".join(f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]\n" for level in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (f"x0: &x0 [1]\n{NINE_FOLD}".encode(), r"line 2: the reference \*x0 is not followed"),
+        (b"data_set: own\nx: &x {y: *x}\n", r"line 2: the reference \*x is not followed"),
+        (b"data_set: own\nseed: 1\ndata_set: other\n", "data_set stands twice, in lines 1 and 3; leave one"),
+        (b"classifier: {epochs: 2, size: 64, epochs: 3}\n", "epochs stands twice, in lines 1 and 1"),
+        (b"folds: [{a: 1, a: 2}]\n", "a stands twice"),
+        (b"classifier:\n\tepochs: 2\n", r"indent with blanks, not with tabs, line 2"),
+        (b"data_set: own\n---\ndata_set: other\n", "another document, line 2"),
+        (b"data_set: [own\n", "is not readable YAML"),
+        (b"# a comment\n", "holds nothing; write lines such as"),
+        (b"just words\n", "holds no names with values"),
+        (b"data_set: \xff\n", r"no text in UTF-8 \(byte 10\)"),
+        (b"classifier: " + b"[" * 20_000, "is not readable YAML|nested too deeply"),
+    ],
+)
+def test_yaml_that_would_hang_or_mean_something_else_is_refused_at_once_with_its_line(
+    tmp_path: Path, content: bytes, fact: str
+) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(WrongUse, match=rf"odd\.yaml.*({fact})"):
+        parse_with(path)
+
+
+def test_yaml_as_an_editor_for_windows_writes_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "windows.yaml"
+    path.write_bytes(b"\xef\xbb\xbfdata_set: own\r\nclassifier: {epochs: 2}\r\n")
+    assert parse_with(path).classifier.epochs == 2
+
+
+@pytest.mark.parametrize("form", [("--config", "{}"), ("--config={}",)])
+def test_two_configurations_are_refused_rather_than_mixed(config: Path, form: tuple[str, ...]) -> None:
+    with pytest.raises(WrongUse, match="--config is given 2 times"):
+        command_with(config, "--config", str(config), *(word.format(config) for word in form))
+
+
 def test_the_saved_configuration_reads_back_the_same(config: Path, tmp_path: Path) -> None:
     read = parse_with(config, "--sequence.epochs", "3")
     save_config(tmp_path / "again.yaml", read)

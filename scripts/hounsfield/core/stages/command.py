@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.configuration import dataclasses_in
+from hounsfield.core.stages.configuration import check_yaml, dataclasses_in
 from hounsfield.core.stages.exits import run as run  # what a program ends with, beside what it starts with
 from hounsfield.core.stages.help import stage_help
 from hounsfield.core.stages.mistakes import other_system, parsing_mistake
@@ -145,7 +145,7 @@ def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | N
         sys.exit(0)
     wants_help = "--help" in given or "-h" in given
     words = [word for word in full if word not in ("--help", "-h")]
-    path, own = Path(_option(words, "--config")), stage.default_config.parent.name
+    path, own = _config_file(words), stage.default_config.parent.name
     try:
         arguments = parser.parse_args(words)
         config = parser.instantiate(arguments)
@@ -269,11 +269,15 @@ def _found(config: str) -> str:
     return found
 
 
-def _option(argv: Sequence[str], option: str) -> str:
-    """The value of an option of which the last one counts."""
-    values = [after for word, after in zip(argv, [*argv[1:], ""], strict=True) if word == option]
-    values += [word.partition("=")[2] for word in argv if word.startswith(f"{option}=")]
-    return values[-1] if values else "the configuration"
+def _config_file(words: Sequence[str]) -> Path:
+    """The one configuration of a command line. Raises WrongUse where two would be mixed, or where it is no YAML."""
+    given = [after for word, after in zip(words, [*words[1:], ""], strict=True) if word == "--config"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
+    if len(given) > 1:
+        raise WrongUse(f"--config is given {len(given)} times ({', '.join(given)}); give one")
+    path = Path(_found(given[0]))
+    check_yaml(path.read_bytes(), shown(path))
+    return path
 
 
 def _overrides(argv: Sequence[str], config_class: type[Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import yaml
 
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.storage.files import write_bytes
 
 
@@ -21,6 +22,58 @@ def save_config(path: Path, config: Any) -> None:
     """Write the resolved configuration as YAML that can be used with `--config` again."""
     values = _lists(asdict(config))
     write_bytes(path, yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def check_yaml(content: bytes, source: str) -> None:
+    """Raise WrongUse, naming `source` and the line, unless a file is one YAML mapping that says everything once.
+
+    Of keys that stand twice YAML's reader would take the last one without a word. References to other parts of the
+    file (`*name`) are refused, since a few lines of them can stand for more values than any memory holds.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                fact = f"the reference *{event.anchor} is not followed"
+                raise WrongUse(f"{source}{_place(event.start_mark)}: {fact}; write its values there")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{source} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except RecursionError as error:
+        raise WrongUse(f"{source} is nested too deeply; write it as the files in configs/ are") from error
+    except yaml.YAMLError as error:
+        raise WrongUse(f"{source} is not readable YAML: {_yaml_fault(error)}") from error
+    if not isinstance(root, yaml.MappingNode):
+        found = "nothing" if root is None else "no names with values"
+        raise WrongUse(f"{source} holds {found}; write lines such as `data_set: mine`, or copy a file of configs/")
+    _check_keys(root, source)
+
+
+def _check_keys(node: yaml.Node, source: str) -> None:
+    """Raise WrongUse where a key stands twice in one mapping, at any depth."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, str(key.value)
+            if name in seen:
+                raise WrongUse(f"{source}: {name} stands twice, in lines {seen[name]} and {line}; leave one")
+            seen[name] = line
+            _check_keys(value, source)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(item, source)
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    """What is wrong, where, and what to do, in a line."""
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    if "'\\t'" in problem:
+        problem += "; indent with blanks, not with tabs"
+    return f"{problem}{_place(getattr(error, 'problem_mark', None))}. Correct it there"
+
+
+def _place(mark: Any) -> str:
+    return "" if mark is None else f", line {mark.line + 1}"
 
 
 def dataclasses_in(kind: Any) -> Iterator[type[Any]]:
