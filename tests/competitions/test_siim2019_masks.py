@@ -19,6 +19,8 @@ SPELLINGS = {
     "second stage": b"ImageId,EncodedPixels\na,-1\nb,1 2\nb,5 1\n",
     "windows": b"\xef\xbb\xbfImageId, EncodedPixels\r\na, -1\r\nb, 1 2\r\nb,5 1\r\n",
     "quoted, blank lines": b'"ImageId"," EncodedPixels"\n"a"," -1"\n"b","1 2"\n"b","5 1"\n\n',
+    "semicolons": b"ImageId;EncodedPixels\na;-1\nb;1 2\nb;5 1\n",
+    "tabs": b"\xef\xbb\xbfImageId\tEncodedPixels\na\t-1\nb\t1 2\nb\t5 1\n",
     "with the files' suffix": b"ImageId,EncodedPixels\na.dcm,-1\nb.dcm,1 2 \nb.dcm,5 1\n",
 }
 
@@ -50,6 +52,12 @@ def test_unusable_rows_are_listed_with_their_place_the_first_ten() -> None:
     assert "row 3 (f0)" in message
     assert "row 12 (f9)" in message
     assert "row 13" not in message
+
+
+@pytest.mark.parametrize("empty", ["-1", ""])
+def test_a_film_with_runs_in_one_row_and_none_in_another_is_refused(empty: str) -> None:
+    with pytest.raises(BadInput, match=r"t\.csv: 1 masks(.|\n)*row 4 \(b\) has runs here, and -1 in another row"):
+        read_rle_table(f"ImageId,EncodedPixels\na,1 2\nb,{empty}\nb,5 1\n".encode(), "t.csv")
 
 
 def test_rows_of_unknown_films_are_listed() -> None:

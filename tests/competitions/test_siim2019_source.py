@@ -126,6 +126,25 @@ def test_own_masks_come_from_a_table_or_a_folder_under_any_of_the_films_names(ow
     assert all(annotation.image is not None for annotation in by_image.values())
 
 
+def masks_of(own: Path, tmp_path: Path, *names: str) -> set[str]:
+    masks = write_films(tmp_path / "masks", dict.fromkeys(names, b"image"))
+    return set(find_source(tmp_path, "mine", {"images": [str(own)], "labels": str(masks)}).annotations)
+
+
+def test_what_a_system_leaves_in_a_folder_of_masks_is_no_mask(own: Path, tmp_path: Path) -> None:
+    assert masks_of(own, tmp_path, "one.png", ".DS_Store", "._one.png", "x/Thumbs.db", "desktop.ini") == {"one"}
+
+
+def test_a_folder_without_masks_is_refused_rather_than_all_films_unlabelled(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="masks holds no mask image"):
+        masks_of(own, tmp_path, ".DS_Store")
+
+
+def test_two_images_of_one_films_mask_are_refused_rather_than_one_of_them_taken(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"masks: 2 images are of the same films: .*one\.bmp.*one\.png"):
+        masks_of(own, tmp_path, "one.png", "one.bmp", "two.png")
+
+
 @pytest.mark.parametrize(
     ("row", "fact"),
     [("IM-1.dcm,1 2", "fit several"), ("three,1 2", "no film"), ("one,1 2\none.dcm,1 2\nx/one,1 2", "")],

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from hounsfield.competitions.siim2019.rle import read_runs
+from hounsfield.competitions.siim2019.rle import EMPTY, read_runs
 from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.intake.label_cells import delimiter_of
 from hounsfield.core.storage.tables import escape_cell
 
 FILM, RUNS = "ImageId", "EncodedPixels"
@@ -50,22 +51,33 @@ def read_rle_table(content: bytes, source: str) -> list[RleRow]:
     if not rows:
         raise BadInput(f"{source} has no rows; write it again as CSV")
     refuse_faults(source, [fault for row in rows if (fault := _fault_of(row)) is not None])
+    _refuse_contradictions(source, rows)
     return rows
 
 
 def read_columns(content: bytes, source: str, *names: str) -> pd.DataFrame:
-    """Some columns of a CSV table as text, one row per line; blanks around a header's names do not count."""
+    """Some columns of a CSV table as text, one row per line; blanks around a header's names do not count.
+
+    Commas, semicolons or tabs between the cells. Raises BadInput naming `source`.
+    """
+    header = content.partition(b"\n")[0].decode("utf-8", "replace")
     try:
         table = pd.read_csv(
-            io.BytesIO(content), encoding="utf-8-sig", dtype=str, keep_default_na=False, skip_blank_lines=False
+            io.BytesIO(content),
+            encoding="utf-8-sig",
+            sep=delimiter_of(header),
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
         )
     except (ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{source} is not a readable CSV table: {error}") from error
+        raise BadInput(f"{source} is not a readable CSV table: {error}; write it again as CSV UTF-8") from error
     table.columns = table.columns.str.strip()
     if not isinstance(table.index, pd.RangeIndex):  # cells beyond the header would be an index
         raise BadInput(f"{source} has rows with more cells than its header; write it again as CSV")
     if not set(names) <= set(table.columns):
-        raise BadInput(f"{source}: columns {list(map(str, table.columns))[:8]}; {', '.join(names)} are needed")
+        found, needed = list(map(str, table.columns))[:8], ", ".join(names)
+        raise BadInput(f"{source}: columns {found}; the header must name {needed}. Correct it there")
     return table[list(names)]
 
 
@@ -81,6 +93,14 @@ def refuse_faults(source: str, faults: Sequence[Fault]) -> None:
     if faults:
         listing = "\n".join(f"  {one.place} ({escape_cell(one.film)[:80]}) {one.fact}" for one in faults[:ROWS_SHOWN])
         raise BadInput(f"{source}: {len(faults)} masks cannot be used; the first are\n{listing}\nCorrect them there")
+
+
+def _refuse_contradictions(source: str, rows: Sequence[RleRow]) -> None:
+    """Raise BadInput where one row says that a film shows no pneumothorax, and another one shows where it is."""
+    empty = {row.film for row in rows if row.text in ("", EMPTY)}
+    both = {row.film: row.number for row in rows if row.film in empty and row.text not in ("", EMPTY)}
+    fact = f"has runs here, and {EMPTY} in another row"
+    refuse_faults(source, [Fault(f"row {number}", film, fact) for film, number in both.items()])
 
 
 def _fault_of(row: RleRow) -> Fault | None:

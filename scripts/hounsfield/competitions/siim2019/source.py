@@ -46,7 +46,7 @@ SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
 FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
 INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
-INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
+LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")  # in any folder of images
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
 
@@ -234,8 +234,7 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
     if labels.is_file():
         named = _annotations(read_rle_table(labels.read_bytes(), str(labels)))
     elif labels.is_dir():
-        images = list_files(labels)
-        named = {str(PurePosixPath(image.path).with_suffix("")): Annotation(image=image) for image in images}
+        named = _mask_images(labels)
     else:
         raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
     known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
@@ -255,6 +254,21 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
         if names:
             raise BadInput(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
     return found
+
+
+def _mask_images(folder: Path) -> dict[str, Annotation]:
+    """The images of a folder by path without suffix; what a system leaves beside them does not count."""
+    named: dict[str, list[SourceFile]] = defaultdict(list)
+    for image in list_files(folder):
+        name = PurePosixPath(image.path)
+        if not name.name.startswith(".") and name.name.lower() not in LEFT_BY_SYSTEMS:
+            named[str(name.with_suffix(""))].append(image)
+    if not named:
+        raise BadInput(f"{folder} holds no mask image; name the folder of images that have the films' names")
+    twice = [image.label for images in named.values() if len(images) > 1 for image in images]
+    if twice:
+        raise BadInput(f"{folder}: {len(twice)} images are of the same films: {twice[:10]}. Leave one each")
+    return {name: Annotation(image=images[0]) for name, images in named.items()}
 
 
 def _annotations(rows: list[RleRow]) -> dict[str, Annotation]:

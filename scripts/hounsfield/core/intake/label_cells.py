@@ -57,6 +57,11 @@ def cells_of(content: bytes, source: str) -> Cells:
     return _tidy(*_csv(_text(content, source), source), source)
 
 
+def delimiter_of(header: str) -> str:
+    """What stands between the cells of a table's first line: the comma, semicolon or tab that it has most of."""
+    return max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
+
+
 def _text(content: bytes, source: str) -> str:
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -74,8 +79,7 @@ def _csv(text: str, source: str) -> tuple[list[list[str]], np.ndarray]:
     told = SEPARATOR_LINE.fullmatch(first.rstrip("\r"))
     skipped = 1 if told else 0
     header = (rest if told else text).partition("\n")[0]
-    bare = re.sub(r'"[^"]*"', "", header)
-    delimiter = told.group(1) if told else max(DELIMITERS, key=bare.count)
+    delimiter = told.group(1) if told else delimiter_of(header)
     reader = csv.reader(io.StringIO(rest if told else text, newline=""), delimiter=delimiter, strict=True)
     rows, lines, start = [], [], 1 + skipped
     try:
@@ -113,7 +117,8 @@ def _tidy(rows: list[list[str]], lines: np.ndarray, source: str) -> Cells:
         raise BadInput(f"{source}: column {header.index('') + 1} has cells and no name; name it in the header")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise BadInput(f"{source}: columns stand twice: {', '.join(twice)}; leave one of each")
+        remedy = "leave one of each, or, where the first line holds no names, put the columns' names above it"
+        raise BadInput(f"{source}: columns stand twice: {', '.join(twice)}; {remedy}")
     filled = [(row + [""] * len(header))[: len(header)] for row in body]
     return Cells(pd.DataFrame(filled, columns=header, dtype=str), lines[kept[1:]])
 
