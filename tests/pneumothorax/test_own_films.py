@@ -44,7 +44,7 @@ def prepare(work: Path, *more: object, size: int = SIZE) -> None:
 def submit(work: Path, *more: object) -> Path:
     """Answer for MINE; returns the folder of the answers."""
     run_program("pneumothorax_submit", "--config", work / "nets.yaml", "--work", work, "--apply-to", MINE, *more)
-    return predictions_folder(work, "nets") / MINE
+    return predictions_folder(work, "nets", MINE)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_ar
     arguments = ["pneumothorax_predict_films", work / "ward", "--config", work / "nets.yaml", "--work", work]
     write_films(work / "ward", {"a.dcm": film_file(chest(0), PatientID="a")})
     run_program(*arguments, "--jobs", 1)
-    folder = predictions_folder(work, "nets") / "ward"
+    folder = predictions_folder(work, "nets", "ward")
     assert pd.read_csv(folder / "findings.csv")["film_id"].tolist() == ["a"]
     assert pd.read_parquet(work / "data" / "ward" / "films.parquet")["rows"].tolist() == [48]
     write_films(work / "ward", {"b.dcm": film_file(chest(1), PatientID="b")})

@@ -21,7 +21,7 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import json_values
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms
-from hounsfield.pneumothorax.results import FINDINGS, SUBMISSION
+from hounsfield.pneumothorax.results import FINDINGS, SCORES, SUBMISSION
 from hounsfield.pneumothorax.rules import in_words as rule_in_words
 from hounsfield.pneumothorax.scores import GIVEN_RULE, NESTED_RULE
 
@@ -39,12 +39,12 @@ class Worth(NamedTuple):
     scored_on: str  # in words
 
 
-def worth_of(run: Upstream | None, scores: str, config: SubmissionConfig) -> Worth:
-    """What the rule was worth out of fold. run: the finished stage 65 on the training set. scores: its table."""
+def worth_of(run: Upstream | None, config: SubmissionConfig) -> Worth:
+    """What the rule was worth out of fold. run: the finished stage 65 on the training set."""
     unscored = Worth(np.nan, np.nan, "the run holds no out-of-fold scores of this rule")
     if run is None or run.record["settings"]["submission"] != json_values(plain(config)):
         return unscored
-    table, name = read_scores(run.file(scores)), NESTED_RULE if config.triplet is None else GIVEN_RULE
+    table, name = read_scores(run.file(SCORES)), NESTED_RULE if config.triplet is None else GIVEN_RULE
     rows = table[table["system"] == name].to_dict("records")
     if not rows:
         return unscored

@@ -37,6 +37,9 @@ def thresholds_folder(work: Path, experiment: str) -> Path:
     return predictions_folder(work, experiment) / "thresholds"
 
 
-def predictions_folder(work: Path, experiment: str) -> Path:
-    """Scores, submission and gallery of one experiment; written by stage 65."""
-    return work / "preds" / "pneumothorax" / experiment
+def predictions_folder(work: Path, experiment: str, applied_to: str = "") -> Path:
+    """Scores, submission and gallery of one experiment; written by stage 65.
+
+    applied_to: another data set than the one trained on, whose answers are in a folder of that name; "" for that one.
+    """
+    return work / "preds" / "pneumothorax" / experiment / applied_to

@@ -22,7 +22,7 @@ from hounsfield.pneumothorax.regions import submitted_mask
 from hounsfield.pneumothorax.rules import film_probability
 
 SHOWN = 10  # identifiers in a message
-SUBMISSION, FINDINGS = "submission.csv", "findings.csv"
+SUBMISSION, FINDINGS, SCORES = "submission.csv", "findings.csv", "scores.csv"
 
 
 def write_test_films(

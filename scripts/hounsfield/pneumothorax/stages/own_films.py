@@ -36,17 +36,17 @@ class Rule(NamedTuple):
     inputs: dict[str, Upstream]
 
 
-def answer_films(command: PneumothoraxCommand, scores: str) -> None:
-    """Answer for all films of the data set that is not answered for yet. scores: the table of the run's own scores."""
+def answer_films(command: PneumothoraxCommand) -> None:
+    """Answer for all films of a data set that is only predicted, unless that is done, and show the answers."""
     remedy_of, work, name = remedies(command), command.work, applied_to(command)
-    folder = predictions_folder(work, command.experiment) / name
+    folder = predictions_folder(work, command.experiment, name)
     if folder == thresholds_folder(work, command.experiment):
         raise WrongUse(f"--apply-to {name}: the chosen rules have that name; prepare the films under another one")
     data = open_data_set(work, command.data_set, remedy_of)
     with reading(data.folder):
         folds = data_set_folds(command, data)
         maps = open_maps(command, folds)
-        rule = rule_for(command, folds, scores)
+        rule = rule_for(command, folds)
         inputs = {"data set": data.as_input(), "maps": maps.output.as_input()}
         inputs |= {what: one.as_input() for what, one in rule.inputs.items()}
         sample = sample_submission_path(work, command.data_set)
@@ -63,7 +63,7 @@ def answer_films(command: PneumothoraxCommand, scores: str) -> None:
     show(printed(folder))
 
 
-def rule_for(command: PneumothoraxCommand, folds: list[int], scores: str) -> Rule:
+def rule_for(command: PneumothoraxCommand, folds: list[int]) -> Rule:
     """The rule that the configuration gives, else the one that stage 64 chose on maps by the same networks.
 
     Raises MissingInput or StaleOutput with the commands that choose it.
@@ -78,7 +78,7 @@ def rule_for(command: PneumothoraxCommand, folds: list[int], scores: str) -> Rul
     scored, run = predictions_folder(work, command.experiment), None
     if read_record(scored) is not None:
         inputs["out-of-fold scores"] = run = require(work, scored, SUBMIT, remedy_of)
-    return Rule(triplet, worth_of(run, scores, config.submission), inputs)
+    return Rule(triplet, worth_of(run, config.submission), inputs)
 
 
 def answer(command: PneumothoraxCommand, films: MappedFilms, rule: Rule, data: Upstream, out: Output) -> None:

@@ -16,7 +16,7 @@ from hounsfield.pneumothorax.paths import TRAIN, part_folder
 from hounsfield.pneumothorax.stages.maps import make_maps
 from hounsfield.pneumothorax.stages.own_films import rule_for
 from hounsfield.pneumothorax.stages.prepare import prepare
-from hounsfield.pneumothorax.stages.submit import SCORES, submit_films
+from hounsfield.pneumothorax.stages.submit import submit_films
 
 STAGE = "run_17_predict_studies"
 
@@ -30,7 +30,7 @@ def predict_films(
     has no trained networks, or no rule.
     """
     given, networks = check_given(paths, STAGE), networks_of_run(command)
-    rule_for(command, configured_folds(command), SCORES)
+    rule_for(command, configured_folds(command))
     size = str(networks[0].record["inputs"]["data set"]["settings"]["image_size"])
 
     def prepare_films(command: PneumothoraxCommand, given: Sequence[Path]) -> None:

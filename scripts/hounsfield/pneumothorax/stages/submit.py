@@ -21,7 +21,7 @@ from hounsfield.pneumothorax.gallery import draw_gallery
 from hounsfield.pneumothorax.mapped_films import maps_settings
 from hounsfield.pneumothorax.maps import refuse_other_films
 from hounsfield.pneumothorax.paths import MAPS, SUBMIT, THRESHOLDS, TRAIN, predictions_folder
-from hounsfield.pneumothorax.results import FINDINGS, SUBMISSION, write_test_films
+from hounsfield.pneumothorax.results import FINDINGS, SCORES, SUBMISSION, write_test_films
 from hounsfield.pneumothorax.scores import (
     METRIC,
     FilmResults,
@@ -35,13 +35,13 @@ from hounsfield.pneumothorax.stages.own_films import answer_films
 from hounsfield.pneumothorax.thresholds import threshold_settings
 
 CHAIN = (TRAIN, MAPS, THRESHOLDS, SUBMIT)
-SCORES, GALLERY = "scores.csv", "gallery.png"
+GALLERY = "gallery.png"
 
 
 def submit_films(command: PneumothoraxCommand) -> None:
     """Submit what is not submitted yet, and show the scores; of another data set's films, the answers."""
     if applied_to(command):
-        answer_films(command, SCORES)
+        answer_films(command)
         return
     remedy_of, folder = remedies(command), predictions_folder(command.work, command.experiment)
     data = open_data_set(command.work, command.data_set, remedy_of)
