@@ -84,6 +84,11 @@ def test_a_fold_without_a_positive_film_is_refused() -> None:
         check_folds(np.array([0, 1, -2]), np.array([1, 0, 1]), 2)
 
 
+def test_films_without_any_pneumothorax_are_not_answered_with_fewer_folds() -> None:
+    with pytest.raises(BadInput, match="none of 4 films with a label shows a pneumothorax"):
+        check_folds(np.array([0, 1, 0, 1]), np.zeros(4, np.int8), 2)
+
+
 def test_a_film_without_a_row_is_missing_or_a_test_film_and_a_negative_only_when_asked() -> None:
     annotated, test_folder = np.array([True, False, False]), np.array([False, False, True])
     assert split_of(annotated, test_folder, negatives_without_rows=False).tolist() == ["train", "missing", "test"]

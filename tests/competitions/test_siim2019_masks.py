@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,9 +11,17 @@ import pytest
 from chest_films import corner
 from hounsfield.competitions.siim2019.film_table import check_masks
 from hounsfield.competitions.siim2019.labels import dice, dice_from_counts
-from hounsfield.competitions.siim2019.masks import Mask, other_height, read_mask_image, resize_mask
+from hounsfield.competitions.siim2019.masks import (
+    Annotation,
+    Mask,
+    MaskTask,
+    draw_masks,
+    other_height,
+    read_mask_image,
+    resize_mask,
+)
 from hounsfield.competitions.siim2019.rle import decode, encode
-from hounsfield.competitions.siim2019.rle_table import Fault, read_rle_table, refuse_unknown
+from hounsfield.competitions.siim2019.rle_table import Fault, RleRow, read_rle_table, refuse_unknown
 from hounsfield.core.errors import BadInput, Refused
 
 SPELLINGS = {
@@ -96,6 +106,16 @@ def test_masks_are_refused_where_most_are_made_for_another_size_and_flagged_wher
 def test_a_mask_that_cannot_be_used_is_named() -> None:
     with pytest.raises(BadInput, match=r"row 7 \(a\) ends"):
         check_masks([Mask("a", fault=Fault("row 7", "a", "ends too late"))], "t.csv")
+
+
+@pytest.mark.parametrize(("text", "fault"), [("0 1024", True), ("100 600", True), ("100 500", False)])
+def test_a_mask_of_most_of_its_film_is_refused_as_black_and_white_exchanged(
+    tmp_path: Path, text: str, fault: bool
+) -> None:
+    task = MaskTask("a", (32, 32), Annotation((RleRow(2, "a", text),)))
+    (mask,) = draw_masks([task], tmp_path, 32, jobs=1, dask_scheduler=None)
+    assert (mask.fault is not None) == fault
+    assert not fault or "are black and white exchanged?" in mask.fault.fact
 
 
 def test_a_resized_mask_is_binary_and_a_sliver_stays() -> None:

@@ -70,6 +70,11 @@ def published_folds(content: bytes, source: str, films: pd.DataFrame, count: int
 def check_folds(folds: np.ndarray, labels: np.ndarray, count: int) -> None:
     """Raise BadInput where a fold would be validated without a positive film. folds, labels: (N,)."""
     positives = np.bincount(folds[(labels == 1) & (folds >= 0)], minlength=count)
+    if not positives.any():
+        raise BadInput(
+            f"none of {len(labels)} films with a label shows a pneumothorax, so nothing can be learnt or scored; add "
+            "films with masks, or predict these with run_17_predict_studies.sh"
+        )
     if (positives == 0).any():
         empty = ", ".join(map(str, np.flatnonzero(positives == 0)))
         raise BadInput(

@@ -26,6 +26,7 @@ from hounsfield.core.storage.image_files import encode_png, image_path, store_im
 MASKS_PER_CHUNK = 64
 USUAL_HEIGHTS = (256, 512, 1024, 2048)  # of films that masks are encoded for
 PERIOD_SHARE = 0.9  # of a mask's pixels that recur after as many pixels as its film is high
+LARGEST_SHARE = 0.5  # of a film; no pneumothorax covers more: both lungs together do not
 GREY_SHARE = 0.01  # pixels of a mask image between black and white; with more of them it is no mask
 
 
@@ -101,6 +102,8 @@ def _draw(task: MaskTask, folder: Path, size: int) -> Mask:
         mask = union([read_runs(row.text) for row in annotation.rows], task.shape)
     if not mask.any():
         return Mask(task.film_id)
+    if mask.mean() > LARGEST_SHARE:
+        raise Refused("mask_share", f"covers {mask.mean():.0%} of the film; are black and white exchanged?")
     other = 0 if annotation.image is not None else other_height(mask)
     resized = resize_mask(mask, size)
     crc32 = store_image(image_path(folder, task.film_id, SUFFIX), encode_png(resized * np.uint8(255)))

@@ -40,6 +40,7 @@ def own_places(given: Sequence[str], outputs: Path, data_set: str, intake: Intak
     """
     if data_set in intake.reserved:
         raise WrongUse(f"--{intake.places} needs a data set of its own: name it with --data_set NAME")
+    _refuse_blank(given, f"--{intake.places}")
     places = [Path(one).absolute() for one in given]
     for place in places:
         if outputs.is_relative_to(place.resolve()):
@@ -51,11 +52,18 @@ def check_given(paths: Sequence[str], stage: str) -> list[Path]:
     """The paths as such. Raises WrongUse where there is none, and MissingInput for one that is not there."""
     if not paths:
         raise WrongUse(f"Which studies? Name folders, zip archives or DICOM files: sh bin/{stage}.sh PATH [PATH ...]")
+    _refuse_blank(paths, "PATH")
     found = [Path(one) for one in paths]
     for path in found:
         if not path.exists():
             raise MissingInput(f"{path} does not exist; name a folder, a zip archive or a DICOM file that is there")
     return found
+
+
+def _refuse_blank(paths: Sequence[str], what: str) -> None:
+    """Raise WrongUse for a path of no letters, as a variable that is not set leaves: it would mean where one stands."""
+    if not all(path.strip() for path in paths):
+        raise WrongUse(f"{what} is blank (a variable that is not set?); name a folder, a zip archive or a DICOM file")
 
 
 def prepare_given(

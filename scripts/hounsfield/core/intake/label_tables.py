@@ -191,7 +191,8 @@ def _check_positives(table: LabelTable) -> None:
     positives = (table.values > 0.5).sum()
     known = table.values.notna().sum()
     if not positives.any():
-        raise BadInput(f"{table.source}: no row is positive of any class ({', '.join(table.names)})")
+        fact = f"no row is positive of any class ({', '.join(table.names)})"
+        raise BadInput(f"{table.source}: {fact}, so nothing can be learnt or scored; add rows that are")
     none = [f"{name} ({known[name]} rows known)" for name in table.names if not positives[name]]
     if none:
         logger.warning("%s: no positive row of %s; nothing can be learnt of it", table.source, ", ".join(none))
