@@ -262,6 +262,27 @@ def test_submission_is_handed_to_the_client_of_kaggle(tree: Tree, tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("system", "maker", "competition"),
+    [
+        ("pneumothorax", "run_65_pneumothorax_submit.sh", "siim-acr-pneumothorax-segmentation"),
+        ("spine", "run_56_spine_predict.sh", "rsna-2022-cervical-spine-fracture-detection"),
+    ],
+)
+def test_each_system_s_submission_goes_to_its_own_competition(
+    tree: Tree, tmp_path: Path, system: str, maker: str, competition: str
+) -> None:
+    kaggle = tmp_path / "client/kaggle"
+    kaggle.parent.mkdir()
+    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
+    kaggle.chmod(0o755)
+    variables = {"CONFIG": f"configs/{system}/mine.yaml", "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
+    assert maker in tree.run("submit.sh", **variables).stderr
+    tree.write(f"preds/{system}/mine/submission.csv")
+    assert tree.run("submit.sh", **variables).returncode == 0
+    assert f"submit -c {competition} -f preds/{system}/mine/submission.csv " in tree.calls()[-1]
+
+
+@pytest.mark.parametrize(
     ("made", "arguments", "variables"),
     [
         ("preds/stacking/mine", [], {"CONFIG": "configs/stacking/mine.yaml"}),

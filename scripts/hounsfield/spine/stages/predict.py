@@ -63,13 +63,13 @@ def answer(task: AnswerTask, out: Output, devices: Devices) -> None:
     watch, config, studies = Stopwatch(), task.command.config, read_studies(task.data)
     held_out = held_out_rows(LABELS, studies, [member.run.key.fold for member in task.scored])
     asked = task.asked(studies)
-    runs, networks = [member.run for member in task.answers], [member.output for member in task.answers]
-    found = predict_studies(runs, networks, task.data, task.boxes, asked, config, devices).mean(axis=0)
-    names, scored = [], np.empty((0, len(NAMES)))
+    names, scored, found = [], np.empty((0, len(NAMES))), np.empty((0, len(NAMES)))
     if task.labels is not None and task.scored:
         scored = score(task, out.folder, studies, held_out, task.labels)
         names += [SCORES, BOXES, OUT_OF_FOLD_TABLE]
     if len(asked):
+        runs, networks = zip(*task.answers, strict=True)
+        found = predict_studies(runs, networks, task.data, task.boxes, asked, config, devices).mean(axis=0)
         curves = predict_curves(out.unfinished / "windows.npy", task.curves, task.data, task.boxes, asked, devices)
         write_table(out.folder / CURVES, curves, PSEUDO_SCHEMA)
         answers = answers_of(task, asked, found, peaks_of(curves))
