@@ -54,5 +54,5 @@ class PhantomRecipe:
 
 # drawn where a quickstart finds no data: 40 to 60 slices per study; fractures that a small network can learn from few
 QUICKSTART = PhantomRecipe(
-    train_patients=48, test_patients=8, size=128, spacing=(3.1, 3.6), segmented_share=0.5, severity=2.0
+    train_patients=60, test_patients=8, size=128, spacing=(4.0, 4.4), segmented_share=0.5, severity=2.5
 )
