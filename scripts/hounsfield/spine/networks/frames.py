@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -10,6 +13,8 @@ from torch import Tensor, nn
 from hounsfield.core.training.networks import build_network, check_backbone, load_pretrained
 from hounsfield.spine.config import NetworkConfig
 from hounsfield.spine.images import network_input
+
+SHADOW_SIZE = 64  # pixels
 
 
 def build_frames(config: NetworkConfig) -> nn.Module:
@@ -21,6 +26,7 @@ def build_frames(config: NetworkConfig) -> nn.Module:
     network = build_network(config.backbone, classes=0)
     if config.gradient_checkpointing:
         cast(Any, network).set_grad_checkpointing(True)
+        _count_recomputed_batches_once(network)
     return network
 
 
@@ -42,3 +48,23 @@ def frame_features(frames: nn.Module, triplets: Tensor, chunk: int | None = None
     if chunk is None:
         return cast(Tensor, frames(network_input(triplets)))
     return torch.cat([frames(network_input(part)) for part in triplets.split(chunk)])
+
+
+def _count_recomputed_batches_once(network: nn.Module) -> None:
+    """Let running statistics move as far as they would without checkpointing.
+
+    What is computed again for its gradient moves them a second time, by the same batch. With momentum m' for m, where
+    (1 - m')^2 = 1 - m, both together are one step. Which layers these are shows in a pass without numbers.
+    """
+    calls: Counter[str] = Counter()
+    shadow = copy.deepcopy(network).to("meta").train()
+    for name, layer in shadow.named_modules():
+        layer.register_forward_hook(partial(_count, calls, name))
+    shadow(torch.empty(2, 3, SHADOW_SIZE, SHADOW_SIZE, device="meta")).sum().backward()
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.momentum is not None and calls[name] > 1:
+            layer.momentum = 1 - (1 - layer.momentum) ** (1 / calls[name])
+
+
+def _count(calls: Counter[str], name: str, *_: object) -> None:
+    calls[name] += 1
