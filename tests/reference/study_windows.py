@@ -1,8 +1,9 @@
 """Which windows a study has, and which of its slices they show (RSNA 2022, 3rd place, section 3, its limit mended).
 
-Section 3: starts are every one divisible by 12, and the last possible one. Section 8: the published limit omits the
-last two slices; studies shorter than a window vanish; so the limit is the last start at which a window fits, and short
-studies are padded.
+Section 3: "starts (n = largest slice number): s=1 always; beside it s <= n-97 only: s=n-97, and every s divisible by 12
+(training) or 16 (val/test); duplicates once."  Section 8: "window limit n-97 omits the last two slices; studies under
+96 slices vanish -> limit n-95, pad short studies."  Slices are counted from 0 here, and so are the multiples:
+published, the second window begins 11 slices behind the first, and not 12.
 
 By hand, windows of 6 slices, every 4: 15 slices have starts 0, 4, 8 and, since 9 slices precede the last six, 9. A
 study of 6 has one window, and one of 5, too, of which the last place is padding.

@@ -37,6 +37,7 @@ def opened(study: TripletStudy, starts: list[int], reversed_channels: float = 0.
 
 
 def test_edges_are_shares_of_the_slices_real_size_and_end_behind_the_last_pixel(study: TripletStudy) -> None:
+    """Published: of 512 pixels, whatever the size (defect 18)."""
     vertebrae = made_neck(3, 30).vertebrae
     for z in range(30):
         y, x = np.nonzero(vertebrae[z])
@@ -49,6 +50,7 @@ def test_edges_are_shares_of_the_slices_real_size_and_end_behind_the_last_pixel(
 
 
 def test_slices_without_a_box_do_not_widen_that_of_their_triplet() -> None:
+    """Published: a point in the middle of the image took part (defect 8)."""
     found = triplet_target(triplet((*NONE, 0), (0.1, 0.2, 0.3, 0.4, 1), (0.05, 0.25, 0.2, 0.5, 1)), (100, 100))
     np.testing.assert_allclose(found, (0.05, 0.2, 0.3, 0.5, 1))
     nothing = triplet_target(triplet(*[(*NONE, 0)] * 3), (100, 100))
@@ -96,7 +98,7 @@ def test_a_box_follows_its_image(study: TripletStudy) -> None:
 def test_training_triplets_are_turned_as_often_as_configured_and_predicted_ones_never(
     study: TripletStudy, share: float
 ) -> None:
-    """A slice, then a dark and a bright one: the order of the channels shows."""
+    """Published: always (defect 7). A slice, then a dark and a bright one: the order of the channels shows."""
     volume = np.load(study.volume)
     volume[15], volume[16], volume[17] = -400, 200, 1200
     write_array(study.volume, volume)

@@ -57,6 +57,7 @@ def test_the_parts_of_a_batch_add_up_to_the_loss_of_the_reference(
 
 
 def test_a_batch_without_a_box_has_a_finite_gradient() -> None:
+    """Published: the mean over no box, NaN (defect 17)."""
     outputs = torch.zeros(3, 5, requires_grad=True)
     targets = torch.full((3, 5), torch.nan)
     targets[:, 4] = 0

@@ -47,6 +47,7 @@ def test_grey_levels_do_not_depend_on_the_slice_unless_they_are_to() -> None:
 @pytest.mark.parametrize("hu", [-1024.0, 40.0, 3000.0])
 @pytest.mark.parametrize("intensity", [FIXED, BY_SLICE])
 def test_a_slice_of_one_value_is_not_divided_by_zero(hu: float, intensity: IntensityConfig) -> None:
+    """Published: 0 / 0 (defect 15)."""
     with np.errstate(all="raise"):
         grey = to_grey(np.full((4, 4), hu, np.float32), intensity)
     expected = 0 if intensity is BY_SLICE else int((min(max(hu, -500), 1300) + 500) / 1800 * 255)

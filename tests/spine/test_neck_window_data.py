@@ -73,6 +73,7 @@ def test_all_images_of_a_window_are_changed_by_one_draw(tmp_path: Path) -> None:
 
 
 def test_a_draw_depends_on_seed_epoch_and_row_alone(studies: list[WindowStudy]) -> None:
+    """Published: draws of a worker, whose seeds came again in the next epoch (defect 22)."""
     rows = [(1, 5), (1, 5)]
     kind = WindowKind(CONFIG, IntensityConfig(), 32, sparse=0.6)
     first, again = windows(studies, rows, kind), windows(studies, rows, kind)

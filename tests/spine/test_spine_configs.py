@@ -9,6 +9,7 @@ import timm
 
 from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.spine.config import DEFAULT_CONFIG, NetworkConfig, SpineConfig
+from hounsfield.spine.training import EPSILON
 from programs import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs" / "spine"
@@ -103,6 +104,7 @@ def test_the_study_networks_have_the_published_numbers(published: SpineConfig) -
     }  # fmt: skip
     assert values_of(published.study, section_5) == section_5
     assert values_of(published.study.optimizer, optimizer) == optimizer
+    assert EPSILON == 1e-6  # of every network's AdamW
     assert all(network.size == 512 for network in networks_of(published))
 
 

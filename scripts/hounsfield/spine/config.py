@@ -166,7 +166,7 @@ class StudyConfig:
     )
     hidden: Count = 2048  # of the LSTM, per direction
     steps: Count = 192  # longer sequences are brought to this length
-    margin: Natural = 2  # slices beyond the range of the box that are looked at, too
+    margin: Natural = 2  # slices before the range of the box that are looked at, too, and one fewer behind it
     chunk: Count = 64  # images at a time through the slice network
     train_statistics: bool = False  # published: the frozen network's batch statistics moved on
 

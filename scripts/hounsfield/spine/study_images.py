@@ -84,7 +84,7 @@ class StudyImages:
 
 
 def neck_ranges(data: Upstream, boxes: Upstream, studies: pd.DataFrame, margin: int) -> list[NeckRange]:
-    """What is looked at of some studies of a data set. margin: slices beyond the box's range.
+    """What is looked at of some studies of a data set. margin: as in `study_slices`.
 
     studies: rows of the data set's table; labels may be missing. Raises BadInput naming a study without a box.
     """
@@ -99,13 +99,14 @@ def neck_ranges(data: Upstream, boxes: Upstream, studies: pd.DataFrame, margin: 
 
 
 def study_slices(first: int, last: int, count: int, margin: int) -> np.ndarray:
-    """The slices that are looked at, whole triplets of them: those of a range, and `margin` more at either side.
+    """The slices that are looked at, whole triplets of them: those of a range, `margin` before it, one fewer behind it.
 
-    first, last: the range's, both within. count: slices of the study. A triplet that is begun is filled up with the
-    slices behind the range, then with those before it; where the study has no more, with its last one again.
+    first, last: the range's, both within. As they are the middles of triplets, the published margin of 2 adds one slice
+    before the first triplet, and none behind the last. count: slices of the study. A triplet that is begun is filled up
+    with the slices behind these, then with those before; where the study has no more, with its last one again.
     Published: the slices of a triplet that is begun were left out.
     """
-    start, end = max(0, first - margin), min(count, last + 1 + margin)
+    start, end = max(0, first - margin), min(count, last + max(1, margin))
     end = min(count, end + (start - end) % TRIPLET)
     start = max(0, start - (start - end) % TRIPLET)
     slices = np.arange(start, end)

@@ -18,7 +18,7 @@ def window_starts(count: int, slices: int, step: int) -> np.ndarray:
 
     Every multiple of `step` at which a window fits, and the last place where one does: every slice is covered. A study
     that is shorter than a window has one, which is padded behind its end. Published: the last two slices of a study
-    were in no window, and shorter studies had none.
+    were in no window, and shorter studies had none; multiples were of the files' numbers, which begin at 1.
     """
     last = max(0, count - slices)
     return np.unique(np.append(np.arange(0, last + 1, step), last))
