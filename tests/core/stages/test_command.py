@@ -128,6 +128,15 @@ def test_two_configurations_are_refused_rather_than_mixed(config: Path, form: tu
         command_with(config, "--config", str(config), *(word.format(config) for word in form))
 
 
+def test_a_list_given_in_two_options_is_refused_rather_than_cut_to_the_last(config: Path) -> None:
+    with pytest.raises(WrongUse, match="--fold is given 2 times; name all behind one: --fold ONE OTHER"):
+        command_with(config, "--fold", "0", "--fold=1")
+    assert command_with(config, "--fold", "0", "1", "--classifier.epochs", "1", "--classifier.epochs", "3").folds == (
+        "0",
+        "1",
+    )
+
+
 def test_the_saved_configuration_reads_back_the_same(config: Path, tmp_path: Path) -> None:
     read = parse_with(config, "--sequence.epochs", "3")
     save_config(tmp_path / "again.yaml", read)

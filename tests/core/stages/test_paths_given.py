@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jsonargparse import ArgumentParser
 
-from hounsfield.core.stages.paths_given import paths_apart
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.stages.paths_given import paths_apart, refuse_repeated
 
 
 @pytest.fixture
@@ -45,3 +46,11 @@ def test_an_option_of_any_number_of_words_leaves_what_is_there_as_a_file(
     (tmp_path / "1").mkdir()
     found = paths_apart(parser, ["--fold", "0", "1", "my studies", "missing"])
     assert found == (["my studies", "missing"], ["--fold", "0", "1"])
+
+
+def test_a_list_in_a_variable_and_in_its_option_is_no_repetition() -> None:
+    parser, words = ArgumentParser(), ["--archive", "a", "--archive", "b"]
+    parser.add_argument("--archive", nargs="+")
+    refuse_repeated(parser, words, {"ARCHIVE"})
+    with pytest.raises(WrongUse, match="--archive is given 2 times"):
+        refuse_repeated(parser, words, set())

@@ -23,6 +23,7 @@ from hounsfield.core.stages.configuration import check_yaml, dataclasses_in
 from hounsfield.core.stages.exits import run as run  # what a program ends with, beside what it starts with
 from hounsfield.core.stages.help import stage_help
 from hounsfield.core.stages.mistakes import other_system, parsing_mistake
+from hounsfield.core.stages.paths_given import refuse_repeated
 from hounsfield.core.stages.ranges import check_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[4]
@@ -145,6 +146,7 @@ def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | N
         sys.exit(0)
     wants_help = "--help" in given or "-h" in given
     words = [word for word in full if word not in ("--help", "-h")]
+    refuse_repeated(parser, words, os.environ)
     path, own = _config_file(words), stage.default_config.parent.name
     try:
         arguments = parser.parse_args(words)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from jsonargparse import ArgumentParser
+
+from hounsfield.core.errors import WrongUse
 
 NUMBER = re.compile(r"-[\d.]+\S*")
 
@@ -17,6 +19,18 @@ def add_study_options(parser: ArgumentParser, *, labels: bool = True) -> None:
         parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
     parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
     parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
+
+
+def refuse_repeated(parser: ArgumentParser, words: Sequence[str], variables: Container[str]) -> None:
+    """Raise WrongUse where an option that takes several words is given twice: those of the first would be dropped.
+
+    variables: that are set. One that has an option's name in capitals is put before it by its stage, and loses.
+    """
+    lists = [option for one in parser._actions if one.nargs in ("+", "*") for option in one.option_strings]
+    given = [word.partition("=")[0] for word in words]
+    twice = [one for one in lists if given.count(one) > 1 + (one.removeprefix("--").upper() in variables)]
+    if twice:
+        raise WrongUse(f"{twice[0]} is given {given.count(twice[0])} times; name all behind one: {twice[0]} ONE OTHER")
 
 
 def paths_apart(parser: ArgumentParser, argv: Sequence[str]) -> tuple[list[str], list[str]]:
