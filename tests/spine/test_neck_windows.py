@@ -61,6 +61,16 @@ def test_six_sparse_windows_in_ten_skip_slices_by_every_stride() -> None:
     assert [strides.count(stride) / 2000 for stride in (2, 3, 4)] == pytest.approx([0.2] * 3, abs=0.03)
 
 
+def test_a_sparse_window_begins_at_each_slice_of_its_first_stride_as_often() -> None:
+    """Section 3: stride d of 2 to m, with random offset in [0, d), before truncating to 96."""
+    drawn = [sparse_window(7, 500, 96, 1.0, seed) for seed in range(3000)]
+    begun = [(int(slices[1] - slices[0]), int(slices[0]) - 7) for slices in drawn]
+    for stride in (2, 3, 4):
+        shares = [begun.count((stride, offset)) / 3000 for offset in range(stride)]
+        assert shares == pytest.approx([1 / 3 / stride] * stride, abs=0.025)
+    assert {len(slices) for slices in drawn} == {96}
+
+
 @pytest.mark.parametrize(
     ("first", "last", "step"), [(5, 5, 96), (0, 100, 20), (0, 5000, 1), (10, 11, 96), (0, 150, 13)]
 )
