@@ -17,8 +17,22 @@
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
-case ${CONFIG:-} in
-    *configs/stacking/*) program scripts/stacking_predict_studies.py "$@" ;;
-    *configs/pneumothorax/*) program scripts/pneumothorax_predict_films.py "$@" ;;
+config=${CONFIG:-}
+[ -e "$config" ] || config=$ROOT/$config # as the programs look for it
+
+# A configuration that lies outside configs/ is known by the keys that only one system has.
+has_key() { [ -f "$config" ] && grep -Eq "^($1)[[:blank:]]*:" "$config"; }
+
+case $config in
+    *configs/stacking/*) system=stacking ;;
+    *configs/pneumothorax/*) system=pneumothorax ;;
+    *configs/hemorrhage/*) system=hemorrhage ;;
+    *) if has_key 'networks|second_level'; then system=stacking
+        elif has_key 'network|maps|blend'; then system=pneumothorax
+        else system=hemorrhage; fi ;;
+esac
+case $system in
+    stacking) program scripts/stacking_predict_studies.py "$@" ;;
+    pneumothorax) program scripts/pneumothorax_predict_films.py "$@" ;;
     *) program scripts/hemorrhage_predict_studies.py "$@" ;;
 esac

@@ -213,6 +213,24 @@ def test_own_studies_go_to_the_program_of_the_configuration_s_system(
     assert tree.calls() == [f"{before}scripts/{program}.py|../Ward 7, 患者|--force|b c.zip"]
 
 
+@pytest.mark.parametrize(
+    ("shipped", "program"),
+    [
+        ("hemorrhage/quickstart", "hemorrhage_predict_studies"),
+        ("stacking/quickstart", "stacking_predict_studies"),
+        ("pneumothorax/quickstart", "pneumothorax_predict_films"),
+        ("pneumothorax/blend_v1", "pneumothorax_predict_films"),
+    ],
+)
+def test_a_configuration_of_ones_own_is_known_by_its_content_wherever_it_lies(
+    tree: Tree, shipped: str, program: str
+) -> None:
+    copy = tree.write("my configs/mine.yaml", (REPOSITORY / "configs" / f"{shipped}.yaml").read_text())
+    for config in (str(copy), "my configs/mine.yaml"):
+        done = tree.run("run_17_predict_studies.sh", "ward", CONFIG=config, cwd=tree.root)
+        assert tree.calls()[-1].endswith(f"my configs/mine.yaml|scripts/{program}.py|ward"), done.stderr
+
+
 def test_own_studies_may_lie_in_a_folder_with_quotes_blanks_and_commands_in_its_name(
     tree: Tree, tmp_path: Path
 ) -> None:
