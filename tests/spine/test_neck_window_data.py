@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hounsfield.core.errors import MissingInput
 from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.training.batches import UNAUGMENTED, load_batches
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
@@ -83,6 +84,17 @@ def test_a_draw_depends_on_seed_epoch_and_row_alone(studies: list[WindowStudy]) 
     drawn = {tuple(first.slices_of(epoch, 0)) for epoch in range(20)}
     assert len(drawn) > 1
     assert set(map(tuple, [first.slices_of(UNAUGMENTED, 0)])) == {tuple(range(5, 17))}
+
+
+def test_a_volume_that_is_lost_ends_the_loading_and_no_batch_is_used_twice(studies: list[WindowStudy]) -> None:
+    """Published: the error was printed, and the batch before it was used again (defect 13)."""
+    studies[0].volume.unlink()
+    images = Windows(studies, np.array([(1, 5), (0, 0)]), KIND, (1,), remedy="", volume_remedy="sh bin/prepare.sh")
+    keys = [(UNAUGMENTED, np.array([row])) for row in (0, 1)]
+    loader = load_batches(images, keys, workers=0, device=torch.device("cpu"))
+    assert next(loader).triplets.shape[0] == 1
+    with pytest.raises(MissingInput, match=r"0\.npy is missing; make it with: sh bin/prepare\.sh"):
+        next(loader)
 
 
 def test_batches_of_windows_are_windows(studies: list[WindowStudy]) -> None:

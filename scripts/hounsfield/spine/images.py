@@ -77,7 +77,10 @@ def check_intensity(config: IntensityConfig) -> None:
 
 
 def triplets(grey: np.ndarray) -> np.ndarray:
-    """Three slices after the other as the channels of one image: (n, S, S) -> (n / 3, S, S, 3), in that order."""
+    """Three slices after the other as the channels of one image: (n, S, S) -> (n / 3, S, S, 3), in that order.
+
+    It is from head to feet; published, the order of the files' numbers, which in some studies run the other way.
+    """
     images = np.empty((len(grey) // TRIPLET, *grey.shape[1:], TRIPLET), np.uint8)
     for image, three in zip(images, grey.reshape(-1, TRIPLET, *grey.shape[1:]), strict=True):
         cv2.merge(list(three), image)  # many times as fast as a copy of the transposed array

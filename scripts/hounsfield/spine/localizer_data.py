@@ -96,7 +96,7 @@ def slice_targets(slices: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
     """The targets of a segmented study's slices, (slices, 5) float32 as in TripletStudy.
 
     slices: SLICE_SCHEMA, from head to feet. shape: rows, columns. The table's last column and row of a box are within
-    it; here its edges are.
+    it, as published; here the edges lie behind the last pixel.
     """
     rows, columns = shape
     edges = slices[list(BOX)].to_numpy(np.float64, na_value=np.nan) + np.array([0, 0, 1, 1])

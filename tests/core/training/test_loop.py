@@ -248,10 +248,16 @@ def test_a_finished_run_leaves_its_scalars_and_a_state_that_goes_with_the_folder
 
 
 @pytest.mark.parametrize("parts", [2, 3, 5])
-def test_accumulated_parts_make_the_same_step_as_one_batch(tmp_path: Path, parts: int) -> None:
-    """Five parts of a batch of four: one of them is empty."""
+def test_accumulated_parts_make_the_same_step_and_report_as_one_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    """Five parts of a batch of four: one of them is empty. The loss that is reported is not divided by the parts."""
+    said: list[str] = []
+    monkeypatch.setattr(loop.logger, "info", lambda text, *values: said.append(text % values))
     whole = train(tmp_path / "whole", dropout=0)
     cut = train(tmp_path / "cut", dropout=0, parts=parts)
+    losses = [line.partition("training loss ")[2] for line in said if "training loss" in line]
+    assert len(losses) == 2 * EPOCHS and losses[:EPOCHS] == losses[EPOCHS:]
     assert len(cut.rates) == parts * len(whole.rates)
     for one, other in zip(whole.weights, cut.weights, strict=True):
         torch.testing.assert_close(one, other)
