@@ -58,6 +58,23 @@ def test_a_box_may_be_moved_out_of_the_image() -> None:
     assert (left[:, :2] < left[:, 2:]).all()
 
 
+def test_half_are_flipped_left_to_right_and_three_in_four_have_another_contrast_and_another_place() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    changed = []
+    for transform in flip_contrast_rotate():
+        found = [augment([transform], image, seed) for seed in range(400)]
+        changed.append([one for one in found if not np.array_equal(one, image)])
+    assert [len(one) / 400 for one in changed] == pytest.approx([0.5, 0.75, 0.75], abs=0.07)
+    assert all(np.array_equal(one, image[:, ::-1]) for one in changed[0])
+
+
+def test_what_is_moved_in_from_outside_of_the_image_is_black() -> None:
+    white = np.full((SIZE, SIZE, 3), 255, np.uint8)
+    corners = np.array([augment(flip_contrast_rotate()[2:], white, seed)[0, 0] for seed in range(60)])
+    assert 0.3 < (corners == 0).mean() < 0.9
+    assert set(np.unique(corners)) == {0, 255}
+
+
 def test_shift_scale_and_rotation_keep_their_ranges() -> None:
     always = flip_contrast_rotate()[2]
     always.p = 1
