@@ -37,7 +37,9 @@ def test_folds_do_not_depend_on_the_order_of_slices(order: list[int]) -> None:
 
 
 def test_too_few_positives_are_refused_with_the_largest_number_of_folds_that_works() -> None:
-    with pytest.raises(BadInput, match=r"labels\.csv: 5 folds .*rare in 3 .* that works is 3: --prepare\.fold_count 3"):
+    with pytest.raises(
+        BadInput, match=r"labels\.csv: 5 folds .*rare in 3 .* that works is 3: --prepare\.fold_count 3 --force$"
+    ):
         own_folds(*labelled({"rare": [0, 1, 2], "common": list(range(12))}), 5, **SOURCE)
 
 

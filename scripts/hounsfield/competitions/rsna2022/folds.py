@@ -73,7 +73,7 @@ def check_folds(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, co
         empty = ", ".join(map(str, np.flatnonzero(fractured == 0)))
         raise BadInput(
             f"fold {empty} has no study with a fracture; {fractured.sum()} studies have one: prepare fewer folds with "
-            "--prepare.fold_count, or add studies"
+            "--prepare.fold_count and --force, or add studies"
         )
     of_patient = pd.Series(folds).groupby(patients.to_numpy())
     several = int((of_patient.max() > of_patient.min()).sum())

@@ -79,7 +79,7 @@ def check_folds(folds: np.ndarray, labels: np.ndarray, count: int) -> None:
         empty = ", ".join(map(str, np.flatnonzero(positives == 0)))
         raise BadInput(
             f"fold {empty} has no film with a pneumothorax; {positives.sum()} films have one: prepare fewer folds with "
-            "--prepare.fold_count, or add films"
+            "--prepare.fold_count and --force, or add films"
         )
 
 

@@ -17,7 +17,7 @@ def own_folds(patients: pd.Series, labels: pd.DataFrame, count: int, *, source: 
     patients: (N,) what a patient is known by, the same in whatever folder and under whatever pseudonym. labels: (N, C),
     NaN where unknown; positive above 0.5. source: the table of labels, and option: the setting of `count`, for the
     message. Raises BadInput where a fold would lack positives of a class that there is, with the largest number that
-    works.
+    works, and --force, since the data set was begun with the other one.
     """
     positive = (labels > 0.5).to_numpy()
     for number in range(count, 1, -1):
@@ -26,7 +26,7 @@ def own_folds(patients: pd.Series, labels: pd.DataFrame, count: int, *, source: 
             return folds
         if folds is not None:
             raise BadInput(f"{source}: {_reason(patients, labels, count)}; the largest number of folds that works is "
-                           f"{number}: {option} {number}")  # fmt: skip
+                           f"{number}: {option} {number} --force")  # fmt: skip
     raise BadInput(f"{source}: {_reason(patients, labels, count)}, and no smaller number works either. Label more "
                    "patients, or leave such classes out: --classes NAME [NAME ...]")  # fmt: skip
 
