@@ -4,6 +4,7 @@
 #
 #   sh bin/test.sh
 #   sh bin/test.sh -m slow -n auto      # the rest, which CI runs too
+#   sh bin/test.sh -m full_size         # networks at their published size: tens of minutes
 #   sh bin/test.sh tests/core -k window
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
@@ -19,4 +20,4 @@ if [ -x "$tools/shellcheck" ]; then
 else
     say "shellcheck is left out: it has no wheel for $(uname -m). The stages' shell is not checked here"
 fi
-"$PYTHON" -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+"$PYTHON" -m pytest -q -m "not slow and not full_size" -n auto --maxprocesses 4 --dist loadfile

@@ -24,7 +24,7 @@ def report(what: str, start: float) -> float:
     return peak
 
 
-@pytest.mark.slow
+@pytest.mark.full_size
 @pytest.mark.parametrize("backbone", ["resnest50d", "seresnext50_32x4d"])
 def test_a_window_is_learnt_from_and_a_study_predicted_at_published_size_within_12_gib(backbone: str) -> None:
     torch.manual_seed(0)
