@@ -48,6 +48,12 @@ def test_a_study_without_a_sure_triplet_gets_the_fallback_box_and_all_slices() -
     assert found == (8, 10, 32, 40, 0, 25, 0.5, True)
 
 
+def test_the_range_begins_above_its_bound_and_not_at_it() -> None:
+    rows = np.tile([0.3, 0.3, 0.7, 0.7, 0.25], (12, 1))
+    rows[-1, 4] = 0.75  # within the mean of the last three triplets
+    assert aggregate(rows, 36, (50, 40), BoxesConfig(range_presence=0.25))[4:6] == (28, 34)
+
+
 def test_a_box_of_no_width_is_no_box() -> None:
     found = aggregate(np.tile([0.75, 0.25, 0.25, 0.75, 0.9], (9, 1)), 27, (50, 40), CONFIG)
     assert found.fallback

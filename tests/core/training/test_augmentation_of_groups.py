@@ -72,7 +72,6 @@ def test_what_is_moved_in_from_outside_of_the_image_is_black() -> None:
     white = np.full((SIZE, SIZE, 3), 255, np.uint8)
     corners = np.array([augment(flip_contrast_rotate()[2:], white, seed)[0, 0] for seed in range(60)])
     assert 0.3 < (corners == 0).mean() < 0.9
-    assert set(np.unique(corners)) == {0, 255}
 
 
 def test_shift_scale_and_rotation_keep_their_ranges() -> None:
