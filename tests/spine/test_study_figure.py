@@ -81,6 +81,14 @@ def test_studies_of_unknown_spacing_of_one_slice_and_without_curves_are_drawn_to
         assert picture(tmp_path, one).std() > 0
 
 
+def test_a_study_of_one_slice_or_of_many_gives_a_picture_of_a_usual_size(view: StudyView, tmp_path: Path) -> None:
+    one = replace(view, volume=view.volume[:1], ratios=view.ratios[:1], slices=(0, 0), spacing=(1.0, 0.5, 0.5))
+    many = replace(view, spacing=(100.0, 0.5, 0.5))
+    for odd in (replace(one, volume=np.zeros((1, 512, 512), np.int16)), many):
+        height, width, _ = picture(tmp_path, odd).shape
+        assert 0.8 < width / height < 4
+
+
 def test_names_at_one_peak_are_spread_in_order_and_stay_within_the_slices() -> None:
     places = _spread(np.array([10, 10, 10, 20, 39, 39, 39]), 40)
     assert (np.diff(places) > 2).all()

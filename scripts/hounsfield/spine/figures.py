@@ -20,6 +20,7 @@ BONE = Window(center=400, width=1800)
 SLAB = 3.0  # mm from side to side that the middle plane averages
 HEIGHT = 7.0  # inches, of the panels
 CURVES, BARS = 0.5, 0.5  # their panels' widths, as shares of the height
+NARROWEST, WIDEST = 0.2, 2.0  # the middle plane's; a study of few slices is drawn higher than it is
 # Okabe and Ito's colours, which colour-blind people tell apart, without yellow; neighbours far apart
 COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#000000", "#E69F00")
 BOX_COLOUR = "#56B4E9"
@@ -48,7 +49,8 @@ def draw_study(path: Path, view: StudyView) -> None:
     """
     slices, rows, _ = view.volume.shape
     between, across, _ = _known_spacing(view.spacing)
-    width = rows * across / (slices * between)  # of the middle plane, as a share of the height
+    # of the middle plane, as a share of the height
+    width = float(np.clip(rows * across / (slices * between), NARROWEST, WIDEST))
     widths = (width, CURVES, BARS)
     figure = Figure(figsize=(HEIGHT * sum(widths) + 2.2, HEIGHT + 1.3), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True, width_ratios=widths)
