@@ -47,6 +47,13 @@ def test_an_overall_that_is_not_the_maximum_is_refused_unless_told(
     assert "taken as they are" in caplog.text
 
 
+@pytest.mark.parametrize("value", [2, 0.5])
+def test_a_value_that_is_no_label_is_refused_without_options_that_the_stage_lacks(value: float) -> None:
+    with pytest.raises(BadInput, match=r"1 values of C2 .* lines 2\.") as refused:
+        read(labels_csv({"1.2.3": [1, 0, value, 1, 0, 0, 0, 0]}))
+    assert "--" not in str(refused.value)
+
+
 def test_a_blank_or_nan_label_is_unknown_and_not_held_against_the_others(caplog: pytest.LogCaptureFixture) -> None:
     rows = {"1.2.3": [1, "", 0, 0, 0, 0, 0, "NaN"], "1.2.4": ["", 0, 1, 0, 0, 0, 0, 0]}
     labels = read(labels_csv(rows))

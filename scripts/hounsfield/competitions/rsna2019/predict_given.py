@@ -71,7 +71,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> No
     """
     given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
     models = steps.models(command)
-    table = read_label_table(Path(arguments.labels)) if arguments.labels else None
+    table = read_label_table(Path(arguments.labels), options=False) if arguments.labels else None
     command = prepare_given(command, given, INTAKE, steps.prepare)
     slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), VALIDATION_COLUMNS)
     if table is not None or arguments.show_identifiers:

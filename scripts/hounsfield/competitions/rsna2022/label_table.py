@@ -25,7 +25,7 @@ def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overal
     if lacking:
         known = ", ".join(map(str, cells.table.columns))
         raise BadInput(f"{source}: no column {', '.join(lacking)}; it has {known}. Name the columns as train.csv does")
-    table = label_table(cells, source, classes=NAMES)
+    table = label_table(cells, source, classes=NAMES, options=False)
     if table.key != "study":
         raise BadInput(f"{source} labels by {table.key}; a fracture is of a study: give a column StudyInstanceUID")
     _check_overall(table, any_overall=any_overall)

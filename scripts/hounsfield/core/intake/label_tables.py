@@ -62,9 +62,12 @@ def read_label_table(
     any_of: str | None = None,
     soft: bool = False,
     reserved: Collection[str] = (),
+    options: bool = True,
 ) -> LabelTable:
     """Read a table of labels, as `label_table`. Raises MissingInput, too."""
-    return label_table(read_cells(path), str(path), classes=classes, any_of=any_of, soft=soft, reserved=reserved)
+    return label_table(
+        read_cells(path), str(path), classes=classes, any_of=any_of, soft=soft, reserved=reserved, options=options
+    )
 
 
 def label_table(
@@ -75,17 +78,19 @@ def label_table(
     any_of: str | None = None,
     soft: bool = False,
     reserved: Collection[str] = (),
+    options: bool = True,
 ) -> LabelTable:
     """A table of labels from its cells; what it cannot mean is refused.
 
     source: where it comes from, for messages. classes: the columns that are labels; all but those that name files,
     series, studies and patients where none are given. any_of: the class that means "any of the others", by default one
-    that is called so. soft: labels may be probabilities. reserved: names that no class may have. Raises BadInput naming
-    the source, the fact and the first ten places, and WrongUse where an option names a column that is not there.
+    that is called so. soft: labels may be probabilities. reserved: names that no class may have. options: the
+    command has --classes and --soft-labels, which messages may then name. Raises BadInput naming the source, the fact
+    and the first ten places, and WrongUse where an option names a column that is not there.
     """
     key, column = _key(cells, source)
     names = _class_names(cells, column, classes, source, reserved)
-    values = pd.DataFrame({name: _numbers(cells, name, source, soft=soft) for name in names})
+    values = pd.DataFrame({name: _numbers(cells, name, source, soft=soft, options=options) for name in names})
     means_any = any_of or (ANY if ANY in names and len(names) > 1 else None)
     if means_any is not None and (means_any not in names or len(names) < 2):
         raise WrongUse(f"{source}: {means_any} cannot mean any of the others; the classes are {', '.join(names)}")
@@ -147,17 +152,18 @@ def _class_names(
     return names
 
 
-def _numbers(cells: Cells, name: str, source: str, *, soft: bool) -> np.ndarray:
+def _numbers(cells: Cells, name: str, source: str, *, soft: bool, options: bool) -> np.ndarray:
     """One column as 0, 1, a probability, or NaN, (R,) float64."""
     text = cells.table[name].str.lower()
     numbers = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce").astype(np.float64)
     numbers = numbers.mask(text.isin(TRUE), 1.0).mask(text.isin(FALSE), 0.0).mask(text.isin(UNKNOWN))
     wrong = ~(text.isin(UNKNOWN) | numbers.between(0, 1)).to_numpy()
-    remedy = f"Correct them, or name the columns that are labels (without {name}): --classes NAME [NAME ...]"
-    _refuse(source, f"values of {name} that are no label (0, 1, true, false, blank)", cells.lines[wrong], remedy)
+    others = f", or name the columns that are labels (without {name}): --classes NAME [NAME ...]" if options else ""
+    fact = f"values of {name} that are no label (0, 1, true, false, blank)"
+    _refuse(source, fact, cells.lines[wrong], f"Correct them{others}")
     between = (numbers.notna() & ~numbers.isin([0, 1])).to_numpy()
     if not soft:
-        remedy = "To learn from probabilities say so: --soft-labels"
+        remedy = "To learn from probabilities say so: --soft-labels" if options else "0, 1 or a blank is needed"
         _refuse(source, f"values of {name} between 0 and 1", cells.lines[between], remedy)
     return numbers.to_numpy()
 
