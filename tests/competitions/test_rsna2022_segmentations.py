@@ -79,7 +79,7 @@ def test_the_affine_gives_what_the_published_flips_give_for_either_direction_of_
     raw = np.asanyarray(nibabel.Nifti1Image.from_bytes(content).dataobj)
     by_number = published_slices(raw, z_direction)  # entry k is the k-th file's
     head_to_feet = by_number[::-1] if z_direction > 0 else by_number
-    labels, affine = read_segmentation(content, gzipped=False)
+    labels, affine = read_segmentation(content)
     assert (brought(labels, affine, grid()) == head_to_feet).all()
     assert (head_to_feet == LABELS).all()
 
@@ -100,7 +100,7 @@ def test_an_oblique_affine_agrees_voxel_for_voxel_where_the_grids_agree(degrees:
     row, column = turn @ [1, 0, 0], turn @ [0, np.cos(tilt), -np.sin(tilt)]
     oblique = grid(orientation=np.concatenate([row, column]))
     array, affine = stored_otherwise(LABELS.transpose(1, 2, 0), affine_of(oblique), (1, 0, 2), (True, False, True))
-    labels, stored = read_segmentation(nifti(array, affine), gzipped=False)  # in single precision
+    labels, stored = read_segmentation(nifti(array, affine))  # in single precision
     assert (brought(labels, stored, oblique) == LABELS).all()
 
 
@@ -139,7 +139,7 @@ def test_a_slice_that_is_missing_takes_no_other_ones_labels() -> None:
     some = whole._replace(
         positions=whole.positions[kept], orientations=whole.orientations[kept], spacings=whole.spacings[kept]
     )
-    labels, affine = read_segmentation(usual_nifti(LABELS), gzipped=False)
+    labels, affine = read_segmentation(usual_nifti(LABELS))
     assert (brought(labels, affine, some) == LABELS[kept]).all()
 
 
@@ -199,15 +199,26 @@ def test_a_refused_segmentation_costs_itself_alone(tmp_path: Path) -> None:
 
 def test_labels_of_the_chest_count_as_nothing_and_real_numbers_as_the_nearest_label() -> None:
     values = np.array([0, 1, 7, 8, 19, 255, -1, 2.0001, np.nan], np.float32).reshape(3, 3, 1)
-    labels, _ = read_segmentation(nifti(values, np.eye(4)), gzipped=False)
+    labels, _ = read_segmentation(nifti(values, np.eye(4)))
     assert labels.ravel().tolist() == [0, 1, 7, 0, 0, 0, 0, 2, 0]
 
 
-def test_a_packed_segmentation_reads_like_a_plain_one() -> None:
+def test_a_packed_segmentation_reads_like_a_plain_one_whichever_its_name_says(tmp_path: Path) -> None:
     plain = usual_nifti(LABELS)
-    packed, affine = read_segmentation(gzip.compress(plain), gzipped=True)
-    assert (packed == read_segmentation(plain, gzipped=False)[0]).all()
+    packed, affine = read_segmentation(gzip.compress(plain))
+    assert (packed == read_segmentation(plain)[0]).all()
     assert affine.shape == (4, 4)
+    called_plain = count(task(tmp_path, gzip.compress(plain), grid()))  # as 1.2.1.nii
+    assert called_plain.voxels.sum() == (LABELS > 0).sum()
+
+
+def test_the_reader_of_damaged_segmentations_says_nothing_beside_the_refusal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Refused):
+        count(task(tmp_path, bytes(400), grid()))
+    assert not caplog.records
+    assert capfd.readouterr().err == ""
 
 
 def test_a_slices_box_holds_the_first_and_last_pixel_of_all_its_vertebrae() -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import nibabel
 import numpy as np
 from joblib import cpu_count
+from nibabel import imageglobals
 
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE
 from hounsfield.core.errors import Refused
@@ -31,6 +32,8 @@ SECONDS = 300.0  # for one of them
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 SAME_GRID = 0.05  # voxels; an affine is stored in single precision
 GZIP = 31  # zlib's window bits for gzip
+GZIP_MAGIC = b"\x1f\x8b"
+imageglobals.logger.disabled = True  # says of damaged headers what it would correct, and not of which file
 
 
 class Grid(NamedTuple):
@@ -102,7 +105,7 @@ def count(task: SegmentationTask) -> SliceCounts:
     """Count a segmentation's labels in each slice. Raises Refused."""
     if not task.grid.known:
         raise Refused("segmentation_no_place", "the study's files do not say where their slices lie")
-    labels, affine = read_segmentation(task.file.read(LARGEST), gzipped=task.file.name.endswith(".gz"))
+    labels, affine = read_segmentation(task.file.read(LARGEST))
     to_voxels = voxel_maps(task.grid, affine)
     resampled = check_cover(to_voxels, task.grid.shape, labels.shape)
     counts = [vertebrae_of(one) for one in slice_labels(labels, to_voxels, task.grid.shape)]
@@ -110,13 +113,13 @@ def count(task: SegmentationTask) -> SliceCounts:
     return SliceCounts(task.study_uid, task.file.label, voxels, boxes, resampled)
 
 
-def read_segmentation(content: bytes, *, gzipped: bool) -> tuple[np.ndarray, np.ndarray]:
+def read_segmentation(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """The labels of C1 to C7, (X, Y, Z) uint8 of 0 to 7, and the affine, (4, 4) float64. Raises Refused.
 
-    Other labels (8 to 19 are T1 to T12) become 0.
+    Other labels (8 to 19 are T1 to T12) become 0. Its first bytes tell if it is packed, whatever it is called.
     """
     try:
-        if gzipped:
+        if content.startswith(GZIP_MAGIC):
             content = _inflated(content)
         image = nibabel.Nifti1Image.from_bytes(content)
         shape = tuple(image.shape) + (1,) * (3 - len(image.shape))

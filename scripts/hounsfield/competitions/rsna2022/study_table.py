@@ -64,7 +64,7 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
 
 
 def unmatched(source: Source, studies: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the label table whose study is not there: study_uid and line."""
+    """The rows of the label table whose study is not there, or not used: study_uid and line."""
     rows = pd.DataFrame({"study_uid": [], "line": []}) if source.labels is None else source.labels.reset_index()
     return rows.loc[~rows["study_uid"].isin(studies["study_uid"]), ["study_uid", "line"]]
 
