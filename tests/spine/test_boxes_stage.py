@@ -177,10 +177,11 @@ def test_settings_that_contradict_each_other_are_wrong_use(trained: Path, change
         run_stage(trained, SUBJECT, config=CONFIG.replace(*change))
 
 
-def test_a_data_set_without_segmentations_to_train_on_is_refused(tmp_path: Path) -> None:
+def test_a_fold_without_segmentations_to_train_on_is_refused_before_another_one_is_trained(tmp_path: Path) -> None:
     made_necks(tmp_path, train=4, test=0, unsegmented=3)
     with pytest.raises(BadInput, match="fold 0 seed 0: the data set has no segmented study"):
-        run_stage(tmp_path, SUBJECT)
+        run_stage(tmp_path, SUBJECT, config=CONFIG.replace("folds: [0, 1]", "folds: [1, 0]"))
+    assert not networks(tmp_path).exists()
 
 
 @pytest.mark.slow

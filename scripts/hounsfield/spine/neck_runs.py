@@ -75,6 +75,7 @@ class Trained(NamedTuple, Generic[RunT]):
 def train_runs(
     runs: Iterable[tuple[RunT, Mapping[str, Upstream]]],
     train: Callable[[RunT, Output, Course], tuple[list[str], Ledger]],
+    studies: pd.DataFrame,
     devices: Devices,
     *,
     force: bool,
@@ -82,8 +83,11 @@ def train_runs(
     """Train the networks that are not there yet.
 
     runs: each with what it is made from. train: trains one, and gives its files' names and whom it has learnt from.
+    studies: the table of the data set. Raises BadInput, before the first is trained, where one has none to train on.
     """
     planned = list(runs)
+    for run, _ in planned:
+        run.split(studies)
     course = Course([run.planned for run, _ in planned], force=force)
     for run, inputs in planned:
         with output(run.folder, run.provenance(inputs), force=force, remedy=run.remedy, processes=devices) as out:

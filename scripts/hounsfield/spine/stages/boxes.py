@@ -63,7 +63,7 @@ def train(command: SpineCommand, data: Upstream, studies: pd.DataFrame, devices:
     folds = folds_to_train(command, data, refit=command.config.boxes.refit)
     runs = [(run, {"data set": data}) for run in localizer_runs(command, folds)]
     one = partial(train_localizer, data, studies, read_slices(data), devices)
-    train_runs(runs, one, devices, force=command.force)
+    train_runs(runs, one, studies, devices, force=command.force)
 
 
 def networks_by_fold(command: SpineCommand, studies: pd.DataFrame) -> Localizers | None:

@@ -60,7 +60,7 @@ def train_and_label(command: SpineCommand, data: Upstream, boxes: Upstream, devi
     folds = folds_to_train(command, data, refit=False)
     runs = [run for model in models for run in ratio_runs(command, model, folds)]
     one = partial(train_ratio, data, boxes, studies, read_slices(data), devices)
-    train_runs([(run, run.inputs(data, boxes)) for run in runs], one, devices, force=command.force)
+    train_runs([(run, run.inputs(data, boxes)) for run in runs], one, studies, devices, force=command.force)
     labelled = in_order_of_folds(studies[studies["split"] == "train"])
     networks = networks_to_ask(command, labelled)
     if networks is not None:
