@@ -44,9 +44,12 @@ fracture:
   models:
     - name: small
       network: {backbone: test_resnet, size: 32}
-      optimizer: &optimizer {learning_rate: 1.0e-3, weight_decay: 0, epochs: 1, batch_size: 4}
+      optimizer: {learning_rate: 1.0e-3, weight_decay: 0, epochs: 1, batch_size: 4}
       seeds: [7]
-    - {name: large, network: {backbone: test_resnet, size: 48}, optimizer: *optimizer, seeds: [7]}
+    - name: large
+      network: {backbone: test_resnet, size: 48}
+      optimizer: {learning_rate: 1.0e-3, weight_decay: 0, epochs: 1, batch_size: 4}
+      seeds: [7]
 study: {hidden: 8, steps: 6, chunk: 5}
 """
 
