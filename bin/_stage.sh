@@ -9,7 +9,7 @@
 #     GPUS        processes per node, one per GPU, or that many processes where there is no GPU (default: 1)
 #     NODES       machines (default: 1); with more, also NODE_RANK (0, 1, ...), MASTER_ADDR and MASTER_PORT
 #     RESTARTS    how often all processes are started again when one of them dies (default: 0; only with NODES=1)
-# It offers `say`, `fail`, `program`, `launch`, `stage` and `stage_without`. All of its own words go to stderr.
+# It offers `say`, `fail`, `program`, `launch`, `stage`, `stage_without` and `system_of`. All of its own words go to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -93,6 +93,26 @@ stage() {
     fi
     supervise sh "$stage" "$@"
 }
+
+# Print the system of a configuration: that of its folder below configs/, or else the one that its keys are of.
+system_of() {
+    case $1 in
+        *configs/stacking/*) echo stacking ;;
+        *configs/pneumothorax/*) echo pneumothorax ;;
+        *configs/spine/*) echo spine ;;
+        *configs/hemorrhage/*) echo hemorrhage ;;
+        *)
+            file=$1
+            [ -e "$file" ] || file=$ROOT/$file # as the programs look for it
+            if has_key "$file" 'networks|second_level'; then echo stacking
+            elif has_key "$file" 'network|maps|blend'; then echo pneumothorax
+            elif has_key "$file" 'boxes|vertebrae|fracture|study'; then echo spine
+            else echo hemorrhage; fi
+            ;;
+    esac
+}
+
+has_key() { [ -f "$1" ] && grep -Eq "^($2)[[:blank:]]*:" "$1"; }
 
 # Options that the preparation alone has, for the stages that run others after it.
 # shellcheck disable=SC2034

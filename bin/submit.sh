@@ -17,9 +17,8 @@ if [ -n "$HELP" ]; then exit; fi
 
 competition=rsna-intracranial-hemorrhage-detection
 config="${CONFIG:-configs/hemorrhage/crop.yaml}"
-system=$(basename "$(dirname "$config")")
-experiment=$(basename "$config" .yaml)
-folder="${WORK:-$ROOT}/preds/$system/$experiment"
+system=$(system_of "$config")
+folder="${WORK:-$ROOT}/preds/$system/$(basename "$config" .yaml)"
 case ${1:-} in
     '' | -*)
         if [ "${FOLDS:-}" = all ] || { [ ! -e "$folder/submission.csv.gz" ] && [ -e "$folder/foldall" ]; }; then
@@ -28,17 +27,22 @@ case ${1:-} in
         ;;
     *)
         folder=$1
-        experiment=$(basename "$folder")
         shift
         ;;
 esac
+place=$(readlink -f "$folder") || place=$folder # of a folder that is named by `.`, too
+if [ -f "$place" ]; then place=$(dirname "$place"); fi
+case $place in
+    */foldall) experiment=$(basename "$(dirname "$place")") ;;
+    *) experiment=$(basename "$place") ;;
+esac
 submission="$folder/submission.csv.gz"
-case $folder in
-    */pneumothorax/*)
+case $place in
+    *preds/pneumothorax/*)
         competition=siim-acr-pneumothorax-segmentation
         submission="$folder/submission.csv"
         ;;
-    */spine/*)
+    *preds/spine/*)
         competition=rsna-2022-cervical-spine-fracture-detection
         submission="$folder/submission.csv"
         ;;
@@ -46,11 +50,11 @@ esac
 if [ -f "$folder" ]; then submission="$folder"; fi
 if [ ! -e "$submission" ]; then
     settings=${CONFIG:+"CONFIG='$CONFIG' "}${WORK:+"WORK='$WORK' "}
-    case $folder in
-        */bags/*) maker=run_46_bag_of_systems.sh ;;
-        */pneumothorax/*) maker=run_65_pneumothorax_submit.sh ;;
-        */spine/*) maker=run_56_spine_predict.sh ;;
-        */stacking/*) maker=run_45_stacking_ensemble.sh ;;
+    case $place in
+        *preds/bags/*) maker=run_46_bag_of_systems.sh ;;
+        *preds/pneumothorax/*) maker=run_65_pneumothorax_submit.sh ;;
+        *preds/spine/*) maker=run_56_spine_predict.sh ;;
+        *preds/stacking/*) maker=run_45_stacking_ensemble.sh ;;
         */foldall) maker=run_21_trainsngl_e2e.sh ;;
         *) maker=run_15_bagged_submission.sh ;;
     esac

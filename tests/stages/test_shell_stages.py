@@ -220,6 +220,8 @@ def test_own_studies_go_to_the_program_of_the_configuration_s_system(
         ("stacking/quickstart", "stacking_predict_studies"),
         ("pneumothorax/quickstart", "pneumothorax_predict_films"),
         ("pneumothorax/blend_v1", "pneumothorax_predict_films"),
+        ("spine/quickstart", "spine_predict"),
+        ("spine/published", "spine_predict"),
     ],
 )
 def test_a_configuration_of_ones_own_is_known_by_its_content_wherever_it_lies(
@@ -298,6 +300,26 @@ def test_each_system_s_submission_goes_to_its_own_competition(
     tree.write(f"preds/{system}/mine/submission.csv")
     assert tree.run("submit.sh", **variables).returncode == 0
     assert f"submit -c {competition} -f preds/{system}/mine/submission.csv " in tree.calls()[-1]
+
+
+@pytest.mark.parametrize("system", ["hemorrhage", "stacking", "pneumothorax", "spine"])
+def test_the_submission_of_a_configuration_of_ones_own_is_found_wherever_that_lies(
+    tree: Tree, tmp_path: Path, system: str
+) -> None:
+    kaggle = tmp_path / "client/kaggle"
+    kaggle.parent.mkdir()
+    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
+    kaggle.chmod(0o755)
+    shipped = (REPOSITORY / "configs" / system / "quickstart.yaml").read_text()
+    variables = {"CONFIG": str(tree.write("spine/mine.yaml", shipped)), "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
+    name = "submission.csv" if system in ("pneumothorax", "spine") else "submission.csv.gz"
+    made = tree.write(f"preds/{system}/mine/{name}")
+    link = tree.root / "newest"
+    link.symlink_to(made.parent)
+    for arguments in ((), ("newest",), (f"newest/{name}",)):
+        done = tree.run("submit.sh", *arguments, **variables)
+        assert done.returncode == 0, done.stderr
+        assert tree.calls()[-1].endswith(f"{name} -m hounsfield mine")
 
 
 @pytest.mark.parametrize(
