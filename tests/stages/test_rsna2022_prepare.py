@@ -158,6 +158,15 @@ def test_an_archive_that_was_moved_is_known_by_its_bytes(tmp_path: Path, prepare
     assert files_of(work) == files_of(prepared / "work")
 
 
+def test_an_archive_that_was_unpacked_is_known_by_its_bytes_and_needs_no_force(tmp_path: Path, prepared: Path) -> None:
+    work = shutil.copytree(prepared / "work", tmp_path / "work")
+    shutil.unpack_archive(prepared / "necks.zip", tmp_path / "unpacked")
+    run(work, "--archive", tmp_path / "unpacked")
+    for table in ("studies.parquet", "slices.parquet"):
+        place = Path("data", "necks", table)
+        assert (work / place).read_bytes() == (prepared / "work" / place).read_bytes()
+
+
 class Killed(BaseException):
     """What ends a run without a word."""
 

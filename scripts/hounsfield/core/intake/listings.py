@@ -20,7 +20,7 @@ from hounsfield.core.intake.journal import Journal
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.storage.data_sets import data_folder
-from hounsfield.core.storage.files import file_digest
+from hounsfield.core.storage.files import file_checksum
 
 PACKED = r"(?i)(?:^|[/\\])[^/\\.][^/\\]*\.(?:zip|7z|rar|tar|gz|tgz|bz2|xz)$"
 
@@ -50,9 +50,9 @@ def content_of(file: SourceFile) -> bytes:
         raise BadInput(f"{file.container}/{file.name}: {refusal.message}") from refusal
 
 
-def content_key(file: SourceFile) -> tuple[int, int | str]:
-    """Equal for files of equal bytes, wherever they lie: an archive knows their checksums already."""
-    return file.size, file.checksum if file.offset >= 0 else file_digest(Path(file.container) / file.name)
+def content_key(file: SourceFile) -> tuple[int, int]:
+    """Size and CRC-32: equal for files of equal bytes, in a folder or in an archive, which knows their checksums."""
+    return file.size, file.checksum if file.offset >= 0 else file_checksum(Path(file.container) / file.name)
 
 
 def places_by_name(files: FileList) -> dict[str, int | None]:

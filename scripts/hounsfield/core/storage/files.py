@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, Any
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.logs import logger
 
+BYTES_PER_READ = 2**20
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
@@ -84,6 +86,18 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise MissingInput(f"{path} is missing") from None
+
+
+def file_checksum(path: Path) -> int:
+    """CRC-32 of a file's bytes, as ZIP archives hold it. Raises MissingInput."""
+    checksum = 0
+    try:
+        with path.open("rb") as file:
+            while part := file.read(BYTES_PER_READ):
+                checksum = zlib.crc32(part, checksum)
+    except FileNotFoundError:
+        raise MissingInput(f"{path} is missing") from None
+    return checksum
 
 
 def content_number(content: bytes | memoryview, before: bytes = b"") -> int:
