@@ -52,7 +52,7 @@ def draw_study(path: Path, view: StudyView) -> None:
     # of the middle plane, as a share of the height
     width = float(np.clip(rows * across / (slices * between), NARROWEST, WIDEST))
     widths = (width, CURVES, BARS)
-    figure = Figure(figsize=(HEIGHT * sum(widths) + 2.2, HEIGHT + 1.3), layout="constrained")
+    figure = Figure(figsize=(HEIGHT * sum(widths) + 1.9, HEIGHT + 1.7), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True, width_ratios=widths)
     for panel, share in zip(panels, widths, strict=True):
         panel.set_box_aspect(1 / share)
