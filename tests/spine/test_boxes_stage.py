@@ -168,6 +168,10 @@ def test_excluded_studies_are_not_trained_on_and_get_boxes(copied: Path) -> None
         (("seeds: [0, 1]", "seeds: [1, 1]"), r"boxes\.seeds \[1, 1\]"),
         (("seeds: [0, 1]", "seeds: []"), r"boxes\.seeds"),
         (("backbone: test_resnet, size: 32}\n  optimizer", "backbone: test_vit, size: 32}\n  optimizer"), "test_vit"),
+        (("seeds: [0, 1]", "fallback_box: [0.8, 0.2, 0.2, 0.8]"), r"boxes\.fallback_box .* x0 below x1"),
+        (("seeds: [0, 1]", "fallback_box: [0.2, 0.2, 0.8, 2.8]"), r"boxes\.fallback_box .* from 0 to 1"),
+        (("seeds: [0, 1]", "quantile: 0.9"), r"boxes\.quantile 0\.9: .* below 0\.5"),
+        (("seeds: [0, 1]", "label_smoothing: 0.6"), r"boxes\.label_smoothing 0\.6: .* below 0\.5"),
         (("excluded: []", "intensity: {low: 10, high: 10}"), "from 10 to 10 HU"),
     ],
 )

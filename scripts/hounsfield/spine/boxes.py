@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
@@ -29,6 +29,17 @@ class StudyBox(NamedTuple):
     last_slice: int  # is within
     presence: float
     fallback: bool
+
+
+def check_boxes(config: BoxesConfig) -> None:
+    """Raise WrongUse where the fallback box is none, or where settings turn what is learnt or found upside down."""
+    x0, y0, x1, y1 = config.fallback_box
+    if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+        raise WrongUse(f"boxes.fallback_box {list(config.fallback_box)}: give x0, y0, x1, y1 as shares from 0 to 1, "
+                       "x0 below x1 and y0 below y1")  # fmt: skip
+    for name, share in (("quantile", config.quantile), ("label_smoothing", config.label_smoothing)):
+        if share >= 0.5:
+            raise WrongUse(f"boxes.{name} {share:g}: give a share below 0.5")
 
 
 def aggregate(predictions: np.ndarray, count: int, shape: tuple[int, int], config: BoxesConfig) -> StudyBox:

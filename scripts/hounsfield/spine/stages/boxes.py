@@ -15,6 +15,7 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.networks import check_backbone, print_backbones
+from hounsfield.spine.boxes import check_boxes
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
@@ -41,6 +42,7 @@ def make_boxes(command: SpineCommand) -> None:
         print_backbones(command.arguments["list_backbones"])
         return
     check_seeds("boxes.seeds", config.boxes.seeds)
+    check_boxes(config.boxes)
     check_intensity(config.intensity)
     check_backbone(config.boxes.network.backbone, config.boxes.network.size)
     with open_devices(config.precision, config.threads) as devices:
