@@ -84,6 +84,20 @@ def test_what_is_there_is_not_made_again(copied: Path) -> None:
     assert files(copied) == before
 
 
+def test_boxes_that_are_replaced_leave_the_networks_that_found_them_unless_these_are_damaged(copied: Path) -> None:
+    before, changed = files(networks(copied)), CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1]\n  quantile: 0.1")
+    weights = networks(copied) / "fold1_seed0" / "weights.safetensors"
+    made = {path: path.stat().st_mtime_ns for path in networks(copied).rglob("weights.safetensors")}
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1
+    weights.write_bytes(damaged)
+    with pytest.raises(StaleOutput, match="quantile"):
+        run_stage(copied, SUBJECT, config=changed)
+    run_stage(copied, SUBJECT, "--force", config=changed)
+    assert files(networks(copied)) == before
+    assert [path for path, then in made.items() if path.stat().st_mtime_ns != then] == [weights]
+
+
 @pytest.mark.parametrize("step", [1, 5])
 def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(
     tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, step: int

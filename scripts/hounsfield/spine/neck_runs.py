@@ -15,7 +15,7 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import SINGLE, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
-from hounsfield.core.stages.outputs import Output, Provenance, output
+from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.training.course import Course
@@ -82,15 +82,19 @@ def train_runs(
 ) -> None:
     """Train the networks that are not there yet.
 
+    With `force`, those that were made from something else are trained again; the others stay, since the stage ends in
+    a table that may depend on more than they do.
     runs: each with what it is made from. train: trains one, and gives its files' names and whom it has learnt from.
     studies: the table of the data set. Raises BadInput, before the first is trained, where one has none to train on.
     """
-    planned = list(runs)
+    planned = [(run, run.provenance(inputs)) for run, inputs in runs]
     for run, _ in planned:
         run.split(studies)
-    course = Course([run.planned for run, _ in planned], force=force)
-    for run, inputs in planned:
-        with output(run.folder, run.provenance(inputs), force=force, remedy=run.remedy, processes=devices) as out:
+    replaced = {run.folder for run, provenance in planned if force and to_replace(run.folder, provenance)}
+    course = Course([run.planned for run, _ in planned], force=False, again=replaced)
+    for run, provenance in planned:
+        anew = run.folder in replaced
+        with output(run.folder, provenance, force=anew, remedy=run.remedy, processes=devices) as out:
             if out.finished:
                 logger.info("%s: nothing to do, it is trained", run.key.name)
                 continue

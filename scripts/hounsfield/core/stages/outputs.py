@@ -145,6 +145,17 @@ def output(
         yield _opened(folder, provenance, processes)
 
 
+def to_replace(folder: Path, provenance: Provenance) -> bool:
+    """Whether a folder holds what was made from something else, or whose bytes are not those of its record."""
+    record = _read(folder)
+    if record is None:
+        return False
+    if _claim_differences(record, provenance.as_json(), frozenset()):
+        return True
+    files = record.get("files", {})
+    return any(not (folder / name).is_file() or _file_entry(folder / name) != entry for name, entry in files.items())
+
+
 def read_record(folder: Path) -> dict[str, Any] | None:
     """The record of a finished output; None when there is none, or it was only begun."""
     record = _read(folder)

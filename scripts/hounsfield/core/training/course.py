@@ -7,7 +7,7 @@ that scoring takes.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,10 +34,10 @@ class PlannedRun(NamedTuple):
 class Course:
     """The runs of a stage, of which one is trained at a time; without runs it says nothing."""
 
-    def __init__(self, runs: Sequence[PlannedRun], *, force: bool) -> None:
-        """force: finished runs are trained again."""
+    def __init__(self, runs: Sequence[PlannedRun], *, force: bool, again: Collection[Path] = ()) -> None:
+        """force: finished runs are trained again; without it those whose folders are in `again`."""
         self._runs = list(runs)
-        self._ahead = {run.folder for run in runs if force or read_record(run.folder) is None}
+        self._ahead = {run.folder for run in runs if force or run.folder in again or read_record(run.folder) is None}
         self._current: PlannedRun | None = None
         self._announced: set[str] = set()  # networks
         self._epoch, self._from = 0, 0.0  # the epoch, and the share of it that was there when it was begun
