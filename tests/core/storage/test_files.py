@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import resource
 import signal
 from pathlib import Path
@@ -43,6 +44,18 @@ def test_json_never_holds_a_number_that_json_does_not_know(tmp_path: Path) -> No
 def test_equal_values_have_equal_digests_whatever_the_order_of_keys() -> None:
     assert value_digest({"a": 1, "b": [2]}) == value_digest({"b": [2], "a": 1})
     assert value_digest({"a": 1}) != value_digest({"a": 2})
+
+
+def test_a_folder_on_a_disk_that_cannot_be_written_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", read_only)
+    said = r"out: cannot be written \(Read-only file system\).* start the same command"
+    with pytest.raises(BadInput, match=said), locked(tmp_path / "out"):
+        pass
 
 
 def test_a_second_run_in_the_same_folder_is_refused_and_a_dead_one_leaves_no_lock(tmp_path: Path) -> None:

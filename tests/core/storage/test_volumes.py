@@ -53,3 +53,10 @@ def test_another_array_is_no_volume(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((3, 3), np.int16))
     with pytest.raises(BadInput, match="no volume"):
         open_volume(tmp_path / "a.npy")
+
+
+def test_a_volume_that_is_cut_is_refused_with_the_command_that_makes_it_again(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.npy", VOLUME, VOLUME.shape)
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
+    with pytest.raises(BadInput, match=r"remove it and make it again: sh bin/x\.sh$"):
+        open_volume(tmp_path / "a.npy", remedy="sh bin/x.sh")

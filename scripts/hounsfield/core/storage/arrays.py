@@ -39,7 +39,9 @@ def open_array(path: Path, *, remedy: str = "") -> np.ndarray:
     except FileNotFoundError:
         raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
     except (ValueError, EOFError, OSError) as error:
-        raise BadInput(f"{path} is not a readable array ({error}); remove it and make it again") from error
+        raise BadInput(
+            f"{path} is not a readable array ({error}); remove it and make it again{remedy and f': {remedy}'}"
+        ) from error
 
 
 def _mapped(path: Path) -> np.ndarray:

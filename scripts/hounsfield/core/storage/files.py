@@ -126,13 +126,15 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
 
     shared: hold it against writing only; others may read it, too.
     The lock belongs to the process alone, not to its children, so one that was killed leaves nothing to clear away.
+    Raises WrongUse, and BadInput where the disk is full or may not be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = _open_lock(folder / ".lock", shared=shared)
     except OSError as error:
         if not shared or error.errno not in UNWRITABLE:
-            raise
+            with unwritable_named(folder):
+                raise
         yield  # nobody can write here
         return
     with file:
