@@ -43,7 +43,15 @@ class Killed(BaseException):
 
 def train(work: Path, *arguments: object, config: str = "discs.yaml") -> Path:
     """Train fold 0 in `work`, and return the folder of its parts."""
-    run_program(SUBJECT, "--config", work / config, "--work", work, "--fold", 0, *arguments)
+    run_program(
+        SUBJECT,
+        "--config",
+        work / config,
+        "--work",
+        work,
+        *(() if "--fold" in arguments else ("--fold", 0)),
+        *arguments,
+    )
     return work / "checkpoints" / "pneumothorax" / config.removesuffix(".yaml") / "fold0"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from found_necks import found_boxes, found_pseudo_labels
-from made_data import made_necks
 
 from programs import run_program
+from spine.made_data import made_necks
 
 NAME = "small"
 CONFIG = """

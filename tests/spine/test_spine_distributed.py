@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from found_necks import found_boxes, found_pseudo_labels
-from made_data import made_necks
 from safetensors.numpy import load_file
 
 from hounsfield.competitions.rsna2022.labels import LABELS
 from hounsfield.core.evaluation.predictions import read_predictions
+from spine.made_data import made_necks
 from stages.processes import run_together
 
 CONFIG = """

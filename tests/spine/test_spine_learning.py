@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from found_necks import found_boxes, found_pseudo_labels
-from made_data import DATA_SET, made_necks
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.submission import best_constant
@@ -15,6 +14,7 @@ from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.evaluation.metrics import auc_by_class
 from hounsfield.core.evaluation.predictions import read_predictions
 from programs import run_program
+from spine.made_data import DATA_SET, made_necks
 
 CONFIG = """
 data_set: made_necks

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_data import DATA_SET, made_necks
 from spine_runs import CONFIG, NAME, start
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.storage.files import read_json, write_json
 from neck_files import neck, write_files
+from spine.made_data import DATA_SET, made_necks
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_data import DATA_SET
 from spine_runs import NAME, small_run, start
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
@@ -17,6 +16,7 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.ledger import Ledger
+from spine.made_data import DATA_SET
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 from found_necks import found_boxes
-from made_data import DATA_SET, made_necks
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.paths import PREPARE, STUDIES, data_folder, volume_path
@@ -34,6 +33,7 @@ from hounsfield.spine.paths import BOXES, STUDY, TABLE, WEIGHTS, boxes_folder
 from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.study_training import predict_studies
 from hounsfield.spine.tables import BOX_SCHEMA
+from spine.made_data import DATA_SET, made_necks
 
 CPU = Devices(device=torch.device("cpu"), rank=0, world=1, half=None)
 CONFIG = """
