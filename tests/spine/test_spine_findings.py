@@ -36,12 +36,20 @@ def made_boxes(*names: str, presence: float = 0.9, fallback: bool = False) -> pd
     return pd.DataFrame([{"study_uid": name, **row, "presence": presence, "fallback": fallback} for name in names])
 
 
+def made_peaks(*names: str) -> pd.DataFrame:
+    return pd.DataFrame([range(6, 20, 2)] * len(names), index=list(names), columns=list(PEAKS))
+
+
 def made_answers(*names: str, **more: object) -> Answers:
-    peaks = pd.DataFrame([range(6, 20, 2)] * len(names), index=list(names), columns=list(PEAKS))
     probabilities = np.linspace(0, 1, 8 * len(names)).reshape(-1, 8)
     values = {"trained_on": "somewhere", **more}
     return Answers(
-        made_studies(*names), made_slices("other", *names), probabilities, made_boxes("other", *names), peaks, **values
+        made_studies(*names),
+        made_slices("other", *names),
+        probabilities,
+        made_boxes("other", *names),
+        made_peaks(*names),
+        **values,
     )  # type: ignore[arg-type]
 
 
@@ -93,14 +101,33 @@ def facts(tmp_path: Path, *, drawn: bool = False) -> dict:
 
 
 def test_a_head_is_no_neck(tmp_path: Path) -> None:
-    found = outside(made_studies("head"), made_boxes("head", presence=0.1, fallback=True), facts(tmp_path))
+    found = outside(
+        made_studies("head"), made_boxes("head", presence=0.1, fallback=True), made_peaks("head"), facts(tmp_path)
+    )
     assert "no neck was found" in found["head"][0]
     assert "how sure the box is 0.1, trained on 0.9 to 0.9" in found["head"]
-    assert outside(made_studies("a"), made_boxes("a"), facts(tmp_path)) == {"a": []}
+    assert outside(made_studies("a"), made_boxes("a"), made_peaks("a"), facts(tmp_path)) == {"a": []}
+
+
+def test_vertebrae_that_stand_in_no_order_are_told_where_a_box_was_found_too(tmp_path: Path) -> None:
+    names, peaks = ("a", "b", "slice", "unknown"), made_peaks("a", "b", "slice")
+    peaks.loc["b", ["C3_slice", "C4_slice"]] = [12, 10]
+    peaks.loc["slice"] = 0
+    found = outside(made_studies(*names), made_boxes(*names), peaks, facts(tmp_path))
+    assert {name for name, reasons in found.items() if reasons} == {"b"}
+    assert "do not stand in order" in found["b"][0]
+
+
+def test_a_study_of_air_and_one_whose_order_is_guessed_are_told(tmp_path: Path) -> None:
+    studies = made_studies("a", "b", "c").assign(flags=["few_slices all_air", "order_guessed", "few_slices"])
+    found = outside(studies, made_boxes("a", "b", "c"), made_peaks("a", "b", "c"), facts(tmp_path))
+    assert found["a"] == ["No slice shows any tissue"]
+    assert found["b"][0].startswith("No positions: the order follows from")
+    assert found["c"] == []
 
 
 def test_an_unknown_spacing_is_no_finding_and_a_phantoms_model_always_says_so(tmp_path: Path) -> None:
     studies = made_studies("a").assign(slice_spacing_mm=np.nan)
-    assert outside(studies, made_boxes("a"), facts(tmp_path)) == {"a": []}
-    assert "phantoms" in outside(studies, made_boxes("a"), facts(tmp_path, drawn=True))["a"][0]
-    assert outside(studies, made_boxes("a"), None) == {"a": []}
+    assert outside(studies, made_boxes("a"), made_peaks("a"), facts(tmp_path)) == {"a": []}
+    assert "phantoms" in outside(studies, made_boxes("a"), made_peaks("a"), facts(tmp_path, drawn=True))["a"][0]
+    assert outside(studies, made_boxes("a"), made_peaks("a"), None) == {"a": []}

@@ -87,7 +87,7 @@ def answers_of(task: AnswerTask, studies: pd.DataFrame, probabilities: np.ndarra
     """What is told of some studies. probabilities: of each, (n, 8). peaks: as `peaks_of` gives them."""
     facts, boxes = facts_of(task.answers[0].output.record, task.data), read_boxes(task.boxes)
     trained_on = in_words(facts, task.command.config.data_set)
-    slices, warnings = read_slices(task.data, SLICE_COLUMNS), outside(studies, boxes, facts)
+    slices, warnings = read_slices(task.data, SLICE_COLUMNS), outside(studies, boxes, peaks, facts)
     return Answers(studies, slices, probabilities, boxes, peaks, trained_on, warnings)
 
 

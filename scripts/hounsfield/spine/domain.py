@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2022.reasons import STUDY_FLAGS
 from hounsfield.core.evaluation.domain import BY_PHANTOMS, out_of_range, ranges_of
 from hounsfield.core.stages.upstream import Upstream
 
 FALLBACK = "no neck was found: the box is the middle of each slice, and all slices were looked at"
+DISORDER = "the vertebrae that were found do not stand in order, C1 nearest to the head: is it a whole neck?"
+GRAVE = ("all_air", "order_guessed")  # flags of a study whose answer may mean nothing
 WORDS = {
     "slices": "slices",
     "length_mm": "mm from first to last slice",
@@ -29,24 +33,33 @@ def training_facts(data: Upstream, studies: pd.DataFrame, boxes: pd.DataFrame) -
     return {"data_set": data.folder.name, "drawn": drawn, "ranges": ranges}
 
 
-def outside(studies: pd.DataFrame, boxes: pd.DataFrame, facts: Mapping[str, Any] | None) -> dict[str, list[str]]:
+def outside(
+    studies: pd.DataFrame, boxes: pd.DataFrame, peaks: pd.DataFrame, facts: Mapping[str, Any] | None
+) -> dict[str, list[str]]:
     """By study, in what it lies outside of what was trained on. facts: as `training_facts`; None: not on record.
 
-    A study without a neck, as a head is, says that none was found; and networks of phantoms are outside with every
-    patient.
+    A study without a neck, as a head is, says that none was found, or that its vertebrae stand in no order; and
+    networks of phantoms are outside with every patient. peaks: (n, 7) rows of the volume from head to feet, by study.
     """
+    disordered = peaks.index[np.flatnonzero((np.diff(peaks.to_numpy(), axis=1) < 0).any(axis=1))]
     found = {}
     for study, row in _by_study(studies, boxes).iterrows():
         reasons = [BY_PHANTOMS] if facts and facts["drawn"] else []
         reasons += [FALLBACK] if row["fallback"] else []
+        reasons += [DISORDER] if study in disordered else []
+        reasons += [STUDY_FLAGS[flag].removesuffix(".") for flag in GRAVE if flag in str(row["flags"]).split()]
         found[str(study)] = reasons + out_of_range(row.to_dict(), facts.get("ranges", {}) if facts else {}, WORDS)
     return found
 
 
 def _by_study(studies: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
-    """WORDS and fallback, indexed by study."""
-    table = studies[["study_uid", "slices", "slice_spacing_mm"]].merge(boxes, on="study_uid").set_index("study_uid")
+    """WORDS, fallback and flags, indexed by study."""
+    table = (
+        studies[["study_uid", "slices", "slice_spacing_mm", "flags"]]
+        .merge(boxes, on="study_uid")
+        .set_index("study_uid")
+    )
     shown = table["last_slice"] - table["first_slice"] + 1
     return table.assign(
         length_mm=(table["slices"] - 1) * table["slice_spacing_mm"], range_share=shown / table["slices"]
-    )[[*WORDS, "fallback"]]
+    )[[*WORDS, "fallback", "flags"]]
