@@ -35,10 +35,20 @@ class Sizes:
     steps: int = 12  # an epoch of the classifier
     sequence_epochs: int = 10
     film_patients: int = 100  # of the chest films, to train on; about as many and a half are their films
+    neck_patients: int = 16  # to train on
 
 
 FULL = Sizes()
-SMALL = Sizes(train_patients=10, test_patients=2, slices=8, epochs=2, steps=2, sequence_epochs=2, film_patients=12)
+SMALL = Sizes(
+    train_patients=10,
+    test_patients=2,
+    slices=8,
+    epochs=2,
+    steps=2,
+    sequence_epochs=2,
+    film_patients=12,
+    neck_patients=8,
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +78,16 @@ PREDICTIONS = f"preds/hemorrhage/{EXPERIMENT}"
 RUN = f"{PREDICTIONS}/fold{FOLD}_epoch0"  # of the sequence network
 FILMS, FILM_EXPERIMENT = "films", "films_faults"
 FILM_CHECKPOINTS = f"checkpoints/pneumothorax/{FILM_EXPERIMENT}/fold{FOLD}"
-# a pattern of the saved state below the work folder; of several parts the last one's counts
+NECKS, NECK_EXPERIMENT = "necks", "necks_faults"
+NECK_CHECKPOINTS = f"checkpoints/spine/{NECK_EXPERIMENT}"  # of all folds: only then come boxes and pseudo-labels
+# a pattern of the saved state below the work folder; of several parts or folds the last one's counts
 STATES = {
     "12": f"{CHECKPOINTS}/{UNFINISHED}/state.pt",
     "14": f"{SEQUENCE}/{UNFINISHED}/state.pt",
+    "52": f"{NECK_CHECKPOINTS}/boxes/*/*/{UNFINISHED}/state.pt",
+    "53": f"{NECK_CHECKPOINTS}/vertebrae/*/*/{UNFINISHED}/state.pt",
+    "54": f"{NECK_CHECKPOINTS}/fracture/*/*/{UNFINISHED}/state.pt",
+    "55": f"{NECK_CHECKPOINTS}/study/*/*/{UNFINISHED}/state.pt",
     "62": f"{FILM_CHECKPOINTS}/part*/{UNFINISHED}/state.pt",
 }
 WORKERS = "--classifier.workers"
@@ -107,6 +123,54 @@ FILM_STAGES = {
 }
 
 
+NECK_CONFIG = """\
+# The same of the necks' system: small networks, every fold.
+data_set: necks
+folds: [0, 1]
+threads: 1
+workers: 1
+save_every: 2
+excluded: []
+prepare: {{fold_count: 2}}
+windows: {{slices: 24, train_step: 12, predict_step: 12}}
+boxes:
+  network: {{backbone: test_resnet, size: 32}}
+  optimizer: {{learning_rate: 1.0e-3, weight_decay: 0, epochs: {epochs}, batch_size: 16}}
+  seeds: [0]
+  refit: false
+vertebrae:
+  models:
+    - name: cropped
+      network: {{backbone: test_resnet, size: 32}}
+      optimizer: {{learning_rate: 1.0e-3, weight_decay: 5.0e-4, epochs: {epochs}, batch_size: 2}}
+      crop: true
+  seeds: [0]
+fracture:
+  models:
+    - name: small
+      network: {{backbone: test_resnet, size: 32}}
+      optimizer: {{learning_rate: 1.0e-3, weight_decay: 5.0e-4, epochs: {epochs}, batch_size: 2}}
+      seeds: [0]
+  refit: false
+study:
+  optimizer: {{learning_rate: 1.0e-3, weight_decay: 5.0e-4, epochs: {epochs}, batch_size: 2}}
+  hidden: 32
+  steps: 16
+"""
+NECK_STAGES = {
+    "51": Stage("rsna2022_prepare.py", ("--jobs", "2"), f"data/{NECKS}", ("--jobs", "1")),
+    **{
+        number: Stage(program, (), NECK_CHECKPOINTS, ("--workers", "2"))
+        for number, program in (
+            ("52", "spine_boxes.py"),
+            ("53", "spine_vertebrae.py"),
+            ("54", "spine_fracture.py"),
+            ("55", "spine_study.py"),
+        )
+    },
+}
+
+
 def _heads(sizes: Sizes) -> tuple[object, ...]:
     patients = ("--train-patients", sizes.train_patients, "--test-patients", sizes.test_patients)
     return (*patients, "--slices", sizes.slices, sizes.slices, "--size", sizes.pixels)
@@ -116,8 +180,14 @@ def _films(sizes: Sizes) -> tuple[object, ...]:
     return ("--train-patients", sizes.film_patients, "--test-patients", sizes.test_patients, "--size", sizes.pixels)
 
 
+def _necks(sizes: Sizes) -> tuple[object, ...]:
+    patients = ("--train-patients", sizes.neck_patients, "--test-patients", sizes.test_patients)
+    return (*patients, "--size", 64, "--spacing", 4.0, 4.4, "--segmented-share", 1)
+
+
 CHAINS = (
     Chain(EXPERIMENT, CONFIG, "rsna2019_phantom.py", _heads, STAGES),
+    Chain(NECK_EXPERIMENT, NECK_CONFIG, "rsna2022_phantom.py", _necks, NECK_STAGES),
     Chain(FILM_EXPERIMENT, FILM_CONFIG, "siim2019_phantom.py", _films, FILM_STAGES),
 )
 EVERY_STAGE = {name: stage for chain in CHAINS for name, stage in chain.stages.items()}

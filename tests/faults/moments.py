@@ -70,6 +70,11 @@ MIDWAY = {
     "13": Moment("after", "unfinished/hflip/000000080.npy"),
     "14": STATE,
     "15": Moment("after", "findings.csv"),
+    "51": Moment("after", "parts/0000001.rows.parquet"),
+    "52": STATE,
+    "53": STATE,
+    "54": STATE,
+    "55": STATE,
     "61": Moment("after", "parts/0000001.rows.parquet"),
     "62": STATE,
     "63": Moment("after", "unfinished/maps/000000030.npy"),
@@ -147,8 +152,8 @@ def _read(path: Path, modified: int) -> tuple[int, int]:
 def place(stage: str, work: Path) -> str:
     """Where a killed run had come to, as its files tell."""
     folder = work / EVERY_STAGE[stage].folder
-    if stage in ("01", "61"):
-        images = sum(len(list((folder / name).rglob("*.*"))) for name in ("images", "films"))
+    if stage in ("01", "51", "61"):
+        images = sum(len(list((folder / name).rglob("*.*"))) for name in ("images", "films", "unfinished", "volumes"))
         return f"image {images} part {len(list((folder / 'parts').glob('*.rows.parquet')))}"
     if stage in STATES:
         epoch, step = epoch_and_step(work, stage)

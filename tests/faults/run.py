@@ -96,7 +96,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--kills", type=int, default=10, help="random kills of each stage")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the table")
-    killed = ("01", "12", "13", "14", "61", "62", "63")
+    killed = tuple(stage for stage in EVERY_STAGE if stage != "15")
     parser.add_argument("--stages", nargs="+", choices=killed, default=killed, help="the stages of the part `kills`")
     cores = min(4, len(os.sched_getaffinity(0)))
     parser.add_argument("--jobs", type=int, default=cores, help="faults side by side (default: one per core, to 4)")
