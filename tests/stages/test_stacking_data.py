@@ -222,7 +222,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
     work = work_at(tmp_path / "work", CONFIG)
     copy_work(prepared, work)
     monkeypatch.setattr(logs.shutil, "disk_usage", lambda _: SimpleNamespace(free=50_000))
-    with pytest.raises(BadInput, match=r"\d+ images to store need about 0\.00 GB, and 0\.00 GB are free; make room"):
+    with pytest.raises(BadInput, match=r"\d+ images to store need about [\d.]+ MB, and [\d.]+ MB are free; make room"):
         run_stage(work, phantom_archive)
     assert "images to store, about" in capsys.readouterr().err
     assert images(work) == {}

@@ -113,13 +113,18 @@ def need_space(label: str, needed: int, folder: Path, *, what: str) -> None:
     there = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(there).free
     if needed > min(BYTES_WORTH_A_LINE, SHARE_WORTH_A_LINE * free):
-        sizes = f"about {needed / 1e9:.2f} GB of disk; {free / 1e9:.2f} GB are free"
+        sizes = f"about {disk_size(needed)} of disk; {disk_size(free)} are free"
         logger.info("%s: %s, %s in %s", label, what, sizes, folder)
     if needed > free:
         raise BadInput(
-            f"{folder}: {what} need about {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free; make room, or use a "
+            f"{folder}: {what} need about {disk_size(needed)}, and {disk_size(free)} are free; make room, or use a "
             "work folder on another disk (--work)"
         )
+
+
+def disk_size(count: int) -> str:
+    """Bytes as a person reads them: in GB, and below a tenth of one in MB."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.2f} MB"
 
 
 class Stopwatch:

@@ -68,7 +68,8 @@ def printed_gains(scores: pd.DataFrame) -> str:
     """How much lower each system's loss is than that of the prior, a line each. scores: of `score_table`."""
     rows = scores[scores["gain_over"] != ""].to_dict("records")
     return "\n".join(
-        f"{row['system']}: {METRIC.replace('_', ' ')} lower than the {row['gain_over']}'s by {row['gain']:.4f} "
-        f"(95 % interval {row['gain_low']:+.4f} to {row['gain_high']:+.4f})"
+        f"{row['system']}: {METRIC.replace('_', ' ')} {'lower' if row['gain'] > 0 else 'higher'} than the "
+        f"{row['gain_over']}'s by {abs(row['gain']):.4f} "
+        f"(95 % interval of the gain {row['gain_low']:+.4f} to {row['gain_high']:+.4f})"
         for row in rows
     )
