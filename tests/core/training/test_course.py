@@ -113,5 +113,5 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_trained(
     usage = shutil.disk_usage(tmp_path)._replace(free=10 * WEIGHTS)
     monkeypatch.setattr(logs.shutil, "disk_usage", lambda _: usage)
     runs = plan(tmp_path, 1, 1, 1)
-    with pytest.raises(BadInput, match=r"weights of 3 runs and the training state need about 0\.05 GB"):
+    with pytest.raises(BadInput, match=r"weights of 3 runs and the training state need about 48\.00 MB"):
         Course(runs, force=False).begin_run(runs[0].folder, NETWORK)
