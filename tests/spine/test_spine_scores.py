@@ -1,12 +1,13 @@
-"""The second form of the loss: a mean over the rows of a submission, as the competition's text says it."""
+"""The loss as a mean over the rows of a submission, as the competition's text says it, and gains in words."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hounsfield.competitions.rsna2022.submission import best_constant
-from hounsfield.spine.scores import mean_over_rows
+from hounsfield.spine.scores import mean_over_rows, printed_gains
 from reference.best_constant import rows_loss
 
 STUDIES, FRACTURED = 2019, (961, 146, 285, 73, 108, 162, 277, 393)  # of the published folds file
@@ -34,3 +35,11 @@ def test_over_rows_the_best_constant_scores_1_28_on_the_published_prevalences_an
     np.testing.assert_allclose(best, 2 * fractured / (1 + fractured))
     assert mean_over_rows(np.tile(best, (STUDIES, 1)), labels).mean() == pytest.approx(1.28, abs=0.005)
     assert mean_over_rows(np.full_like(labels, 0.5), labels).mean() == pytest.approx(1.564, abs=0.0005)
+
+
+@pytest.mark.parametrize(("gain", "word"), [(0.125, "lower"), (-0.125, "higher")])
+def test_a_loss_above_the_priors_is_called_higher_and_one_below_lower(gain: float, word: str) -> None:
+    row = {"system": "bag", "gain_over": "prior", "gain": gain, "gain_low": gain - 0.05, "gain_high": gain + 0.05}
+    line = printed_gains(pd.DataFrame([{**row, "gain_over": ""}, row]))
+    interval = f"{gain - 0.05:+.4f} to {gain + 0.05:+.4f}"
+    assert line == f"bag: study loss {word} than the prior's by 0.1250 (95 % interval of the gain {interval})"
