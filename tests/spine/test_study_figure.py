@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hounsfield.spine.figures import COLOURS, StudyView, _spread, draw_study
+from hounsfield.core.pages.colours import OKABE_ITO
+from hounsfield.spine.figures import StudyView, _spread, draw_study
 from spine.made_data import made_neck
 
 
@@ -45,7 +46,7 @@ def amount(image: np.ndarray, colour: str) -> int:
 def test_the_picture_holds_a_curve_and_a_bar_for_every_vertebra(view: StudyView, tmp_path: Path) -> None:
     image = picture(tmp_path, view)
     assert min(image.shape[:2]) > 400
-    assert all(amount(image, colour) > 100 for colour in COLOURS)
+    assert all(amount(image, colour) > 100 for colour in OKABE_ITO)
 
 
 def test_a_bar_grows_with_its_vertebra_s_probability(view: StudyView, tmp_path: Path) -> None:
@@ -53,12 +54,12 @@ def test_a_bar_grows_with_its_vertebra_s_probability(view: StudyView, tmp_path: 
     likely = view.probabilities.copy()
     likely[4] = 0.95
     high = picture(tmp_path, replace(view, probabilities=likely))
-    assert amount(high, COLOURS[3]) > amount(low, COLOURS[3]) + 500
+    assert amount(high, OKABE_ITO[3]) > amount(low, OKABE_ITO[3]) + 500
 
 
 def test_a_label_is_seen_at_its_bar(view: StudyView, tmp_path: Path) -> None:
-    shown = amount(picture(tmp_path, view), COLOURS[1])
-    assert shown < amount(picture(tmp_path, replace(view, labels=None)), COLOURS[1])
+    shown = amount(picture(tmp_path, view), OKABE_ITO[1])
+    assert shown < amount(picture(tmp_path, replace(view, labels=None)), OKABE_ITO[1])
 
 
 def test_the_same_study_gives_the_same_bytes(view: StudyView, tmp_path: Path) -> None:

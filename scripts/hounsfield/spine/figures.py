@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE
 from hounsfield.core.imaging.windows import Window, apply_window
+from hounsfield.core.pages.colours import OKABE_ITO
 from hounsfield.core.storage.figure_files import save_figure
 
 BONE = Window(center=400, width=1800)
@@ -21,8 +22,6 @@ SLAB = 3.0  # mm from side to side that the middle plane averages
 HEIGHT = 7.0  # inches, of the panels
 CURVES, BARS = 0.5, 0.5  # their panels' widths, as shares of the height
 NARROWEST, WIDEST = 0.2, 2.0  # the middle plane's; a study of few slices is drawn higher than it is
-# Okabe and Ito's colours, which colour-blind people tell apart, without yellow; neighbours far apart
-COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#CC79A7", "#000000", "#E69F00")
 BOX_COLOUR = "#56B4E9"
 LEAST_APART = 0.055  # of the height, between two names
 
@@ -103,7 +102,7 @@ def _draw_plane(panel: Axes, view: StudyView) -> None:
 
 def _draw_curves(panel: Axes, ratios: np.ndarray, peaks: np.ndarray) -> None:
     at = np.arange(len(ratios))
-    for name, colour, curve, place in zip(VERTEBRAE, COLOURS, ratios.T, _spread(peaks, len(ratios)), strict=True):
+    for name, colour, curve, place in zip(VERTEBRAE, OKABE_ITO, ratios.T, _spread(peaks, len(ratios)), strict=True):
         panel.plot(curve, at, color=colour, linewidth=1.8)
         panel.text(1.04, place, name, color=colour, va="center", fontweight="bold", fontsize=11)
     panel.set_xlim(0, 1.2)
@@ -118,7 +117,7 @@ def _draw_probabilities(panel: Axes, view: StudyView, peaks: np.ndarray) -> None
         broken = view.labels is not None and view.labels[i + 1] == 1
         probability = float(view.probabilities[i + 1])
         with mpl.rc_context({"hatch.color": "white", "hatch.linewidth": 1.5}):
-            panel.barh(place, probability, 0.7 * high, color=COLOURS[i], hatch="//" if broken else None)
+            panel.barh(place, probability, 0.7 * high, color=OKABE_ITO[i], hatch="//" if broken else None)
         words = f"{VERTEBRAE[i]} {probability:.2f}{' fractured' if broken else ''}"
         panel.text(min(probability, 0.98) + 0.02, place, words, va="center", fontsize=10)
     panel.set_xlim(0, 1.6)

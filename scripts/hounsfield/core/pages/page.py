@@ -1,0 +1,89 @@
+"""One page in one file: a template with everything that it needs inlined, which asks nothing of a network or a server.
+
+Every value is escaped, a value that is missing is an error, and the page's own policy forbids the browser to load
+anything or to run a script that was not written into it here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hounsfield.core.pages.colours import OKABE_ITO
+
+PIECES = Path(__file__).parent
+BLACK = "#000000"  # is white where the page is dark
+# What JSON may hold within a text, and what would end the element around it, or a line of script.
+ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
+
+def page(
+    title: str,
+    template: Path,
+    *,
+    styles: Sequence[Path] = (),
+    scripts: Sequence[Path] = (),
+    data: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> str:
+    """The whole HTML of a page.
+
+    template: its body's, which may `{% from "pieces.html" import table %}` and what lies beside it; all of `values`
+    are known there. styles, scripts: files to be inlined, in order. data: by element id, JSON values that a script
+    reads with `JSON.parse(document.getElementById(id).textContent)`.
+    Raises jinja2.UndefinedError where the template asks for a value that is not given, and ValueError where `data`
+    holds NaN or infinity.
+    """
+    sources = [path.read_text(encoding="utf-8") for path in scripts]
+    return (
+        _environment(template.parent)
+        .get_template("base.html")
+        .render(
+            title=title,
+            body=template.name,
+            policy=_policy(sources),
+            colours=["var(--ink)" if colour == BLACK else colour for colour in OKABE_ITO],
+            styles=[path.read_text(encoding="utf-8") for path in (PIECES / "base.css", *styles)],
+            scripts=sources,
+            data={name: script_json(value) for name, value in (data or {}).items()},
+            **values,
+        )
+    )
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand within a script element: no text in it ends the element or opens a comment.
+
+    Raises ValueError for NaN and infinity, which JSON has not.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+
+
+def _environment(folder: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader([folder, PIECES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """The Content-Security-Policy: no request at all, and no script but these.
+
+    Styles may stand anywhere, as those of figures in SVG do; pictures may be inlined.
+    Source: W3C Content Security Policy Level 3, 6.6.2.2 (hashes of inline scripts).
+    """
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
