@@ -21,7 +21,8 @@ from gpu_checks.table import Check, Part
 TOLERANCES = {"exact fp32": 1e-4, "fp32": 2e-3, "fp16": 5e-3, "bf16": 1e-2}
 RESUMED_TOLERANCE = 1e-6  # of the distance that training moved the weights; the same bytes are expected
 CLASSIFIERS = ("hemorrhage classifier", "stacking classifier")
-COMPARED = (*CLASSIFIERS, "sequence network")
+RESUMED = (*CLASSIFIERS, "sequence network")
+COMPARED = (*RESUMED, "fracture network", "outline network")
 
 
 def precision_parts(tasks: Mapping[str, Task], device: torch.device, folder: Path) -> list[Part]:
@@ -82,7 +83,7 @@ def resume_parts(tasks: Mapping[str, Task], sizes: Sizes, device: torch.device, 
     precisions = ("fp16", "bf16") if device.type == "cuda" else ("fp32", "bf16")
     return [
         Part("resume", f"kill and resume, {name}, {precision}", partial(work, name, precision))
-        for name in COMPARED
+        for name in RESUMED
         for precision in precisions
     ]
 

@@ -18,6 +18,7 @@ import torch
 
 from benchmark.computer import computer
 from gpu_checks.correctness import compile_parts, precision_parts, resume_parts
+from gpu_checks.later_systems import later_tasks, published_parts
 from gpu_checks.processes import process_parts
 from gpu_checks.sizes import BY_NAME
 from gpu_checks.speed import classifier_parts, sequence_parts
@@ -28,7 +29,7 @@ from hounsfield.core.logs import Stopwatch, logger, set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
-GROUPS = ("precision", "resume", "processes", "classifier", "sequence", "compile")
+GROUPS = ("precision", "resume", "processes", "classifier", "sequence", "published", "compile")
 BUDGET = 420  # seconds; the longest part takes a minute or two
 
 
@@ -79,13 +80,14 @@ def parts(options: argparse.Namespace, folder: Path) -> list[Part]:
     """What was asked for, in its order."""
     device, name = torch.device(options.device), sizes_of(options)
     sizes = BY_NAME[name]
-    tasks = tasks_of(sizes)
+    tasks = {**tasks_of(sizes), **later_tasks(sizes)}
     found = [
         *precision_parts(tasks, device, folder),
         *resume_parts(tasks, sizes, device, folder),
         *process_parts(tasks, name, device, folder),
         *classifier_parts(sizes, device, folder, options.workers),
         *sequence_parts(sizes, device, folder),
+        *published_parts(sizes, device),
         *compile_parts(tasks, sizes, device, folder),
     ]
     return [part for part in found if part.group in options.only]

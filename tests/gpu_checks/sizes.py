@@ -25,6 +25,13 @@ class Sizes:
     warm_up: int = 10  # steps before the clock is looked at; loader processes fill their queues meanwhile
     timed: int = 30  # steps
     repeats: int = 10  # of one resident batch
+    neck_backbone: str = ""  # in place of each published one
+    neck_pixels: int = 512
+    triplets: int = 32
+    film_pixels: int = 1024
+    film_networks: tuple[tuple[str, str], ...] = (
+        ("albunet", "resnet34"), ("unet", "resnet50"), ("scse_unet", "legacy_seresnext50_32x4d"),
+    )  # fmt: skip
 
 
 FULL = Sizes()
@@ -32,6 +39,7 @@ QUICK = replace(FULL, backbone="resnext50_32x4d", speed_pixels=224, warm_up=5, t
 TINY = Sizes(
     hemorrhage="test_resnet", stacking="test_resnet", layer_norm="test_convnext", pixels=64, batch=8, width=8,
     hidden=6, steps=3, backbone="test_resnet", speed_pixels=64, speed_batch=8, full_width=16, warm_up=1, timed=2,
-    repeats=1,
+    repeats=1, neck_backbone="test_resnet", neck_pixels=64, triplets=2, film_pixels=64,
+    film_networks=(("unet", "test_resnet"),),
 )  # fmt: skip
 BY_NAME = {"full": FULL, "quick": QUICK, "tiny": TINY}

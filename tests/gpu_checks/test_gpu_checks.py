@@ -83,7 +83,7 @@ def test_what_the_time_does_not_suffice_for_is_listed_as_not_run(tmp_path: Path)
     run_program(PROGRAM, "--device", "cpu", "--budget", 0, "--work", tmp_path)
     checks = written(tmp_path)["checks"]
     assert {(check["verdict"], check["note"]) for check in checks} == {("not run", "time")}
-    assert len(checks) == 3 * 4 + 3 * 2 + 2 + 4 + 3 + 2
+    assert len(checks) == 5 * 4 + 3 * 2 + 2 + 4 + 3 + 8 + 2
 
 
 def test_lines_of_a_cpu_are_marked_and_its_table_says_that_no_figure_is_of_a_gpu(
@@ -165,5 +165,7 @@ def test_every_path_that_a_cpu_has_runs_and_holds(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     run_program(PROGRAM, "--device", "cpu", "--workers", 2, "--work", tmp_path)
     verdicts = {check["name"]: check["verdict"] for check in written(tmp_path)["checks"]}
-    assert {name for name, verdict in verdicts.items() if verdict == "not run"} == {"CPU, tiny: sequence network, fp16"}
-    assert sum(verdict == "holds" for verdict in verdicts.values()) == 3 * 4 - 1 + 3 * 2 + 2 * 2 + 2
+    assert {name for name, verdict in verdicts.items() if verdict == "not run"} == {
+        f"CPU, tiny: {name} network, fp16" for name in ("sequence", "fracture")
+    }
+    assert sum(verdict == "holds" for verdict in verdicts.values()) == 5 * 4 - 2 + 3 * 2 + 2 * 2 + 2
