@@ -20,6 +20,7 @@ By hand: of 0, -600, 400 and 1400 HU the window leaves 0, -500, 400 and 1300; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,18 @@ def resized(hu: np.ndarray, size: int) -> np.ndarray:
     return F.interpolate(image, size=(size, size), mode="bilinear", align_corners=False, antialias=False)[0, 0].numpy()
 
 
-def published_window(folder: Path, first: int, count: int, square: tuple[int, int, int, int], size: int) -> np.ndarray:
+def published_window(
+    folder: Path,
+    first: int,
+    count: int,
+    square: tuple[int, int, int, int],
+    size: int,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
     """The images of the files `first` to `first + count - 1`, (count / 3, size, size, 3) uint8, head to feet.
 
-    square: x0, y0, x1, y1, end-exclusive.
+    square: x0, y0, x1, y1, end-exclusive. change: what is done to the grey slices, (count, size, size), before three
+    make an image: an augmentation, say.
     """
     x0, y0, x1, y1 = square
     slices, z = [], []
@@ -52,5 +61,6 @@ def published_window(folder: Path, first: int, count: int, square: tuple[int, in
         hu = dataset.pixel_array.astype(np.float64) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
         slices.append(grey(resized(hu[y0:y1, x0:x1], size)))
         z.append(float(dataset.ImagePositionPatient[2]))
-    images = np.array([np.stack(slices[k : k + 3], axis=-1) for k in range(0, count, 3)])
+    shown = np.array(slices) if change is None else change(np.array(slices))
+    images = np.array([np.stack(shown[k : k + 3], axis=-1) for k in range(0, count, 3)])
     return images[::-1] if np.mean(np.diff(z)) > 0 else images

@@ -17,9 +17,10 @@ from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.volumes import open_volume
-from hounsfield.core.training.augmentation import augment_group, flip_contrast_rotate_distort_holes
+from hounsfield.core.training.augmentation import flip_contrast_rotate_distort_holes
 from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.core.training.draws import seed_of
+from hounsfield.core.training.stack_augmentation import augment_stack
 from hounsfield.spine.boxes import boxes_of, square_of
 from hounsfield.spine.config import IntensityConfig
 from hounsfield.spine.images import grey_slices, triplets
@@ -77,9 +78,10 @@ class StudyImages:
         epoch, row = key
         study = self.studies[row]
         volume = open_volume(study.volume, remedy=self._volume_remedy)
-        images = triplets(grey_slices(volume, study.slices, study.box, self._size, self._intensity))
+        grey = grey_slices(volume, study.slices, study.box, self._size, self._intensity)
         if epoch != UNAUGMENTED:
-            images = augment_group(self._augmentation, images, seed_of(*self._seeds, epoch, row))
+            grey = augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
+        images = triplets(grey)
         return StudyBatch(torch.from_numpy(images), torch.tensor([len(images)]), torch.from_numpy(study.labels)[None])
 
 

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.core.storage.volumes import open_volume
-from hounsfield.core.training.augmentation import augment_group, flip_contrast_rotate_distort_holes
+from hounsfield.core.training.augmentation import flip_contrast_rotate_distort_holes
 from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.core.training.draws import seed_of
+from hounsfield.core.training.stack_augmentation import augment_stack
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
 from hounsfield.spine.images import grey_slices, triplets
 from hounsfield.spine.positions import window_positions
@@ -90,10 +91,10 @@ class Windows:
         slices = self.slices_of(epoch, row)
         volume = open_volume(study.volume, remedy=self._volume_remedy)
         shown = np.append(slices, np.repeat(slices[-1:], -len(slices) % TRIPLET))  # the last triplet is filled up
-        images = triplets(grey_slices(volume, shown, study.box, kind.size, kind.intensity, bicubic=kind.bicubic))
+        grey = grey_slices(volume, shown, study.box, kind.size, kind.intensity, bicubic=kind.bicubic)
         if epoch != UNAUGMENTED:
-            images = augment_group(self._augmentation, images, seed_of(*self._seeds, epoch, row))
-        steps = kind.config.slices
+            grey = augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
+        images, steps = triplets(grey), kind.config.slices
         if kind.per_triplet:
             slices, steps = _middles(slices), steps // TRIPLET
         return Window(

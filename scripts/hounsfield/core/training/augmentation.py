@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +16,6 @@ with warnings.catch_warnings():
     import albumentations
 
 Transform = Any  # albumentations publishes no types
-ONE_BY_ONE = 1 << 17  # bytes of an image from which a group is changed faster image by image; the result is the same
 
 
 def flip_shift_transpose() -> Sequence[Transform]:
@@ -94,7 +93,7 @@ class _Gamma(albumentations.ImageOnlyTransform):
         return cv2.LUT(img, (255 * (np.arange(256) / 255) ** (100 / g)).astype(np.uint8))
 
 
-class _OneOf:
+class OneOf:
     """With probability `p` one of several transforms, each as likely.
 
     albumentations' own draws from the same seed as the transforms in it: which is taken would decide what it draws.
@@ -107,14 +106,19 @@ class _OneOf:
         """Make the next call depend on this number alone."""
         self._seed = seed
 
-    def __call__(self, **images: np.ndarray) -> dict[str, np.ndarray]:
-        """The image and what goes with it, changed alike or as they are."""
+    def choose(self) -> Transform | None:
+        """The transform that is taken, with a seed of its own; None where none is."""
         draws = np.random.default_rng(self._seed)
         if draws.random() >= self._p:
-            return images
+            return None
         chosen = self._transforms[int(draws.integers(len(self._transforms)))]
         chosen.set_random_seed(int(draws.integers(2**32)))
-        changed: dict[str, np.ndarray] = chosen(**images)
+        return chosen
+
+    def __call__(self, **images: np.ndarray) -> dict[str, np.ndarray]:
+        """The image and what goes with it, changed alike or as they are."""
+        chosen = self.choose()
+        changed: dict[str, np.ndarray] = images if chosen is None else chosen(**images)
         return changed
 
 
@@ -142,8 +146,8 @@ def flip_tone_distort_rotate() -> Sequence[Transform]:
         )
         return (
             albumentations.HorizontalFlip(p=0.5),
-            _OneOf(tones, p=0.3),
-            _OneOf(distortions, p=0.3),
+            OneOf(tones, p=0.3),
+            OneOf(distortions, p=0.3),
             albumentations.Affine(
                 translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
                 scale=(0.9, 1.1),
@@ -198,8 +202,18 @@ def flip_contrast_rotate() -> Sequence[Transform]:
         )
 
 
-def flip_contrast_rotate_distort_holes(size: int) -> Sequence[Transform]:
-    """The RSNA 2022 3rd-place augmentation of grey slices, (size, size, 3) uint8.
+class StackTransforms(NamedTuple):
+    """What changes a stack of slices, in this order; `augment` takes it as it takes every other sequence."""
+
+    flip: Transform
+    contrast: Transform
+    affine: Transform
+    distortion: OneOf
+    holes: Transform
+
+
+def flip_contrast_rotate_distort_holes(size: int) -> StackTransforms:
+    """The RSNA 2022 3rd-place augmentation of grey slices, `size` pixels a side, uint8.
 
     Horizontal flip; contrast, a factor about black; shift, scale, rotate with a black border; a grid distortion or
     three jittered anchors; eight black squares of a tenth of the side, always. Published in pixels of 512. The elastic
@@ -217,14 +231,8 @@ def flip_contrast_rotate_distort_holes(size: int) -> Sequence[Transform]:
         holes = albumentations.CoarseDropout(
             num_holes_range=(8, 8), hole_height_range=(hole, hole), hole_width_range=(hole, hole), fill=0, p=1
         )
-    return (*flip_contrast_rotate(), _OneOf(distortions, p=0.5), holes)
-
-
-def augment_group(transforms: Sequence[Transform], images: np.ndarray, seed: int) -> np.ndarray:
-    """Apply `transforms` as `augment` does, with one draw for all images of a group: (n, rows, columns, 3) uint8."""
-    if len(images) and images[0].nbytes < ONE_BY_ONE:
-        return np.ascontiguousarray(_applied(transforms, seed, images=images)["images"])
-    return np.stack([_applied(transforms, seed, image=one)["image"] for one in images])
+    flip, contrast, affine = flip_contrast_rotate()
+    return StackTransforms(flip, contrast, affine, OneOf(distortions, p=0.5), holes)
 
 
 def augment_boxed(
@@ -253,13 +261,19 @@ def augment(transforms: Sequence[Transform], image: np.ndarray, seed: int) -> np
     return np.ascontiguousarray(_applied(transforms, seed, image=image)["image"])
 
 
-def _applied(transforms: Sequence[Transform], seed: int, **targets: np.ndarray) -> dict[str, np.ndarray]:
-    """What `transforms` make of an image and of what goes with it.
+def seed_each(transforms: Sequence[Transform], seed: int) -> None:
+    """Give each transform a seed of its own.
 
-    Each transform has a seed of its own: seeded alike, as albumentations' Compose does it, all would draw the same
-    number first, and a flip would come with a transposition every time.
+    Seeded alike, as albumentations' Compose does it, all would draw the same number first, and a flip would come with
+    a transposition every time.
     """
     for place, transform in enumerate(transforms):
         transform.set_random_seed(seed_of(seed, place) % 2**32)
+
+
+def _applied(transforms: Sequence[Transform], seed: int, **targets: np.ndarray) -> dict[str, np.ndarray]:
+    """What `transforms` make of an image and of what goes with it."""
+    seed_each(transforms, seed)
+    for transform in transforms:
         targets = transform(**targets)
     return targets

@@ -1,4 +1,4 @@
-"""The images of a group are changed alike, and a box goes with its image; every draw keeps its published range."""
+"""A box goes with its image, and every draw keeps its published range."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 
 from hounsfield.core.training.augmentation import (
-    ONE_BY_ONE,
     augment,
     augment_boxed,
-    augment_group,
     flip_contrast_rotate,
     flip_contrast_rotate_distort_holes,
 )
 
 SIZE = 96
 BOX = np.array([30, 36, 60, 54]) / SIZE  # x0, y0, x1, y1
-HOLES = -1
 
 
 def boxed() -> np.ndarray:
@@ -24,16 +21,6 @@ def boxed() -> np.ndarray:
     image = np.full((SIZE, SIZE, 3), 40, np.uint8)
     image[36:54, 30:60] = 200
     return image
-
-
-@pytest.mark.parametrize("times", [1, 3])  # small images are changed together, large ones one by one
-def test_the_images_of_a_group_are_changed_as_each_would_be_by_itself(times: int) -> None:
-    transforms = flip_contrast_rotate_distort_holes(SIZE * times)
-    images = np.stack([boxed(), boxed()[::-1], boxed() // 2]).repeat(times, axis=1).repeat(times, axis=2)
-    assert (images[0].nbytes < ONE_BY_ONE) == (times == 1)
-    for seed in range(20):
-        alone = [augment(transforms, image, seed) for image in images]
-        assert np.array_equal(augment_group(transforms, images, seed), alone)
 
 
 def test_a_box_stays_around_what_it_held() -> None:
@@ -99,7 +86,7 @@ def test_contrast_is_a_factor_about_black() -> None:
 
 
 def test_eight_black_squares_of_a_tenth_of_the_side_are_always_cut_out() -> None:
-    holes = flip_contrast_rotate_distort_holes(512)[HOLES]
+    holes = flip_contrast_rotate_distort_holes(512).holes
     white = np.full((512, 512, 3), 255, np.uint8)
     shares = [(augment([holes], white, seed) == 0).mean() * 512**2 / 51**2 for seed in range(40)]
     assert max(shares) == pytest.approx(8, abs=1e-6)
@@ -107,7 +94,7 @@ def test_eight_black_squares_of_a_tenth_of_the_side_are_always_cut_out() -> None
 
 
 def test_half_of_the_images_are_distorted_by_a_grid_or_by_anchors() -> None:
-    group = flip_contrast_rotate_distort_holes(SIZE)[3]
+    group = flip_contrast_rotate_distort_holes(SIZE).distortion
     assert np.mean([np.array_equal(augment([group], boxed(), seed), boxed()) for seed in range(400)]) == pytest.approx(
         0.5, abs=0.08
     )
