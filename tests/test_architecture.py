@@ -280,6 +280,25 @@ def test_nothing_runs_code_from_data_or_through_a_shell() -> None:
     assert unsafe_calls(SCRIPTS) == []
 
 
+DECODERS = {"pydicom", "gdcm", "openjpeg", "nibabel"}
+DECODE = ("core/dicom/", "core/intake/directories.py", "core/phantoms/", "competitions/")  # and phantoms write
+
+
+def systems_that_decode_files_themselves(scripts: Path) -> list[str]:
+    return [
+        f"{module}:{line}: imports {name}"
+        for module, tree in modules(scripts)
+        for line, name in imports(module, tree)
+        if name.split(".")[0] in DECODERS and not module.as_posix().removeprefix(f"{LIBRARY}/").startswith(DECODE)
+    ]
+
+
+def test_files_are_decoded_in_one_place_and_nothing_is_a_link_to_another_module() -> None:
+    """Each published data set had a copy of the windowing and of the reader of its own, and a link to a link."""
+    assert systems_that_decode_files_themselves(SCRIPTS) == []
+    assert [path for path in SCRIPTS.rglob("*") if path.is_symlink()] == []
+
+
 # A program reads its command line first; what it then does lies in the library, imported by its `main` after parsing.
 LARGE_LIBRARIES = "albumentations cv2 joblib numpy pandas pyarrow pydicom scipy sklearn tensorboard timm torch"
 IMPORTED_BY_PROGRAMS = """
@@ -334,6 +353,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (files_too_long, "spine/a.py", "x = 1\n" * 301),
     (files_too_long, "../b.py", "x = 1\n" * 131),
     (lines_that_stand_twice, "spine/a.py", "\n".join(f"n += {i}" for i in range(6))),
+    (systems_that_decode_files_themselves, "spine/a.py", "from pydicom import dcmread"),
     (library_imports_a_program, "spine/a.py", "from program import main"),
     (library_reads_arguments_or_environment, "core/a.py", "import sys\nprint(sys.argv[1])"),
     (library_reads_arguments_or_environment, "core/a.py", "from os import environ as e\ne.get('HOME')"),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hounsfield.spine.boxes import aggregate, square_of
+from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.core.stages.upstream import require
+from hounsfield.spine.boxes import aggregate, boxes_of, square_of
 from hounsfield.spine.config import BoxesConfig
+from hounsfield.spine.paths import BOXES, TABLE, boxes_folder
 from reference.neck_boxes import box, middles, square
+from spine.found_necks import found_boxes
+from spine.made_data import DATA_SET, made_necks
 
 CONFIG = BoxesConfig()
 
@@ -76,3 +84,22 @@ def test_a_study_of_few_slices_has_a_range_within_itself(count: int) -> None:
 def test_the_last_triplet_ends_with_the_study() -> None:
     rows = np.tile([0.3, 0.3, 0.7, 0.7, 0.9], (4, 1))  # of slices 0, 3, 6 and 8 to 10
     assert aggregate(rows, 11, (50, 40), CONFIG)[4:6] == (1, 9)
+
+
+def test_the_columns_of_boxes_are_known_by_name_in_whatever_order_they_stand(tmp_path: Path) -> None:
+    """Defect 5: four columns were taken by their places, of a table that nothing created."""
+    made_necks(tmp_path, train=2, test=0)
+    found_boxes(tmp_path, "any")
+
+    def boxes() -> list[tuple[float, ...]]:
+        found = require(tmp_path, boxes_folder(tmp_path, DATA_SET, "any"), BOXES, lambda stage, *_: stage)
+        return [tuple(one) for one in boxes_of(found, ["1.2.001", "1.2.000"])]
+
+    before, folder = boxes(), boxes_folder(tmp_path, DATA_SET, "any")
+    table = pq.read_table(folder / TABLE)
+    with output(folder, Provenance(BOXES, {}, {}), force=True, remedy="") as out:
+        pq.write_table(table.select(table.column_names[::-1]), out.folder / TABLE)
+        out.finish([TABLE])
+    assert boxes() == before
+    assert before[0][0] < before[0][2]
+    assert before[0][6:] == (pytest.approx(0.9), False)

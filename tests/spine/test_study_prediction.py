@@ -27,6 +27,7 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
+from hounsfield.spine.ensemble import answering
 from hounsfield.spine.network_run import networks_to_train
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import BOXES, STUDY, TABLE, WEIGHTS, boxes_folder
@@ -177,3 +178,14 @@ def test_a_network_of_another_configuration_is_stale(found: Found) -> None:
     changed = command_in(task.command.work, "--study.margin", "3")
     with pytest.raises(StaleOutput, match=r"study\.margin: 2 -> 3"):
         StudyRun(changed, task.key).network()
+
+
+def test_stale_weights_of_another_seed_are_not_averaged_in(found: Found) -> None:
+    """Defect 21: whatever lay in the folder was averaged, by its name alone."""
+    task, command = found.tasks[0], command_in(found.data.work, "--fracture.refit", "false")
+    stale = StudyRun(task.command, task.key._replace(seed=99))
+    untrained(stale)
+    members = answering(command)
+    assert [member.output.folder for member in members] == [one.folder for one in found.networks]
+    assert stale.folder.parent == task.folder.parent
+    assert stale.folder not in {member.output.folder for member in members}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
@@ -13,13 +14,16 @@ import pandas as pd
 import pydicom
 import pytest
 
-from hounsfield.competitions.rsna2022 import joining, segmentations
+from hounsfield.competitions.rsna2022 import joining, preparation, segmentations
 from hounsfield.competitions.rsna2022.paths import volume_path
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake import prepare_files
 from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.volumes import open_volume
+from hounsfield.spine.config import IntensityConfig, WindowsConfig
 from hounsfield.spine.stages import prepare as stage
+from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
 from neck_files import (
     COLUMNS,
     ROWS,
@@ -139,14 +143,42 @@ def test_only_volumes_and_tables_are_left_and_a_second_run_has_nothing_to_do(pre
     assert files_of(work) == before
 
 
-def test_a_lost_volume_is_made_again_and_no_other(prepared: Path) -> None:
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 700)], ids=["lost", "cut short"])
+def test_a_lost_or_cut_volume_is_made_again_and_no_other(prepared: Path, damage: Callable[[Path], None]) -> None:
     work, before = prepared / "work", files_of(prepared / "work")
     times = {study: volume_path(work, "necks", study).stat().st_mtime_ns for study in NAMES}
-    volume_path(work, "necks", "1.2.3").unlink()
+    damage(volume_path(work, "necks", "1.2.3"))
     run(work, "--archive", prepared / "necks.zip")
     assert files_of(work) == before
     changed = [study for study in NAMES if volume_path(work, "necks", study).stat().st_mtime_ns != times[study]]
     assert changed == ["1.2.3"]
+
+
+def test_each_slice_is_decoded_once_and_what_trains_reads_int16_volumes_alone(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect 30: every epoch decoded every slice again, as float64, and a scan of headers read the pixels."""
+    decoded: list[int] = []
+
+    def counted(content: bytes, **options: Any) -> DicomSlice:
+        decoded.append(len(content))
+        return read_slice(content, **options)
+
+    monkeypatch.setattr(preparation, "read_slice", counted)
+    archive = write_files(tmp_path / "necks.zip", small_archive())
+    studies, _ = run(tmp_path / "work", "--archive", archive)
+    assert len(decoded) == studies["slices"].sum() == 45
+    archive.unlink()
+    samples = [
+        WindowStudy(study, volume_path(tmp_path / "work", "necks", study), None, np.zeros((9, 7), np.float32))
+        for study in studies.index
+    ]
+    kind = WindowKind(WindowsConfig(slices=9), IntensityConfig(), 32)
+    windows = Windows(samples, np.array([[n, 0] for n in range(5)]), kind, (0,), remedy="", volume_remedy="")
+    shown = [windows[epoch, row].triplets for epoch in range(2) for row in range(5)]
+    assert all(one.any() for one in shown)
+    assert len(decoded) == 45
+    assert {open_volume(sample.volume).dtype for sample in samples} == {np.dtype("<i2")}
 
 
 def test_an_archive_that_was_moved_is_known_by_its_bytes(tmp_path: Path, prepared: Path) -> None:

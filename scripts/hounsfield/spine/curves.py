@@ -1,7 +1,9 @@
 """Where the vertebrae of studies without labels lie, for findings and pictures; no probability depends on it.
 
 The published system has no such curves: what it answers needs no ratio network. Here the first model's first seed
-answers, so that they cost little beside the answers themselves.
+answers, and not the mean over models and seeds that labels the training studies: of a neck of 300 slices the five
+networks of the published size look at 14 windows of 32 images each, 2,240 images; all 45 would look at 20,160, where
+the ten study networks behind the probabilities look at 1,000 together.
 """
 
 from __future__ import annotations

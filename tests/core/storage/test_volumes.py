@@ -9,7 +9,7 @@ import pytest
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.storage.arrays import array_number
-from hounsfield.core.storage.volumes import open_volume, write_volume
+from hounsfield.core.storage.volumes import open_volume, volume_whole, write_volume
 
 VOLUME = np.random.default_rng(0).integers(-1024, 3000, (5, 7, 6)).astype(np.int16)
 
@@ -60,3 +60,13 @@ def test_a_volume_that_is_cut_is_refused_with_the_command_that_makes_it_again(tm
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
     with pytest.raises(BadInput, match=r"remove it and make it again: sh bin/x\.sh$"):
         open_volume(tmp_path / "a.npy", remedy="sh bin/x.sh")
+
+
+def test_a_volume_is_whole_in_its_full_length_and_for_its_own_shape_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    assert not volume_whole(path, VOLUME.shape)
+    write_volume(path, VOLUME, VOLUME.shape)
+    assert volume_whole(path, VOLUME.shape)
+    assert not volume_whole(path, (6, 7, 6))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not volume_whole(path, VOLUME.shape)

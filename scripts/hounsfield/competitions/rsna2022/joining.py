@@ -20,17 +20,20 @@ from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import need_space, progress
 from hounsfield.core.storage.files import read_json, value_digest, write_json
 from hounsfield.core.storage.image_files import image_path, images_exist
-from hounsfield.core.storage.volumes import HU, write_volume
+from hounsfield.core.storage.volumes import HU, volume_whole, write_volume
 
 RECORD = ".json"
 
 
 def unjoined(slices: pd.DataFrame, work: Path, data_set: str) -> list[str]:
-    """The studies whose volume is not there, or was joined from other slices. slices: as `volume_slices` gives them."""
+    """The studies whose volume is not there in its full length, or was joined from other slices.
+
+    slices: as `volume_slices` gives them.
+    """
     return [
         study
         for study, rows in _by_study(slices)
-        if not volume_path(work, data_set, study).exists()
+        if not volume_whole(volume_path(work, data_set, study), _shape(rows))
         or _record(work, data_set, study).get("slices") != _content(rows)
     ]
 
@@ -49,8 +52,7 @@ def join(slices: pd.DataFrame, studies: Collection[str], folder: Path, work: Pat
     for study, rows in progress(_by_study(pending), total=len(studies), unit="study", label="join"):
         path = volume_path(work, data_set, study)
         path.with_suffix(RECORD).unlink(missing_ok=True)
-        shape = (len(rows), int(rows["rows"].iloc[0]), int(rows["columns"].iloc[0]))
-        number = write_volume(path, _read(rows, folder), shape)
+        number = write_volume(path, _read(rows, folder), _shape(rows))
         write_json(path.with_suffix(RECORD), {"slices": _content(rows), "volume_digest": number})
         for image_id in rows["image_id"]:
             image_path(folder, image_id, SUFFIX).unlink()
@@ -87,6 +89,11 @@ def remove_others(studies: Collection[str], work: Path, data_set: str) -> None:
 def _by_study(slices: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for study, rows in slices.groupby("study_uid"):
         yield str(study), rows
+
+
+def _shape(rows: pd.DataFrame) -> tuple[int, int, int]:
+    """Of one study's volume."""
+    return len(rows), int(rows["rows"].iloc[0]), int(rows["columns"].iloc[0])
 
 
 def _record(work: Path, data_set: str, study: str) -> dict[str, Any]:

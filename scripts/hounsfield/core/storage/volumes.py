@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,7 +26,7 @@ def write_volume(path: Path, slices: Iterable[np.ndarray], shape: tuple[int, ...
     count, digest = 0, hashlib.sha256(array_form(HU, shape))
     with atomic_write(path) as partial:
         with partial.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": HU.str, "fortran_order": False, "shape": shape})
+            file.write(_header(shape))
             for count, one in enumerate(slices, 1):
                 if one.shape != shape[1:] or one.dtype != HU:
                     raise BadInput(f"{path}: slice {count - 1} is {one.shape} {one.dtype}, not {shape[1:]} {HU}")
@@ -34,6 +36,21 @@ def write_volume(path: Path, slices: Iterable[np.ndarray], shape: tuple[int, ...
         if count != shape[0]:
             raise BadInput(f"{path}: {count} slices, not {shape[0]}")
     return digest_number(digest)
+
+
+def volume_whole(path: Path, shape: tuple[int, ...]) -> bool:
+    """Whether a volume of this shape lies at `path` in its full length. Its values are not read: they are gigabytes."""
+    try:
+        return path.stat().st_size == len(_header(shape)) + math.prod(shape) * HU.itemsize
+    except FileNotFoundError:
+        return False
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """What stands before the values of a volume's file."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": HU.str, "fortran_order": False, "shape": shape})
+    return header.getvalue()
 
 
 def open_volume(path: Path, *, remedy: str = "") -> np.ndarray:

@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2022.paths import (
     STUDIES,
     data_folder,
     sample_submission_path,
-    volumes_folder,
+    volume_path,
 )
 from hounsfield.competitions.rsna2022.preparation import SUFFIX, prepare_slice
 from hounsfield.competitions.rsna2022.reasons import NO_DAMAGE
@@ -37,8 +37,8 @@ from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import UNFINISHED, Output
 from hounsfield.core.storage.files import write_bytes
-from hounsfield.core.storage.image_files import images_exist
 from hounsfield.core.storage.tables import read_table, write_table
+from hounsfield.core.storage.volumes import volume_whole
 from hounsfield.spine.commands import SpineCommand
 
 OPTIONS = ("archive", "images", "labels", "segmentations", "folds-table")
@@ -75,11 +75,14 @@ def prepare(command: SpineCommand) -> None:
 
 
 def volumes_whole(out: Output, command: SpineCommand) -> bool:
-    """Whether a finished data set still has the volume of each of its studies."""
+    """Whether a finished data set still has the volume of each of its studies, in its full length."""
     if not out.finished:
         return False
-    studies = read_table(out.folder / STUDIES, STUDY_SCHEMA, columns=["study_uid"])["study_uid"].tolist()
-    return bool(images_exist(volumes_folder(command.work, command.data_set), studies, SUFFIX).all())
+    studies = read_table(out.folder / STUDIES, STUDY_SCHEMA, columns=["study_uid", "slices", "rows", "columns"])
+    return all(
+        volume_whole(volume_path(command.work, command.data_set, study), tuple(shape))
+        for study, *shape in studies.itertuples(index=False, name=None)
+    )
 
 
 def prepare_slices(
