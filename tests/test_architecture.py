@@ -101,7 +101,8 @@ def system_imports_another_system(scripts: Path) -> list[str]:
 
 
 # The programs that know several systems.
-KNOW_SEVERAL = {"predict_study.py", "bagged_submission.py"}
+KNOW_SEVERAL = {"predict_study.py", "view_study.py", "report.py", "bagged_submission.py"}
+ALL_SYSTEMS = "systems"  # the module that names each
 # Finished files are all that these read.
 READERS = ("report", "viewer")
 # Names of systems and competitions, of stages, and of their options, none of which core may know.
@@ -137,7 +138,8 @@ def program_knows_several_systems(scripts: Path) -> list[str]:
     found = []
     for module, tree in modules(scripts):
         systems = {layer(name) for _, name in imports(module, tree)} - {"", "core", "competitions", *READERS}
-        if len(module.parts) == 1 and module.name not in KNOW_SEVERAL and len(systems) > 1:
+        several = len(systems) > 1 or ALL_SYSTEMS in systems
+        if len(module.parts) == 1 and module.name not in KNOW_SEVERAL and several:
             found.append(f"{module}: knows {', '.join(sorted(systems))}")
     return found
 
@@ -248,7 +250,7 @@ def test_report_and_viewer_import_core_alone() -> None:
     assert reader_imports_more_than_core(SCRIPTS) == []
 
 
-def test_only_two_programs_know_several_systems() -> None:
+def test_only_the_programs_for_every_system_know_several() -> None:
     assert program_knows_several_systems(SCRIPTS) == []
 
 
@@ -346,6 +348,8 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (system_imports_another_system, "spine/a.py", "import hounsfield.hemorrhage.paths as p"),
     (reader_imports_more_than_core, "viewer/a.py", "from hounsfield.competitions.rsna2019 import paths"),
     (program_knows_several_systems, "../b.py", "from hounsfield.spine import a\nfrom hounsfield.stacking import c"),
+    (program_knows_several_systems, "../b.py", "from hounsfield.systems import SYSTEMS"),
+    (system_imports_another_system, "spine/a.py", "from hounsfield.systems import SYSTEMS"),
     (core_knows_a_word_of_a_system, "core/a.py", "REMEDY = 'sh bin/run_12_train.sh'"),
     (core_knows_a_word_of_a_system, "core/a.py", "# as the hemorrhage system wants it"),
     (words_to_replace, "spine/a.py", "BLOCK = 64"),
@@ -392,6 +396,7 @@ HARMLESS: list[tuple[Rule, str, str]] = [
     (competitions_import_a_system, "competitions/a.py", "from hounsfield.core import x\nfrom .b import y"),
     (system_imports_another_system, "spine/a.py", "from hounsfield.competitions.a import x\nimport hounsfield.spine.b"),
     (program_knows_several_systems, "../predict_study.py", "import hounsfield.spine.a\nimport hounsfield.stacking.b"),
+    (program_knows_several_systems, "../predict_study.py", "from hounsfield.systems import SYSTEMS"),
     (core_knows_a_word_of_a_system, "core/a.py", '"""Source: RSNA 2019, 2nd place."""'),
     (words_to_replace, "spine/a.py", '"""Probabilities of a slice; a row per slice; BLOCKS = 3."""'),
     (files_too_long, "spine/a.py", "x = 1\n" * 300),

@@ -12,13 +12,20 @@ from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, rule_of
 from hounsfield.competitions.rsna2019.domain import outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
+from hounsfield.competitions.rsna2019.study_view import aligned_predictions
 from hounsfield.competitions.rsna2019.tables import open_data_set
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table, write_predictions
+from hounsfield.core.evaluation.predictions import (
+    OUT_OF_FOLD,
+    TEST,
+    prediction_table,
+    read_predictions,
+    write_predictions,
+)
 from hounsfield.core.evaluation.scores import empty_table, score_table
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import on_training_set
@@ -27,8 +34,8 @@ from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import sequence_settings
-from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs, systems
-from hounsfield.hemorrhage.paths import BAG, classifier_folder, predictions_folder
+from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs, has_classifier, read_classifier, systems
+from hounsfield.hemorrhage.paths import BAG, MEANS, classifier_folder, predictions_folder
 
 
 class BagTask(NamedTuple):
@@ -106,6 +113,25 @@ def write_means(
     rows, means = rows[order], np.concatenate([mean.held_out, mean.test])[order]
     frame = prediction_table(label_set, images.to_numpy()[rows], np.where(is_test[rows], TEST, OUT_OF_FOLD), means)
     write_predictions(path, label_set, frame)
+
+
+def means_of_models(task: BagTask, answers: Upstream, slices: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What the classifiers and the bag say of each slice, (N, C) each; NaN of a slice that is not predicted.
+
+    answers: the finished bag. slices: image_id and fold. Embeddings that were published have no classifier beside them.
+    """
+    table = read_predictions(answers.file(MEANS), task.label_set, remedy=answers.remedy)
+    bag = aligned_predictions(slices, table, task.label_set.names)
+    if not all(has_classifier(run.embeddings) for run in task.runs):
+        return {"bag": bag}
+    fold = slices["fold"].to_numpy(np.float64, na_value=np.nan)
+    is_test = slices["image_id"].isin(table["image_id"][table["split"] == TEST]).to_numpy()
+    total, count = np.zeros_like(bag), np.zeros((len(bag), 1))
+    for run in task.runs:  # a test slice is predicted by all, a held-out one by those of its fold
+        rows = is_test | (fold == (-1 if run.fold == ALL else int(run.fold)))
+        total[rows] += read_classifier(run.embeddings, len(bag))[rows]
+        count[rows] += 1
+    return {"classifier": np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), "bag": bag}
 
 
 def compare(

@@ -21,6 +21,7 @@ ROWS_SCHEMA = pa.schema([("image_id", pa.string())])
 LOGITS = "logits"  # the array of a store that holds the classifier's outputs
 PROBABILITIES = "probabilities.npy"  # of a sequence network: (N, 6), the mean over its last epochs
 PREDICTIONS = "predictions.parquet"  # of a run: out-of-fold and test slices
+MEANS, SCORES = "bag.parquet", "scores.csv"  # of the bag: of the same slices, and the score table
 
 
 def classifier_folder(work: Path, experiment: str, fold: str) -> Path:

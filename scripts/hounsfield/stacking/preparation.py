@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.competitions.rsna2019.paths import raw_archive
-from hounsfield.competitions.rsna2019.source import LISTS
-from hounsfield.core.dicom.reader import read_slice
-from hounsfield.core.errors import MissingInput, Refused
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.journal import Journal
-from hounsfield.core.intake.listings import given_options
-from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.intake.prepared_slices import NOT_AS_PREPARED, read_as_prepared
 from hounsfield.core.logs import need_space
-from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import store_image
 from hounsfield.stacking.hu_images import BYTES_PER_PIXEL, SUFFIX, encode_hu, hu_of, hu_path
 
@@ -38,7 +30,6 @@ HU_FILE_SCHEMA = pa.schema(
         ("hu_crc32", pa.int64()),
     ]
 )
-NOT_AS_PREPARED = "not_as_prepared"
 DISK_BLOCK_BYTES = 4096  # a file takes half a block more than its bytes, on average
 
 
@@ -52,43 +43,15 @@ def store_file(
 ) -> dict[str, Any]:
     """Write one slice's image in Hounsfield units below `folder` and return its row (HU_FILE_SCHEMA).
 
-    The intercept is repaired where preparation has repaired it, so that image and table hold the same values.
     Raises Refused where the values are not those that the table of slices was made from.
     """
-    slice_ = read_slice(content, repair_intercept=intercept_repaired)
-    mean = float(slice_.stored.mean()) * slice_.slope + slice_.intercept
-    if not math.isclose(mean, hu_mean, rel_tol=1e-5, abs_tol=1e-2):
-        message = f"its mean is {mean:.2f} HU, and was {hu_mean:.2f} when it was prepared; prepare it again"
-        raise Refused(NOT_AS_PREPARED, message)
+    slice_ = read_as_prepared(content, hu_mean, intercept_repaired=intercept_repaired)
     return {
         "image_id": image_id,
         "hu_mean": hu_mean,
         "intercept_repaired": intercept_repaired,
         "hu_crc32": store_image(hu_path(folder, image_id), encode_hu(hu_of(slice_))),
     }
-
-
-def prepared_source(work: Path, data: Upstream) -> list[Path]:
-    """What a data set was prepared from; the archive's usual place where that has gone."""
-    known, usual = given_options(data.record["facts"]["source"], LISTS), raw_archive(work, data.folder.name)
-    sources = [Path(one) for one in known.get("images") or [known["archive"]]]
-    return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
-
-
-def find_files(wanted: pd.DataFrame, sources: Sequence[Path], prepared: Path) -> FileList:
-    """The file of every slice in `wanted`, in its order. Raises MissingInput, naming those that are not there.
-
-    wanted: indexed by path. sources: what was prepared. prepared: the table that names the files, for the error.
-    """
-    listing = list_sources(sources)
-    places = pc.index_in(pa.array(wanted.index, pa.string()), value_set=listing.labels)
-    absent = wanted.index[places.is_null().to_numpy(zero_copy_only=False)]
-    if len(absent):
-        raise MissingInput(
-            f"{' '.join(map(str, sources))}: {len(absent)} of the {len(wanted)} files that {prepared} needs are not "
-            f"there; the first are {list(absent[:10])}. Name what was prepared, with --archive or --images"
-        )
-    return listing.take(places.to_numpy())
 
 
 def files_to_store(files: FileList, journal: Journal, wanted: pd.DataFrame) -> FileList:

@@ -64,8 +64,8 @@ class Steps(NamedTuple):
     on_training_set: Callable[[AnyCommand], AnyCommand]
 
 
-def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> None:
-    """Predict what the paths hold, and print a line per study.
+def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> AnyCommand:
+    """Predict what the paths hold, and print a line per study. Returns the command for their data set.
 
     Raises MissingInput before any file is read where the run has no trained models.
     """
@@ -84,6 +84,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> No
         show(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
     if table is not None and identifiers is not None:
         show(f"\n{validate(command, steps, found, table, slices, identifiers)}")
+    return command
 
 
 def refuse_learned(

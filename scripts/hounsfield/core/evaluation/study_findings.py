@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ class RunFacts:
     models: Mapping[str, str]  # folder of each model below the work folder: digest of its record
     trained_on: str  # in words
     scored_on: str  # in words: on what the answers and thresholds were scored
-    scores: Sequence[Mapping[str, object]]  # the rows of its scores.csv; none where it has none
+    scores: Sequence[Mapping[Any, object]]  # the rows of its scores.csv; none where it has none
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 ASPECT_LIMIT = 20.0  # a reformat that was never resampled has pixels of a slice's thickness, ten times their width
 SIDE_LIMIT = 8192  # pixels
+_AXIS_ENDS = (("L", "R"), ("P", "A"), ("H", "F"))  # x to the left, y to the back, z to the head; then the other way
 PERPENDICULAR_TOLERANCE = 0.01  # cosine between row and column direction; headers carry 4 to 6 digits
 
 
@@ -45,6 +46,21 @@ def position_along_normal(position: np.ndarray, orientation: np.ndarray) -> np.n
     values is the distance between two parallel slices. Slices of different orientation do not compare.
     """
     return np.sum(np.asarray(position, dtype=np.float64) * slice_normal(orientation), axis=-1)
+
+
+def edge_letters(orientation: Sequence[float]) -> tuple[str, str, str, str]:
+    """The patient's direction at the left, right, top and bottom edge of a picture: L, R, A, P, H (head) or F (feet).
+
+    orientation: six direction cosines; of a tilted slice the nearest axis counts.
+    Source: DICOM PS3.3 C.7.6.1.1.1 (Patient Orientation).
+    """
+    ends = []
+    for direction in (orientation[:3], orientation[3:]):
+        axis = max(range(3), key=lambda one: abs(direction[one]))
+        positive, negative = _AXIS_ENDS[axis]
+        ends += [negative, positive] if direction[axis] > 0 else [positive, negative]
+    left, right, top, bottom = ends
+    return left, right, top, bottom
 
 
 class Turn(NamedTuple):

@@ -31,10 +31,10 @@ from hounsfield.hemorrhage.bagging import (
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, bag_runs, learned_by, refuse_seen_patients
-from hounsfield.hemorrhage.paths import BAG
+from hounsfield.hemorrhage.paths import BAG, MEANS, SCORES
 
-SUBMISSION, SCORES, MEANS = "submission.csv.gz", "scores.csv", "bag.parquet"
-SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv", "scores.csv")
+SUBMISSION = "submission.csv.gz"
+SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv", SCORES)
 
 
 def bag_and_score(command: HemorrhageCommand, stage: Stage[HemorrhageConfig]) -> None:

@@ -6,26 +6,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
-
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
 from hounsfield.competitions.rsna2019.source import INTAKE
-from hounsfield.core.evaluation.predictions import read_predictions
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.hemorrhage.bagging import means_of_models
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
-from hounsfield.hemorrhage.ensemble import has_classifier, read_classifier
 from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, TRAIN_SEQUENCE, classifier_folder, sequence_folder
 from hounsfield.hemorrhage.stages.prepare import prepare
 
 
 def predict_studies(
     command: HemorrhageCommand, paths: Sequence[str], read_prepare: Callable[[Sequence[str]], HemorrhageCommand]
-) -> None:
-    """Predict what the paths hold, and print a line per study.
+) -> HemorrhageCommand:
+    """Predict what the paths hold, and print a line per study. Returns the command for their data set.
 
     read_prepare: reads the command line of the preparation.
     """
@@ -37,7 +35,9 @@ def predict_studies(
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
         loading.join()
 
-    predict_given(command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set))
+    return predict_given(
+        command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set)
+    )
 
 
 def _load_networks() -> None:
@@ -67,10 +67,6 @@ def predict_prepared(command: HemorrhageCommand) -> Predicted:
     up_to_date(train_sequences, command)
     task = up_to_date(lambda one: make_bag(one, {one.experiment: one}), command)
     answers = require(command.work, task.folder, BAG, remedies(command))
-    bag = read_predictions(answers.file("bag.parquet"), task.label_set, remedy=answers.remedy)
-    systems = {"bag": bag[list(task.label_set.names)].to_numpy()}
-    if all(has_classifier(run.embeddings) for run in task.runs):
-        single = np.mean([read_classifier(run.embeddings, len(bag)) for run in task.runs], axis=0)
-        systems = {"classifier": single, **systems}
+    slices = read_slices(task.data, ("image_id", "fold"))
     scores = None if task.run is None else read_scores(task.run.file("scores.csv"))
-    return Predicted(answers, task.label_set, systems, scores)
+    return Predicted(answers, task.label_set, means_of_models(task, answers, slices), scores)

@@ -12,9 +12,11 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
+from hounsfield.competitions.rsna2019.prepared_files import find_files, prepared_source
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
+from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Output, Provenance, output
@@ -27,9 +29,7 @@ from hounsfield.stacking.preparation import (
     AS_PREPARED,
     check_space,
     files_to_store,
-    find_files,
     open_journal,
-    prepared_source,
     store_file,
 )
 from hounsfield.stacking.tables import PREPARED_COLUMNS, log_slices, shows_brain, stacking_schema, stacking_slices
@@ -85,7 +85,7 @@ def store(
     if models:
         slices = slices.assign(split="test", **dict.fromkeys(label_set.names, np.nan))
     wanted = slices[shows_brain(slices, config)].set_index("path")
-    files = find_files(wanted, sources, data.folder / SLICES)
+    files = find_files(wanted.index, list_sources(sources), data.folder / SLICES)
     journal = open_journal(hu_parts_folder(work, command.data_set), images)
     journal.recognise(files)
     todo = files_to_store(files, journal, wanted)

@@ -1,0 +1,39 @@
+"""The DICOM files that a data set was prepared from, where a stage reads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hounsfield.competitions.rsna2019.paths import raw_archive
+from hounsfield.competitions.rsna2019.source import LISTS
+from hounsfield.core.errors import MissingInput
+from hounsfield.core.intake.archives import FileList
+from hounsfield.core.intake.listings import given_options
+from hounsfield.core.stages.upstream import Upstream
+
+
+def prepared_source(work: Path, data: Upstream) -> list[Path]:
+    """What a data set was prepared from; the archive's usual place where that has gone."""
+    known, usual = given_options(data.record["facts"]["source"], LISTS), raw_archive(work, data.folder.name)
+    sources = [Path(one) for one in known.get("images") or [known["archive"]]]
+    return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
+
+
+def find_files(wanted: pd.Index, listing: FileList, prepared: Path) -> FileList:
+    """The files of some slices, in their order. Raises MissingInput, naming those that are not there.
+
+    wanted: the paths of slices. listing: of what was prepared. prepared: the table that names the files, for the error.
+    """
+    places = pc.index_in(pa.array(wanted, pa.string()), value_set=listing.labels)
+    absent = wanted[places.is_null().to_numpy(zero_copy_only=False)]
+    if len(absent):
+        raise MissingInput(
+            f"{' '.join(one.path for one in listing.containers)}: {len(absent)} of the {len(wanted)} files that "
+            f"{prepared} needs are not there; the first are {list(absent[:10])}. Name what was prepared, with "
+            "--archive or --images"
+        )
+    return listing.take(places.to_numpy())

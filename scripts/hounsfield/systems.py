@@ -1,0 +1,48 @@
+"""The systems by name, for the programs that know several; a system's modules are imported when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
+    from hounsfield.core.evaluation.study_view import Adaptor, ReadPrepare
+
+
+class System(NamedTuple):
+    """Where a system keeps what programs ask of each."""
+
+    name: str  # of its package, and of its folders below configs/, checkpoints/ and preds/
+    config: str  # the class of its configuration
+    prepare: str  # the program that prepares its data sets
+
+    def module(self, room: str) -> ModuleType:
+        """One of its modules by name, such as study_view or report_facts."""
+        return import_module(f"hounsfield.{self.name}.{room}")
+
+    def config_class(self) -> tuple[type[Any], Path]:
+        """The class of its configuration, and the file that holds the default one."""
+        module = self.module("config")
+        return getattr(module, self.config), module.DEFAULT_CONFIG
+
+    def adaptor(self) -> Adaptor:
+        """What it offers of its predicted studies."""
+        return cast("Adaptor", self.module("study_view"))
+
+    def read_prepare(self) -> ReadPrepare:
+        """What reads the command line of its preparation; the folder of the programs must be importable."""
+        return cast(Callable[..., Any], import_module(self.prepare).read_command)
+
+
+SYSTEMS = {
+    one.name: one
+    for one in (
+        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare"),
+        System("stacking", "StackingConfig", "rsna2019_prepare"),
+        System("spine", "SpineConfig", "rsna2022_prepare"),
+        System("pneumothorax", "PneumothoraxConfig", "siim2019_prepare"),
+    )
+}
