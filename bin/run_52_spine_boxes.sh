@@ -1,7 +1,8 @@
 #!/bin/sh
 # Find where the neck is: train the localisers, on the slices of segmented studies, then give each study one box and one
 # range of slices, by networks of its own fold, which have not seen it. Studies without labels are answered by networks
-# of all studies, or, where `boxes.refit` is false, by the mean of the folds' networks.
+# of all studies, or, where `boxes.refit` is false, by the mean of the folds' networks. With `nested` it also trains
+# localisers for each pair of folds: boxes that know nothing of fold k, for what is scored on it, are in without<k>/.
 # In:  data/<data set>/studies.parquet, slices.parquet and volumes/ (run_51)
 # Out: checkpoints/spine/<experiment>/boxes/localizer/fold<k>_seed<s>/, data/<data set>/boxes/<experiment>/rows.parquet
 #

@@ -15,7 +15,7 @@ STAGE = Stage(
     "Train the spine system's localisers, and find one box and range of slices per study",
     DEFAULT_CONFIG,
     role="applies",
-    parts=("data_set", "folds", "seed", "threads", "precision", "workers", "excluded", "intensity", "boxes"),
+    parts=("data_set", "folds", "nested", "seed", "threads", "precision", "workers", "excluded", "intensity", "boxes"),
     single=True,
 )
 

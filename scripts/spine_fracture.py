@@ -13,7 +13,18 @@ STAGE = Stage(
     SpineConfig,
     "Train the spine system's fracture sequence networks",
     DEFAULT_CONFIG,
-    parts=("data_set", "folds", "seed", "threads", "precision", "workers", "intensity", "windows", "fracture"),
+    parts=(
+        "data_set",
+        "folds",
+        "nested",
+        "seed",
+        "threads",
+        "precision",
+        "workers",
+        "intensity",
+        "windows",
+        "fracture",
+    ),
     single=True,
 )
 

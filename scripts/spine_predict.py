@@ -21,7 +21,7 @@ STAGE = Stage(
     "Submit and score an experiment; or answer for studies of your own: PATH [PATH ...], folders, zips, DICOM files",
     DEFAULT_CONFIG,
     role="applies",
-    parts=("folds", "threads", "workers"),
+    parts=("folds", "nested", "threads", "workers"),
     single=True,
 )
 

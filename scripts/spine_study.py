@@ -14,7 +14,7 @@ STAGE = Stage(
     SpineConfig,
     "Train the spine system's study networks, and predict the validation folds",
     DEFAULT_CONFIG,
-    parts=("data_set", "folds", "seed", "threads", "precision", "workers", "intensity", "study"),
+    parts=("data_set", "folds", "nested", "seed", "threads", "precision", "workers", "intensity", "study"),
     single=True,
 )
 

@@ -14,7 +14,18 @@ STAGE = Stage(
     SpineConfig,
     "Train the spine system's ratio networks, and tell how much of each vertebra every slice of a training study shows",
     DEFAULT_CONFIG,
-    parts=("data_set", "folds", "seed", "threads", "precision", "workers", "excluded", "windows", "vertebrae"),
+    parts=(
+        "data_set",
+        "folds",
+        "nested",
+        "seed",
+        "threads",
+        "precision",
+        "workers",
+        "excluded",
+        "windows",
+        "vertebrae",
+    ),
 )
 
 

@@ -17,7 +17,7 @@ from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.stages.command import SINGLE, chosen_folds, on_training_set
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
-from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.network_run import keys_of
 from hounsfield.spine.paths import STUDY, TABLE
@@ -47,10 +47,16 @@ def answering(command: SpineCommand) -> list[Member]:
 
 
 def validated(command: SpineCommand) -> list[Member]:
-    """What the folds' networks say of their validation folds. Raises MissingInput or StaleOutput."""
+    """What the folds' networks say of their validation folds. Raises MissingInput or StaleOutput.
+
+    Of networks that are nested, where the configuration is not, or the other way round, neither is used.
+    """
     folds = [fold for fold in chosen_folds(command, command.config.prepare.fold_count, single=True) if fold != SINGLE]
     runs = [StudyRun(command, key) for key in keys_of(command.config, folds)]
-    return [Member(run, require(command.work, run.predictions, STUDY, remedies(command))) for run in runs]
+    found = [Member(run, require(command.work, run.predictions, STUDY, remedies(command))) for run in runs]
+    for run, predictions in found:
+        check_made(predictions, run.settings())
+    return found
 
 
 def inputs_of(members: Sequence[Member], what: str) -> dict[str, Input]:

@@ -14,6 +14,7 @@ from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.neck_runs import check_seeds
+from hounsfield.spine.nested import Folds, check_nested
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through, starting_weights
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
 from hounsfield.spine.windows import check_windows
@@ -33,20 +34,27 @@ class Neck(NamedTuple):
         return {name: one.as_input() for name, one in named.items()}
 
 
-def open_boxes(command: SpineCommand, data: Upstream) -> Upstream:
-    """The boxes of a data set's studies. Raises MissingInput or StaleOutput with the command that finds them."""
-    folder = boxes_folder(command.work, data.folder.name, command.experiment)
+def open_boxes(command: SpineCommand, data: Upstream, without: Folds = ()) -> Upstream:
+    """The boxes of a data set's studies. Raises MissingInput or StaleOutput with the command that finds them.
+
+    without: folds that they know nothing of.
+    """
+    folder = boxes_folder(command.work, data.folder.name, command.experiment, without)
     return require(command.work, folder, BOXES, remedies(command))
 
 
-def open_neck(command: SpineCommand, data: Upstream) -> Neck:
-    """The boxes and pseudo-labels of the training's data set. Raises MissingInput or StaleOutput with the commands."""
-    folder = pseudo_labels_folder(command.work, data.folder.name, command.experiment)
-    return Neck(data, open_boxes(command, data), require(command.work, folder, VERTEBRAE, remedies(command)))
+def open_neck(command: SpineCommand, data: Upstream, without: Folds = ()) -> Neck:
+    """The boxes and pseudo-labels of the training's data set. Raises MissingInput or StaleOutput with the commands.
+
+    without: folds that they know nothing of.
+    """
+    folder = pseudo_labels_folder(command.work, data.folder.name, command.experiment, without)
+    return Neck(data, open_boxes(command, data, without), require(command.work, folder, VERTEBRAE, remedies(command)))
 
 
 def check_fracture(config: SpineConfig) -> None:
     """Raise WrongUse where settings of stages 54 and 55 contradict each other."""
+    check_nested(config)
     check_models("fracture.models", config.fracture.models)
     for model in config.fracture.models:
         check_seeds(f"fracture.models, {model.name}: seeds", model.seeds)

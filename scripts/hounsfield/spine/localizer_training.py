@@ -38,6 +38,11 @@ class LocalizerRun(NeckRun):
 
     stage, place = BOXES, "boxes"
 
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether it rests on stage 52: it is of it."""
+        return False
+
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""
         shaping = ("box_weight", "label_smoothing", "reversed_channels")

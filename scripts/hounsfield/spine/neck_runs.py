@@ -10,7 +10,7 @@ from torch import nn
 
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.out_of_fold import ByDesign, check_seen
+from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign, check_seen
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import SINGLE, applied_to
 from hounsfield.core.stages.configuration import plain
@@ -22,6 +22,7 @@ from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import SpineConfig
+from hounsfield.spine.nested import Folds
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, starting_weights
 from hounsfield.spine.paths import WEIGHTS
 
@@ -50,12 +51,12 @@ class NeckRun(NetworkRun):
         )
 
     def split(self, studies: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The segmented studies to train on, and those of the validation fold, none for `all`; no patient is in both.
+        """The segmented studies to train on, and those of the folds kept apart, none for `all`; no patient is in both.
 
         studies: the table of the data set. Raises BadInput where there is none to train on.
         """
         segmented = studies[(studies["split"] == "train") & studies["has_segmentation"]]
-        in_fold = segmented["fold"].astype(str) == self.key.fold
+        in_fold = segmented["fold"].isin(self.key.held_out)
         train = segmented[~in_fold & ~segmented["study_uid"].isin(list(self.excluded))]
         if train.empty:
             raise BadInput(
@@ -90,6 +91,9 @@ def train_runs(
     planned = [(run, run.provenance(inputs)) for run, inputs in runs]
     for run, _ in planned:
         run.split(studies)
+    pairs = sum(len(run.key.held_out) > 1 for run, _ in planned)
+    if pairs:
+        logger.info("nested: %d networks for pairs of folds, beside the usual %d", pairs, len(planned) - pairs)
     replaced = {run.folder for run, provenance in planned if force and to_replace(run.folder, provenance)}
     course = Course([run.planned for run, _ in planned], force=False, again=replaced)
     for run, provenance in planned:
@@ -154,15 +158,18 @@ def answers_ledger(
     return Ledger.joined(parts)
 
 
-def refuse_seen(what: str, ledger: Ledger, studies: pd.DataFrame, remedy: str) -> None:
+def refuse_seen(what: str, ledger: Ledger, studies: pd.DataFrame, remedy: str, without: Folds = ()) -> None:
     """Raise BadInput where a study with labels would be answered by networks that were trained on its patient.
 
     That its patient's segmentation was seen by networks whose boxes others were trained on, is the published recipe.
+    without: folds whose patients nothing may have seen in any way, whichever studies it answers for; then these count.
     """
-    labelled = studies[studies["split"] == "train"]
+    labelled, allowed = studies[studies["split"] == "train"], ByDesign(roles=("upstream",))
+    if without:
+        labelled, ledger, allowed = labelled[labelled["fold"].isin(without)], ledger.upstream_of(), UNSEEN
     patients = labelled["patient_id"].to_numpy()
     seen = ledger.roles_by_fold(patients, labelled["fold"].to_numpy())
-    check_seen(what, patients, seen, ByDesign(roles=("upstream",)), f"{remedy} --force")
+    check_seen(what, patients, seen, allowed, f"{remedy} --force")
 
 
 def check_seeds(option: str, seeds: tuple[int, ...]) -> None:

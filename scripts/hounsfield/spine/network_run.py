@@ -20,6 +20,7 @@ from hounsfield.core.training.course import PlannedRun
 from hounsfield.core.training.networks import check_backbone
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
+from hounsfield.spine.nested import Folds, folds_of
 from hounsfield.spine.paths import run_folder
 
 LIBRARIES = ("torch", "timm", "albumentations")  # whose versions may change the weights
@@ -40,8 +41,13 @@ class NetworkKey(NamedTuple):
     """One network of stage 52, 53 or 54; of the last, also the one of stage 55 that is made over it."""
 
     model: _Model
-    fold: str  # a number, or `all`
+    fold: str  # a number, two of them (`0+1`), or `all`
     seed: int
+
+    @property
+    def held_out(self) -> Folds:
+        """The folds that it is not trained on."""
+        return folds_of(self.fold)
 
     @property
     def name(self) -> str:
@@ -64,6 +70,16 @@ class NetworkRun:
         return self.command.config
 
     @property
+    def without(self) -> Folds:
+        """The folds that the boxes and pseudo-labels know nothing of which it learns from."""
+        return self.key.held_out if self.config.nested and self.needs_boxes else ()
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether it rests on stage 52."""
+        return True
+
+    @property
     def folder(self) -> Path:
         """Its weights."""
         command, key = self.command, self.key
@@ -75,9 +91,9 @@ class NetworkRun:
         return remedies(on_training_set(self.command))(self.stage)
 
     @property
-    def seeds(self) -> tuple[int, int, int]:
+    def seeds(self) -> tuple[int, ...]:
         """What all its draws follow from, with the epoch."""
-        return self.config.seed, self.key.seed, 0 if self.key.fold == SINGLE else 1 + int(self.key.fold)
+        return self.config.seed, self.key.seed, *([1 + fold for fold in self.key.held_out] or [0])
 
     @property
     def planned(self) -> PlannedRun:
@@ -89,6 +105,7 @@ class NetworkRun:
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs; each stage adds its own."""
         return {
+            **({"nested": True} if self.without else {}),
             "network": shaping_settings(self.key.model.network),
             "intensity": plain(self.config.intensity),
             "excluded": list(self.config.excluded),
@@ -133,7 +150,7 @@ def split_studies(studies: pd.DataFrame, key: NetworkKey, excluded: Iterable[str
     studies: the table of a data set. excluded: studies that are not trained on. Raises BadInput where none is left.
     """
     labelled = studies[studies["split"] == "train"]
-    held_out = labelled["fold"].astype(str) == key.fold
+    held_out = labelled["fold"].isin(key.held_out)
     train, validation = labelled[~held_out & ~labelled["study_uid"].isin(list(excluded))], labelled[held_out]
     for name, part in (("to train on", train), ("to validate", validation)):
         if not len(part) and not (part is validation and key.fold == SINGLE):

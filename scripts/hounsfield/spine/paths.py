@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hounsfield.competitions.rsna2022.paths import data_folder
+from hounsfield.spine.nested import Folds, name_of
 
 BOXES = "run_52_spine_boxes"  # the stages
 VERTEBRAE = "run_53_spine_vertebrae"
@@ -25,14 +26,24 @@ def run_folder(work: Path, experiment: str, stage: str, model: str, fold: int | 
     return work / "checkpoints" / "spine" / experiment / stage / model / name
 
 
-def boxes_folder(work: Path, data_set: str, experiment: str) -> Path:
-    """One box and range of slices per study of a data set; written by stage 52, read by 53 to 56."""
-    return data_folder(work, data_set) / "boxes" / experiment
+def boxes_folder(work: Path, data_set: str, experiment: str, without: Folds = ()) -> Path:
+    """One box and range of slices per study of a data set; written by stage 52, read by 53 to 56.
+
+    without: folds that they know nothing of.
+    """
+    return _kept_apart(data_folder(work, data_set) / "boxes" / experiment, without)
 
 
-def pseudo_labels_folder(work: Path, data_set: str, experiment: str) -> Path:
-    """How much of each vertebra, and of its fracture, each slice shows; written by stage 53, read by stage 54."""
-    return data_folder(work, data_set) / "pseudo_labels" / experiment
+def pseudo_labels_folder(work: Path, data_set: str, experiment: str, without: Folds = ()) -> Path:
+    """How much of each vertebra, and of its fracture, each slice shows; written by stage 53, read by stage 54.
+
+    without: folds that they know nothing of.
+    """
+    return _kept_apart(data_folder(work, data_set) / "pseudo_labels" / experiment, without)
+
+
+def _kept_apart(folder: Path, without: Folds) -> Path:
+    return folder / f"without{name_of(without)}" if without else folder
 
 
 def study_predictions_folder(work: Path, experiment: str, model: str, fold: int | str, seed: int) -> Path:

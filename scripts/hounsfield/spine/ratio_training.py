@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import RatioModelConfig
 from hounsfield.spine.losses import doubled_squares
 from hounsfield.spine.neck_runs import NeckRun
+from hounsfield.spine.nested import Folds
 from hounsfield.spine.network_run import NetworkKey, seen_through
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.networks.ratio import RatioNetwork
@@ -76,14 +77,16 @@ def ratio_runs(command: SpineCommand, model: RatioModelConfig, folds: Sequence[s
 
 
 def train_ratio(
-    data: Upstream, boxes: Upstream, studies: pd.DataFrame, slices: pd.DataFrame, devices: Devices, run: RatioRun,
-    out: Output, course: Course,
+    data: Upstream, boxes_without: Mapping[Folds, Upstream], studies: pd.DataFrame, slices: pd.DataFrame,
+    devices: Devices, run: RatioRun, out: Output, course: Course,
 ) -> tuple[list[str], Ledger]:  # fmt: skip
     """Train one network. studies, slices: the tables of the data set.
 
+    boxes_without: boxes by the folds that they know nothing of.
+
     Returns the names of the files that are left, and the patients that it has learnt from.
     """
-    config, (train, validation) = run.config, run.split(studies)
+    config, boxes, (train, validation) = run.config, boxes_without[run.without], run.split(studies)
     images = training_windows(run, data, boxes, train, slices)
     scored = None
     if len(validation):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hounsfield.core.evaluation.out_of_fold import ByDesign
+from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream
@@ -28,6 +28,11 @@ class StudyRun(NetworkRun):
     """A network of stage 55; its key is that of the network of stage 54 that it is made over."""
 
     stage, place = STUDY, "study"
+
+    @property
+    def by_design(self) -> ByDesign:
+        """How what it rests on has seen the patients of its validation fold."""
+        return UNSEEN if self.without else SECOND_ORDER
 
     @property
     def predictions(self) -> Path:

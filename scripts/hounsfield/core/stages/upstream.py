@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -149,9 +149,11 @@ def replacing(work: Path, folder: Path, *, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
-    """Keep the output in `folder` from being replaced for as long as the context lasts; others may read it, too."""
-    with locked(folder, shared=True):
+def reading(*folders: Path) -> Iterator[None]:
+    """Keep the outputs in `folders` from being replaced for as long as the context lasts; others may read them, too."""
+    with ExitStack() as held:
+        for folder in folders:
+            held.enter_context(locked(folder, shared=True))
         yield
 
 

@@ -29,6 +29,7 @@ from hounsfield.spine.neck_runs import (
     refuse_seen,
     train_runs,
 )
+from hounsfield.spine.nested import Folds, answers_for, check_nested, in_words, pairs_to_train, tables
 from hounsfield.spine.paths import BOXES, TABLE, boxes_folder
 from hounsfield.spine.tables import BOX_SCHEMA
 
@@ -41,6 +42,7 @@ def make_boxes(command: SpineCommand) -> None:
     if command.arguments.get("list_backbones"):
         print_backbones(command.arguments["list_backbones"])
         return
+    check_nested(config)
     check_seeds("boxes.seeds", config.boxes.seeds)
     check_boxes(config.boxes)
     check_intensity(config.intensity)
@@ -55,26 +57,43 @@ def make_boxes(command: SpineCommand) -> None:
             else:
                 check_folds(config, studies)
                 train(command, data, studies, devices)
-            by_fold = networks_by_fold(command, studies)
-            if by_fold is not None:
-                find_boxes(command, data, in_order_of_folds(studies), by_fold, devices)
+            for without in [()] if applied_to(command) else tables(config):
+                asked = in_order_of_folds(studies_in(without, studies))
+                by_fold = networks_by_fold(command, asked, without)
+                if by_fold is None:
+                    break
+                find_boxes(command, data, asked, by_fold, devices, without)
 
 
 def train(command: SpineCommand, data: Upstream, studies: pd.DataFrame, devices: Devices) -> None:
-    """Train the localisers of the chosen folds, and those of every study."""
-    folds = folds_to_train(command, data, refit=command.config.boxes.refit)
+    """Train the localisers of the chosen folds, of their pairs, and those of every study."""
+    folds = [*folds_to_train(command, data, refit=command.config.boxes.refit), *pairs_to_train(command)]
     runs = [(run, {"data set": data}) for run in localizer_runs(command, folds)]
     one = partial(train_localizer, data, studies, read_slices(data), devices)
     train_runs(runs, one, studies, devices, force=command.force)
 
 
-def networks_by_fold(command: SpineCommand, studies: pd.DataFrame) -> Localizers | None:
-    """The networks that answer for the studies of each fold; None where some were left out, and are not trained yet."""
+def studies_in(without: Folds, studies: pd.DataFrame) -> pd.DataFrame:
+    """Those studies that a table of boxes is of: all; for networks of a fold those with labels; of a pair, segmented.
+
+    without: folds that the boxes know nothing of. studies: the whole table.
+    """
+    if not without:
+        return studies
+    labelled = studies[studies["split"] == "train"]
+    return labelled if len(without) == 1 else labelled[labelled["has_segmentation"]]
+
+
+def networks_by_fold(command: SpineCommand, studies: pd.DataFrame, without: Folds = ()) -> Localizers | None:
+    """The networks that answer for the studies of each fold; None where some were left out, and are not trained yet.
+
+    without: folds that none of them has seen.
+    """
     config = command.config
     without_labels = [SINGLE] if config.boxes.refit else [str(fold) for fold in config.folds]
     found = {}
     for fold in sorted(set(studies["fold"])):
-        answer = without_labels if fold == TEST_FOLD else [str(fold)]
+        answer = without_labels if fold == TEST_FOLD else [answers_for(fold, without)]
         networks = answering(command, localizer_runs(command, answer))
         if networks is None:
             return None
@@ -82,10 +101,10 @@ def networks_by_fold(command: SpineCommand, studies: pd.DataFrame) -> Localizers
     return found
 
 
-def boxes_settings(config: SpineConfig) -> dict[str, object]:
+def boxes_settings(config: SpineConfig, without: Folds) -> dict[str, object]:
     """What the boxes depend on, beside what they are made from."""
     aggregation = {name: value for name, value in plain(config.boxes).items() if name in AGGREGATION}
-    return {**aggregation, "refit": config.boxes.refit}
+    return {**aggregation, **({"without": list(without)} if without else {"refit": config.boxes.refit})}
 
 
 def find_boxes(
@@ -94,19 +113,20 @@ def find_boxes(
     studies: pd.DataFrame,
     by_fold: Localizers,
     devices: Devices,
+    without: Folds,
 ) -> None:
-    """Find the boxes of all studies, unless they are there."""
-    watch, remedy = Stopwatch(), remedies(command)(BOXES)
-    folder = boxes_folder(command.work, command.data_set, command.experiment)
+    """Find the boxes of studies, unless they are there. without: folds that their networks have not seen."""
+    watch, remedy, name = Stopwatch(), remedies(command)(BOXES), f"boxes{in_words(without)}"
+    folder = boxes_folder(command.work, command.data_set, command.experiment, without)
     inputs = {"data set": data.as_input()}
     inputs |= {one.run.key.name: one.output.as_input() for networks in by_fold.values() for one in networks}
-    provenance = Provenance(BOXES, boxes_settings(command.config), inputs, libraries=("torch", "timm"))
+    provenance = Provenance(BOXES, boxes_settings(command.config, without), inputs, libraries=("torch", "timm"))
     with output(folder, provenance, force=command.force, remedy=remedy, processes=devices) as out:
         if out.finished:
-            logger.info("boxes: nothing to do, %s is written", folder / TABLE)
+            logger.info("%s: nothing to do, %s is written", name, folder / TABLE)
             return
         ledger = answers_ledger(by_fold)
-        refuse_seen("boxes", ledger, studies, remedy)
+        refuse_seen(name, ledger, studies, remedy, without)
         path, fallbacks = out.unfinished / "triplets.npy", 0
         predict_triplets(path, data, studies, by_fold, command.config, devices)
         if devices.first:
@@ -114,4 +134,4 @@ def find_boxes(
             write_table(folder / TABLE, table, BOX_SCHEMA)
             fallbacks = int(table["fallback"].sum())
         out.finish([TABLE], learned=ledger)
-    summary("boxes", len(studies), "studies", watch.seconds, {"fallback boxes": fallbacks} if fallbacks else {})
+    summary(name, len(studies), "studies", watch.seconds, {"fallback boxes": fallbacks} if fallbacks else {})

@@ -27,13 +27,14 @@ def train_fractures(command: SpineCommand) -> None:
     with open_devices(config.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
-        neck = open_neck(command, data)
-        with reading(data.folder), reading(neck.boxes.folder), reading(neck.labels.folder):
+        runs = [FractureRun(command, key) for key in networks_to_train(command, data)]
+        necks = {run.without: open_neck(command, data, run.without) for run in runs}
+        found = [one.folder for neck in necks.values() for one in (neck.boxes, neck.labels)]
+        with reading(data.folder, *found):
             studies = read_studies(data)
-            runs = [FractureRun(command, key) for key in networks_to_train(command, data)]
             course = Course([run.planned for run in runs], force=command.force)
             for run in runs:
-                train(run, neck, studies, devices, course)
+                train(run, necks[run.without], studies, devices, course)
 
 
 def train(task: FractureRun, neck: Neck, studies: pd.DataFrame, devices: Devices, course: Course) -> None:

@@ -23,7 +23,7 @@ from hounsfield.spine.fracture_run import check_fracture, open_boxes
 from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
 from hounsfield.spine.paths import STUDY, TABLE
-from hounsfield.spine.study_run import SECOND_ORDER, StudyRun
+from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.study_training import predict_studies, train_study
 
 
@@ -34,16 +34,16 @@ def train_studies(command: SpineCommand) -> None:
     with open_devices(config.precision, config.threads) as devices:
         set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
-        boxes = open_boxes(command, data)
-        with reading(data.folder), reading(boxes.folder):
+        runs = [StudyRun(command, key) for key in networks_to_train(command, data)]
+        boxes = {run.without: open_boxes(command, data, run.without) for run in runs}
+        with reading(data.folder, *(one.folder for one in boxes.values())):
             studies = read_studies(data)
-            runs = [StudyRun(command, key) for key in networks_to_train(command, data)]
             course = Course([run.planned for run in runs], force=command.force)
             for run in runs:
                 split = split_studies(studies, run.key, config.excluded)
-                network = train(run, data, boxes, split[0], devices, course)
+                network = train(run, data, boxes[run.without], split[0], devices, course)
                 if run.key.fold != SINGLE:
-                    validate(run, network, data, boxes, split[1], devices)
+                    validate(run, network, data, boxes[run.without], split[1], devices)
 
 
 def train(
@@ -79,13 +79,13 @@ def validate(
         if out.finished:
             return
         watch, learned = Stopwatch(), Ledger.joined([network.learned(), seen_through(boxes, [int(task.key.fold)])])
-        refuse_seen(f"study {task.key.name}", learned, studies, task.remedy)
+        refuse_seen(f"study {task.key.name}", learned, studies, task.remedy, task.without)
         found = predict_studies([task], [network], data, boxes, studies, task.config, devices)[0]
         if devices.first:
             split = np.full(len(studies), OUT_OF_FOLD)
             table = prediction_table(LABELS, studies["study_uid"].to_numpy(), split, found)
             write_predictions(out.folder / TABLE, LABELS, table)
-        out.finish([TABLE], learned=learned, facts={"by_design": SECOND_ORDER._asdict()})
+        out.finish([TABLE], learned=learned, facts={"by_design": task.by_design._asdict()})
     loss = score(LABELS, found, studies[list(NAMES)].to_numpy(np.float64, na_value=np.nan))[METRIC]
     facts = {} if loss is None else {"weighted log loss": f"{loss:.4f}"}
     summary(f"study {task.key.name}, validation", len(studies), "studies", watch.seconds, facts)
