@@ -1,0 +1,173 @@
+"""What a report says of a data set of this competition's kind: from files to slices, spacings, studies, pictures.
+
+N slices of the data set, M of them scored, S studies, C names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, RULE, answer_slices
+from hounsfield.competitions.rsna2019.paths import images_folder
+from hounsfield.core.errors import MissingInput
+from hounsfield.core.evaluation.by_study import labels_by_unit
+from hounsfield.core.evaluation.findings import read_refused
+from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.run_report import FlowStep, Level, PictureOf, Spread, StageAnswers
+from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.study_rule import Studies, StudyRule, read_rule, study_values, unscored_rule
+from hounsfield.core.imaging.boxes import Box, crop_to_square
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.image_files import image_path, read_image
+
+PICTURE_COLUMNS = ("image_crc32", "x0", "y0", "x1", "y1")
+REPORT_COLUMNS = tuple(
+    dict.fromkeys(
+        (*ANSWER_COLUMNS, *PICTURE_COLUMNS, "split", "fold", "patient_id", "row_spacing_mm", "transfer_syntax")
+    )
+)  # of slices, and the labels
+TEST, UNLABELLED = "test slices: predicted, not scored", "no label"
+LOSS = "weighted log loss of the slice"
+
+
+class ScoredSlices(NamedTuple):
+    """The held-out slices of a run, and what each of its stages says of them."""
+
+    data: Upstream
+    label_set: LabelSet
+    slices: pd.DataFrame  # N rows with REPORT_COLUMNS and the labels
+    held_out: HeldOut
+    systems: Sequence[System]  # without the prior; the last is what the run answers
+    compared: tuple[str, str] | None  # names of two systems
+
+
+def levels(run: Upstream, scored: ScoredSlices) -> list[Level]:
+    """Slices and studies; studies alone where slices bear the labels of their study or series."""
+    studies = study_level(run, scored)
+    return [studies] if scored.label_set.given_for != "row" else [slice_level(scored), studies]
+
+
+def slice_level(scored: ScoredSlices) -> Level:
+    """The level that the competition scores."""
+    held_out, labels = scored.held_out, scored.held_out.labels.astype(np.float64)
+    rows = scored.slices.iloc[held_out.rows]
+    return Level(
+        row="slice",
+        rows="slices",
+        names=scored.label_set.names,
+        ids=rows["image_id"].to_numpy(str),
+        patients=held_out.patients,
+        folds=held_out.folds,
+        labels=labels,
+        stages=[
+            StageAnswers(one.name, one.probabilities, scored.label_set.loss(one.probabilities, labels), one.models)
+            for one in scored.systems
+        ],
+        how="as the models give it",
+        loss=LOSS,
+        compared=scored.compared,
+        picture=slice_pictures(scored.data, rows),
+    )
+
+
+def study_level(run: Upstream, scored: ScoredSlices) -> Level:
+    """Studies, by the rule from slices to studies that was chosen on the run's out-of-fold studies."""
+    names, held_out = scored.label_set.names, scored.held_out
+    rule = rule_of(run, names)
+    rows = answer_slices(scored.slices.iloc[held_out.rows].reset_index(drop=True))
+    places = Studies(*(rows[name].to_numpy() for name in ("study", "series", "order")))
+    _, first, labels = labels_by_unit(places.study, held_out.labels)
+    ids = np.sort(np.unique(places.study.astype(str)))
+    stages = []
+    for one in scored.systems:
+        values = study_values(one.probabilities, places, rule.neighbours).loc[ids].to_numpy()
+        stages.append(StageAnswers(one.name, values, scored.label_set.loss(values, labels), one.models))
+    return Level(
+        row="study",
+        rows="studies",
+        names=names,
+        ids=ids,
+        patients=held_out.patients[first],
+        folds=held_out.folds[first],
+        labels=labels,
+        stages=stages,
+        how=f"{rule.name}, over the study's slices; {rule.scored_on}",
+        loss="weighted log loss of the study",
+        compared=scored.compared,
+        picture=None,
+    )
+
+
+def rule_of(run: Upstream, names: Sequence[str]) -> StudyRule:
+    """The run's rule from slices to studies; the maximum where it has none."""
+    if RULE in run.record["files"]:
+        return read_rule(run.file(RULE))
+    return unscored_rule(names, f"the run holds no {RULE}")
+
+
+def slice_pictures(data: Upstream, rows: pd.DataFrame) -> PictureOf:
+    """Slices in the brain and the subdural window, side by side, cut to the head."""
+    folder, table = images_folder(data.work, data.folder.name), rows[["image_id", *PICTURE_COLUMNS]]
+
+    def picture(row: int, _column: int) -> np.ndarray:
+        one = table.iloc[row]
+        path = image_path(folder, str(one["image_id"]))
+        if pd.isna(one["image_crc32"]):
+            raise MissingInput(f"{path}: the data set has no prepared images; prepare it with: {data.remedy} --force")
+        image = read_image(path, int(one["image_crc32"]), remedy=data.remedy)
+        head = crop_to_square(image, Box(*(int(one[name]) for name in ("x0", "y0", "x1", "y1"))))
+        return np.hstack([head[..., 0], head[..., 1]])
+
+    return picture
+
+
+def flow(data: Upstream, slices: pd.DataFrame, held_out: HeldOut) -> list[FlowStep]:
+    """From the files that were read to the slices that are scored, with every reason."""
+    refused = read_refused(data)["reason"].value_counts()
+    known = ~np.isnan(held_out.labels.astype(np.float64)).all(axis=1)
+    split = slices["split"].value_counts()
+    kept = int((slices["split"] == "train").sum())
+    out = [(words, int(split.get(name, 0))) for name, words in (("test", TEST), ("unlabelled", UNLABELLED))]
+    steps = [
+        FlowStep("image files read", len(slices) + int(refused.sum())),
+        FlowStep("slices prepared", len(slices), [(str(reason), int(count)) for reason, count in refused.items()]),
+        FlowStep("slices with labels", kept, [one for one in out if one[1]]),
+    ]
+    elsewhere = [
+        ("in a fold that the run does not score", kept - len(held_out.rows)),
+        (UNLABELLED, int((~known).sum())),
+    ]
+    return [*steps, FlowStep("slices scored out of fold", int(known.sum()), [one for one in elsewhere if one[1]])]
+
+
+def spreads(slices: pd.DataFrame) -> list[Spread]:
+    """Lengths of series, and the distance between their slices."""
+    groups = slices.groupby("series")
+    step = groups["normal_mm"].diff().abs().groupby(slices["series"]).median()
+    return [
+        Spread("slices in a series", "slices", "How many slices each series holds.", groups.size().to_numpy(float)),
+        Spread(
+            "slice spacing", "mm", "The median distance between neighbouring slices of a series.", step.to_numpy(float)
+        ),
+        Spread(
+            "pixel spacing",
+            "mm",
+            "The distance between rows of pixels.",
+            groups["row_spacing_mm"].first().to_numpy(float),
+        ),
+    ]
+
+
+def counts(slices: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """How often each flag and each transfer syntax was found."""
+    flags = slices["flags"].fillna("").str.split().explode().dropna().value_counts()
+    syntaxes = slices["transfer_syntax"].fillna("not recorded").value_counts()
+    return {
+        "flags: what was odd about a slice and was used": {str(name): int(n) for name, n in flags.items()},
+        "transfer syntax of the files": {str(name): int(n) for name, n in syntaxes.items()},
+    }

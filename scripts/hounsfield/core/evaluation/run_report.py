@@ -1,0 +1,99 @@
+"""What a finished run says of itself, whatever its system: of this the report and the model card are made.
+
+N rows of a level (slices, films or studies), C names. A run is named <system>/<experiment>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.stages.upstream import Upstream
+
+# row and column of a level -> (height, width) or (height, width, 3) uint8, as a person would look at it
+PictureOf = Callable[[int, int], np.ndarray]
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True)
+class StageAnswers:
+    """What one stage of the run says of the rows of a level, out of fold."""
+
+    name: str  # that of its row in the table of scores
+    probabilities: np.ndarray  # (N, C)
+    losses: np.ndarray  # (N,), lower is better; NaN where a row does not count
+    models: str  # which models made them, in words
+
+
+@dataclass(frozen=True)
+class Level:
+    """Rows of one kind whose patients the models behind their predictions have not learnt from, or only by design."""
+
+    row: str  # what one row is: slice, film, study
+    rows: str  # and several of them
+    names: tuple[str, ...]  # of the C columns
+    ids: np.ndarray  # (N,) pseudonyms
+    patients: np.ndarray  # (N,) pseudonyms
+    folds: np.ndarray  # (N,) int
+    labels: np.ndarray  # (N, C) float64; positive above 0.5, NaN where unknown
+    stages: Sequence[StageAnswers]  # the last one is what the run answers
+    how: str  # how a row gets its probability, in words
+    loss: str  # what the losses are, in words
+    compared: tuple[str, str] | None = None  # an earlier and a later stage, whose losses are compared row by row
+    picture: PictureOf | None = None  # None: there are none of this level
+
+    @property
+    def answer(self) -> StageAnswers:
+        """What the run answers."""
+        return self.stages[-1]
+
+    def stage(self, name: str) -> StageAnswers:
+        """The stage of a name."""
+        return next(one for one in self.stages if one.name == name)
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """How many were left at one step on the way from the files to what is scored, and what was left out before it."""
+
+    what: str
+    count: int
+    left_out: Sequence[tuple[str, int]] = ()  # reason, how many
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one quantity is spread over a data set."""
+
+    name: str
+    unit: str
+    meaning: str  # in a sentence
+    values: np.ndarray  # NaN where it is unknown
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished run."""
+
+    run: Upstream
+    task: str  # what the models are asked, in a sentence
+    method: str  # how they answer, in a sentence
+    published: str  # where the recipe is from
+    data_set: str
+    drawn: bool  # its images are phantoms
+    seen: np.ndarray  # (N,) of the first level: how what predicts a row has seen its patient; "": not at all
+    seen_by_design: str  # in words, where a published recipe has it so
+    levels: Sequence[Level]  # the first one is what the competition scores
+    scores: pd.DataFrame  # of scores.csv
+    flow: Sequence[FlowStep]
+    spreads: Sequence[Spread] = ()
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # what was found how often, by heading
+    answers: Mapping[str, str] = field(default_factory=dict)  # to items of reporting guidelines, by their keys
+
+    @property
+    def name(self) -> str:
+        """<system>/<experiment>"""
+        return f"{self.run.folder.parent.name}/{self.run.folder.name}"

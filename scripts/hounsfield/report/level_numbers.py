@@ -1,0 +1,112 @@
+"""The numbers of one level of a run, by name of its columns: ranking, net benefit, and how often a row is positive.
+
+N rows, C names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.core.evaluation.metrics import auc_bootstrap, interval
+from hounsfield.core.evaluation.run_report import Level, StageAnswers
+from hounsfield.report.ranking import (
+    DECISION_THRESHOLDS,
+    area_under_roc,
+    average_precision,
+    benefit_of_all,
+    counts_by_threshold,
+    net_benefit,
+    precision_recall,
+    roc,
+    thinned,
+)
+
+DRAWS = 400  # bootstrap samples of patients, for the interval of an area
+SEED = 2019
+
+
+def level_numbers(level: Level) -> dict[str, Any]:
+    """Everything that the report says of a level."""
+    return {
+        "rows": len(level.ids),
+        "what": level.rows,
+        "patients": len(pd.unique(level.patients)),
+        "how": level.how,
+        "answer": level.answer.name,
+        "by_name": {name: _name_numbers(level, column) for column, name in enumerate(level.names)},
+        "prevalence": prevalence(level),
+    }
+
+
+def prevalence(level: Level) -> list[dict[str, Any]]:
+    """By fold, and of all folds together: rows, patients, and of each name how many are known and positive."""
+    found = []
+    for fold in [*np.unique(level.folds).tolist(), None]:
+        own = np.full(len(level.folds), True) if fold is None else level.folds == fold
+        labels = level.labels[own]
+        found.append(
+            {
+                "fold": "all" if fold is None else int(fold),
+                "rows": int(own.sum()),
+                "patients": len(pd.unique(level.patients[own])),
+                "known": dict(zip(level.names, map(int, (~np.isnan(labels)).sum(axis=0)), strict=True)),
+                "positive": dict(zip(level.names, map(int, (labels > 0.5).sum(axis=0)), strict=True)),
+            }
+        )
+    return found
+
+
+def _name_numbers(level: Level, column: int) -> dict[str, Any]:
+    known = ~np.isnan(level.labels[:, column])
+    positive = level.labels[known, column] > 0.5
+    stages = {
+        stage.name: _ranking(stage, column, known, positive)
+        for stage in level.stages
+        if stage is level.answer or stage.name in (level.compared or ())
+    }
+    counts = counts_by_threshold(level.answer.probabilities[known, column], positive)
+    patients = pd.factorize(level.patients[known])[0]
+    draws = np.full(1, np.nan)
+    if counts.positives and counts.negatives:
+        answer = level.answer.probabilities[known, column]
+        draws = auc_bootstrap(answer, positive, patients, draws=DRAWS, seed=SEED)
+    low, high = interval(draws)
+    return {
+        "known": int(known.sum()),
+        "positive": counts.positives,
+        "auc_low": number(low),
+        "auc_high": number(high),
+        "stages": stages,
+        "decision_curve": {
+            "threshold": DECISION_THRESHOLDS.tolist(),
+            "model": numbers(net_benefit(counts)),
+            "all": numbers(benefit_of_all(counts)),
+        }
+        if len(positive)
+        else None,
+    }
+
+
+def _ranking(stage: StageAnswers, column: int, known: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
+    counts = counts_by_threshold(stage.probabilities[known, column], positive)
+    curves: dict[str, Any] = {"roc": None, "precision_recall": None}
+    if counts.positives and counts.negatives:
+        false_rate, true_rate = thinned(*roc(counts))
+        recall, precision = thinned(*precision_recall(counts))
+        curves["roc"] = {"false_positive_rate": numbers(false_rate), "true_positive_rate": numbers(true_rate)}
+        curves["precision_recall"] = {"recall": numbers(recall), "precision": numbers(precision)}
+    areas = {"auc": number(area_under_roc(counts)), "average_precision": number(average_precision(counts))}
+    return {**areas, **curves}
+
+
+def number(value: float) -> float | None:
+    """A number as JSON has it: rounded to what a figure shows and more, None where it is not defined."""
+    return None if np.isnan(value) else round(float(value), 9)
+
+
+def numbers(values: np.ndarray) -> list[float | None]:
+    """The same of each."""
+    return [number(value) for value in values.tolist()]

@@ -1,0 +1,137 @@
+"""The report of a synthetic run, from its files to its page."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from bagged_run import make_bag
+
+from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.evaluation.run_report import FlowStep
+from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.report.flow_diagram import flow_svg
+from programs import load_program, run_program
+from reference import ranking as plain
+
+HOSTILE = "<script>alert('1')</script> & \"quotes\""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 40 patients, reported."""
+    work = tmp_path_factory.mktemp("work")
+    folder = make_bag(work)
+    run_program("report", "--run", folder, "--work", work)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def numbers(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "report.json").read_text())
+
+
+def answers(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "out_of_fold.csv")
+
+
+def test_ranking_and_net_benefit_of_every_class_are_those_of_their_definitions(
+    folder: Path, numbers: dict[str, Any]
+) -> None:
+    table = answers(folder)
+    for name, own in numbers["levels"]["slice"]["by_name"].items():
+        rows = table[name].round(6).tolist(), table[f"label_{name}"].astype(int).tolist()
+        bag, curve = own["stages"]["bag"], own["decision_curve"]
+        assert bag["auc"] == pytest.approx(plain.area(*rows), abs=1e-4)
+        assert bag["average_precision"] == pytest.approx(plain.average_precision(*rows), abs=1e-3)
+        for place in (9, 29, 49):
+            assert curve["model"][place] == pytest.approx(plain.net_benefit(*rows, (place + 1) / 100), abs=1e-6)
+
+
+def test_scores_and_prevalence_are_those_of_the_files(folder: Path, numbers: dict[str, Any]) -> None:
+    table, scores = answers(folder), read_scores(folder / "scores.csv")
+    assert [row["system"] for row in numbers["scores"]] == scores["system"].tolist()
+    assert [row["weighted_log_loss"] for row in numbers["scores"]] == pytest.approx(
+        scores["weighted_log_loss"].tolist()
+    )
+    of_all = numbers["levels"]["slice"]["prevalence"][-1]
+    assert of_all["positive"]["any"] == int(table["label_any"].sum())
+    assert [one["rows"] for one in numbers["levels"]["slice"]["prevalence"]] == [
+        *table["fold"].value_counts().sort_index(), len(table),
+    ]  # fmt: skip
+
+
+def test_the_proof_shows_that_no_model_has_seen_a_patient_that_it_is_scored_on(numbers: dict[str, Any]) -> None:
+    proof = numbers["ledger"]["proof"]
+    assert sum(one["patients"] for one in proof) == 40
+    assert {count for one in proof for count in one["seen"].values()} == {0}
+
+
+def test_the_worst_false_positive_is_the_negative_with_the_highest_probability(
+    folder: Path, numbers: dict[str, Any]
+) -> None:
+    table = answers(folder)
+    shown = [one for one in numbers["worst"] if one["name"] == "any" and one["kind"] == "false positive"]
+    negative = table[table["label_any"] == 0].sort_values("any", ascending=False, kind="stable")
+    assert shown[0]["row"] == negative["image_id"].iloc[0]
+    patients = [table.loc[table["image_id"] == one["row"], "study"].item() for one in shown]
+    assert len(set(patients)) == len(patients)
+
+
+def test_gains_of_the_later_stage_are_counted_slice_by_slice(numbers: dict[str, Any]) -> None:
+    gain = numbers["later_stage"]["slice"]
+    sequence, classifier = (
+        next(row["weighted_log_loss"] for row in numbers["scores"] if row["system"] == name)
+        for name in (gain["later"], gain["earlier"])
+    )
+    assert gain["mean_gain"] == pytest.approx(classifier - sequence, abs=1e-7)
+    assert gain["helped"] + gain["hurt"] <= gain["rows"] == 240
+
+
+def test_the_flow_ends_in_what_is_scored(numbers: dict[str, Any]) -> None:
+    first, *_, last = numbers["flow"]
+    left_out = sum(count for step in numbers["flow"] for _, count in step["left_out"])
+    assert first["count"] - left_out == last["count"] == 240
+
+
+def test_the_page_is_one_file_that_asks_nothing_of_a_network(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "default-src 'none'" in html.unescape(page)
+    assert re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*", page) == []
+    assert len(re.findall(r'\bid="([^"]+)"', page)) == len(set(re.findall(r'\bid="([^"]+)"', page)))
+
+
+def test_figures_lie_beside_the_page_as_png_and_svg(folder: Path) -> None:
+    figures = folder / "report"
+    vectors, pixels = ({path.stem for path in figures.glob(f"*.{kind}")} for kind in ("svg", "png"))
+    assert vectors - {"flow"} <= pixels
+    assert {"slice_5_roc", "study_0_decision", "slice_gain", "data_0", "flow"} <= vectors
+
+
+def test_the_same_run_gives_the_same_bytes(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "report" in str(path)}
+    run_program("report", "--run", folder, "--work", folder.parents[2])
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_hostile_texts_are_shown_as_text() -> None:
+    svg = flow_svg([FlowStep(HOSTILE, 3), FlowStep("left", 2, [(HOSTILE, 1)])])
+    assert "<script" not in svg and "&lt;script&gt;" in svg
+
+
+def test_a_run_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match=r"other holds no finished run; make it with: .*run_15_bagged_submission.sh"):
+        run_program("report", "--run", "preds/hemorrhage/other", "--work", tmp_path)
+    with pytest.raises(WrongUse, match="is no run of"):
+        run_program("report", "--run", tmp_path, "--work", tmp_path)
+
+
+def test_a_configuration_stands_for_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["report.py", "--config", "configs/hemorrhage/no_crop.yaml"])
+    assert load_program("report").parse_arguments().run == Path("preds/hemorrhage/no_crop")
