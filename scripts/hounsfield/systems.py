@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
     from hounsfield.core.evaluation.study_view import Adaptor, ReadPrepare
+    from hounsfield.core.stages.command import Command
+
+
+class PrepareProgram(NamedTuple):
+    """A program that prepares data sets (a ReadPrepare)."""
+
+    program: ModuleType
+
+    def __call__(self, argv: Sequence[str], /) -> Command[Any]:
+        """Read its command line."""
+        return cast("Command[Any]", self.program.read_command(argv))
+
+    def prepare(self, command: Command[Any], /) -> None:
+        """Prepare what a command line names."""
+        self.program.prepare_data_set(command)
 
 
 class System(NamedTuple):
@@ -33,8 +48,8 @@ class System(NamedTuple):
         return cast("Adaptor", self.module("study_view"))
 
     def read_prepare(self) -> ReadPrepare:
-        """What reads the command line of its preparation; the folder of the programs must be importable."""
-        return cast(Callable[..., Any], import_module(self.prepare).read_command)
+        """The program that prepares its data sets; the folder of the programs must be importable."""
+        return PrepareProgram(import_module(self.prepare))
 
 
 SYSTEMS = {

@@ -5,21 +5,26 @@ N slices of the data set, n of one study; C names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, answer_slices
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, OUT_OF_FOLD, answer_slices, rule_of_run
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.competitions.rsna2019.prepared_files import find_files, prepared_source
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.dicom.refusals import FLAGS
+from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
+from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import read_refused, refused_by_study
+from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
     ModelValues,
@@ -34,6 +39,7 @@ from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.intake.archives import FileList
 from hounsfield.core.intake.prepared_slices import SERIES_COLUMNS, series_pixels
 from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.stages.outputs import record_digest
 from hounsfield.core.stages.upstream import Upstream
 
 VIEW_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, *SERIES_COLUMNS, "split", "fold")))  # and labels
@@ -50,6 +56,9 @@ class SliceAnswers:
     run: RunFacts
     models: Mapping[str, np.ndarray]  # (N, C) by name, NaN where a slice is not predicted; the last one is answered
     rule: StudyRule
+    calibration: Calibration
+    calibrated: np.ndarray  # (N, C) of the last model; NaN where nothing is calibrated
+    learned_from: frozenset[str]  # images that rule and calibration have learnt from
     trained_on: Mapping[str, object] | None  # the facts that the training has noted
 
     @cached_property
@@ -119,23 +128,68 @@ class SliceAnswers:
         words = slices["flags"].map(lambda codes: " ".join(FLAGS.get(code, code) for code in codes.split()))
         labels = self._labels[rows]
         values = [
-            ModelValues(self.run.name, model, probabilities[rows], None) for model, probabilities in self.models.items()
+            ModelValues(self.run.name, model, probabilities[rows], self._calibrated(model, rows))
+            for model, probabilities in self.models.items()
         ]
         truth = None if np.isnan(labels).all() else labels
         return SeriesFindings(name, slices.assign(flags=words)[list(SLICE_COLUMNS)], values, truth)
 
+    def _calibrated(self, model: str, rows: np.ndarray) -> np.ndarray | None:
+        """Of the model that is answered; None of others, and where nothing is calibrated."""
+        found = self.calibrated[rows]
+        return None if model != list(self.models)[-1] or np.isnan(found).all() else found
+
     def _study_answers(self, rows: np.ndarray, slices: pd.DataFrame) -> list[StudyAnswer]:
         """By the rule over those slices that are predicted."""
-        known = ~np.isnan(self._answered[rows]).any(axis=1)
-        studies = Studies(*(slices[name].to_numpy()[known] for name in ("study", "series", "order")))
-        values = study_values(self._answered[rows[known]], studies, self.rule.neighbours).to_numpy()[0]
-        how = f"rule over slices: {self.rule.name}; {self.rule.scored_on}"
+        rows, slices = (part[~np.isnan(self._answered[rows]).any(axis=1)] for part in (rows, slices))
+        studies = Studies(*(slices[name].to_numpy() for name in ("study", "series", "order")))
+        values = study_values(self._answered[rows], studies, self.rule.neighbours).to_numpy()  # (1, C)
+        calibrated = self.calibration.apply("study", values)[0]
+        if slices["image_id"].isin(self.learned_from).any():
+            calibrated = np.full(len(self.names), np.nan)
+        points, how = self.calibration.points("study"), f"rule over slices: {self.rule.name}; {self.rule.scored_on}"
         found = []
-        for name, value in zip(self.names, values.tolist(), strict=True):
-            one = self.rule.answers[name]
-            point = PointMet("youden", one.threshold, value >= one.threshold, one.sensitivity, one.specificity)
-            found.append(StudyAnswer(self.run.name, name, value, None, how, [point]))
+        for name, value, sure in zip(self.names, values[0].tolist(), calibrated.tolist(), strict=True):
+            met = [PointMet.of(point, value) for point in points.get(name, ())] or [self._by_rule(name, value)]
+            found.append(StudyAnswer(self.run.name, name, value, None if np.isnan(sure) else sure, how, met))
         return found
+
+    def _by_rule(self, name: str, value: float) -> PointMet:
+        """The rule's own threshold, of a run that knows no operating points."""
+        one = self.rule.answers[name]
+        return PointMet("youden", one.threshold, value >= one.threshold, one.sensitivity, one.specificity)
+
+
+def open_slice_answers(
+    name: str,
+    answers: Upstream,
+    scored: Upstream | None,
+    data: Upstream,
+    slices: pd.DataFrame,
+    values: Mapping[str, np.ndarray],
+    models: Iterable[Mapping[str, Any]],
+    trained_on: tuple[str, Mapping[str, Any] | None],
+) -> SliceAnswers:
+    """What a finished run says of a data set.
+
+    name: of the run. answers: its finished folder for the data set. scored: that for its own data set, where it is
+    there. slices: as `read_view_slices` gives them. values: (N, C) by model, the last one answered. models: those that
+    have answered, as records name their inputs. trained_on: data set and facts.
+    """
+    label_set, facts = label_set_of(answers), trained_on[1]
+    rule = rule_of_run(label_set, answers, "no study is answered")
+    scores = pd.DataFrame() if scored is None else read_scores(scored.file("scores.csv"))
+    run = RunFacts(
+        name=name,
+        digest=record_digest(answers.record),
+        models={str(PurePosixPath(one["record"]).parent): one["sha256"] for one in models},
+        trained_on=in_words(facts, trained_on[0]),
+        scored_on=rule.scored_on,
+        scores=scores.to_dict("records"),
+    )
+    calibration = calibration_of_run(scored, f"the run {name} holds no out-of-fold scores")
+    known = calibrated_slices(calibration, answers, slices, list(values.values())[-1], label_set.names)
+    return SliceAnswers(answers, data, label_set.names, slices, run, values, rule, calibration, *known, facts)
 
 
 def read_view_slices(data: Upstream, names: Sequence[str]) -> pd.DataFrame:
@@ -148,3 +202,20 @@ def aligned_predictions(slices: pd.DataFrame, table: pd.DataFrame, names: Sequen
     """A table of predictions in the order of `slices`: (N, C), NaN where it does not hold a slice."""
     found: np.ndarray = table.set_index("image_id")[list(names)].reindex(slices["image_id"]).to_numpy(np.float64)
     return found
+
+
+def calibrated_slices(
+    calibration: Calibration, answers: Upstream, slices: pd.DataFrame, probabilities: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, frozenset[str]]:
+    """Calibrated probabilities, (N, C), and the images of the slices that the calibration has learnt from.
+
+    These have theirs by calibrators of other patients, as out_of_fold.csv holds them. probabilities: (N, C).
+    """
+    found = calibration.apply("slice", probabilities)
+    if OUT_OF_FOLD not in answers.record["files"]:
+        return found, frozenset()
+    table = pd.read_csv(answers.file(OUT_OF_FOLD), dtype={"image_id": str}).set_index("image_id")
+    own = slices["image_id"].isin(table.index).to_numpy()
+    columns = [f"{name}{SUFFIX}" for name in names]
+    found[own] = table.reindex(index=slices["image_id"][own], columns=columns).to_numpy(np.float64)
+    return found, frozenset(table.index)

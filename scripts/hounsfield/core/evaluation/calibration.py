@@ -36,6 +36,11 @@ class Worth:
     right: int
     rows: int
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both bounds; None where there are none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True)
 class OperatingPoint:

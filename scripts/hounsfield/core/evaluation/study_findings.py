@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.calibration import OperatingPoint
+
 SLICE_COLUMNS = ("file", "image_id", "position_mm", "order", "flags")  # flags: in words, "" for none
 
 
@@ -36,6 +38,15 @@ class PointMet:
     met: bool
     sensitivity: float | None  # out of fold; None where it could not be scored
     specificity: float | None
+    sensitivity_interval: tuple[float, float] | None = None  # 95 %
+    specificity_interval: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, point: OperatingPoint, raw: float) -> PointMet:
+        """What a study of this raw probability meets."""
+        found, passed = point.sensitivity, point.specificity
+        met = raw >= point.threshold
+        return cls(point.name, point.threshold, met, found.value, passed.value, found.interval, passed.interval)
 
 
 @dataclass(frozen=True)

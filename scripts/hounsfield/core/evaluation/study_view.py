@@ -5,7 +5,7 @@ A system has a module `study_view` with the functions of `Adaptor`. Programs put
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hounsfield.core.evaluation.study_findings import StudyFindings
@@ -13,7 +13,15 @@ from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.upstream import Upstream
 
-ReadPrepare = Callable[[Sequence[str]], Command[Any]]  # reads the command line of the system's preparation
+
+class ReadPrepare(Protocol):
+    """The program that prepares the system's data sets."""
+
+    def __call__(self, argv: Sequence[str], /) -> Command[Any]:
+        """Read its command line."""
+
+    def prepare(self, command: Command[Any], /) -> None:
+        """Prepare what a command line names, for a system that cannot import the stage itself."""
 
 
 class StudyView(Protocol):

@@ -39,8 +39,8 @@ def predict_studies(
     paths: Sequence[str],
     prepare: Callable[[Command[Any]], None],
     read_prepare: Callable[[Sequence[str]], Command[Any]],
-) -> None:
-    """Predict what the paths hold, and print a line per study.
+) -> StackingCommand:
+    """Predict what the paths hold, and print a line per study. Returns the command for their data set.
 
     prepare, read_prepare: the preparation of the data set, and what reads its command line.
     """
@@ -51,11 +51,16 @@ def predict_studies(
         options = [word for name, value in settings.items() for word in (f"--prepare.{name}", str(value).lower())]
         prepare(read_prepare([*options, *prepare_options(command, given, INTAKE)]))
 
-    arguments = command.arguments.clone()  # with what the stages take, each at its default
+    steps = Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set)
+    return predict_given(with_stage_options(command), paths, steps)
+
+
+def with_stage_options(command: StackingCommand) -> StackingCommand:
+    """The same command with what its stages take, each at its default."""
+    arguments = command.arguments.clone()
     for name in ("archive", "images", "dask_scheduler", "network", "booster", "stopping", "skip_missing"):
         arguments[name] = None
-    command = replace(command, arguments=arguments)
-    predict_given(command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set))
+    return replace(command, arguments=arguments)
 
 
 def models_of_run(command: StackingCommand) -> list[Upstream]:
