@@ -161,7 +161,7 @@ def read_calibration(path: Path) -> Calibration:
         for level in LEVELS
         if found["names"].get(level)
     }
-    return Calibration(levels, {level: str(found["notes"].get(level, "")) for level in LEVELS})
+    return Calibration(levels, {level: str(found["notes"][level]) for level in LEVELS if level in found["notes"]})
 
 
 def calibration_of_run(run: Upstream | None, reason: str) -> Calibration:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+WILSON = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray, *, clip: float) -> np.ndarray:
     """Log loss of each row and name: (N, C) float64, NaN where the label is not known.
@@ -18,6 +20,12 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray, *, clip: float) -> n
     """
     p, y = np.clip(probabilities.astype(np.float64), clip, 1 - clip), labels.astype(np.float64)
     return -(y * np.log(p) + (1 - y) * np.log1p(-p))
+
+
+def clipped_logits(probabilities: np.ndarray, *, clip: float) -> np.ndarray:
+    """The logit of each probability, which is clipped to [clip, 1 - clip]: float64, of the same shape."""
+    clipped = np.clip(probabilities.astype(np.float64), clip, 1 - clip)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def patient_bootstrap(values: np.ndarray, patients: np.ndarray, *, draws: int, s
     rows = np.stack([np.bincount(patients, column, count) for column in ~np.isnan(columns.T)], axis=1)  # (P, K)
     sums = np.stack([np.bincount(patients, column, count) for column in np.nan_to_num(columns.T)], axis=1)
     means = np.full((draws, columns.shape[1]), np.nan)
-    for draw, times in enumerate(_patient_draws(count, draws, seed)):
+    for draw, times in enumerate(patient_draws(count, draws, seed)):
         counted = times @ rows
         np.divide(times @ sums, counted, out=means[draw], where=counted > 0)
     return means if values.ndim == 2 else means[:, 0]
@@ -100,7 +108,7 @@ def auc_bootstrap(
     """
     levels, place = np.unique(probabilities, return_inverse=True)
     areas = np.full(draws, np.nan)
-    for draw, times in enumerate(_patient_draws(int(patients.max()) + 1, draws, seed)):
+    for draw, times in enumerate(patient_draws(int(patients.max()) + 1, draws, seed)):
         weights = times[patients]
         positive = np.bincount(place, weights * (labels > 0.5), len(levels))
         negative = np.bincount(place, weights * (labels <= 0.5), len(levels))
@@ -110,11 +118,32 @@ def auc_bootstrap(
     return areas
 
 
-def _patient_draws(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def patient_draws(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """How often each of `count` patients is drawn, (P,), `draws` times."""
     generator = np.random.default_rng(seed)
     for _ in range(draws):
         yield np.bincount(generator.integers(0, count, count), minlength=count)
+
+
+def proportion_interval(right: np.ndarray, patients: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a share of rows, of which those of one patient resemble each other.
+
+    right: (n,) bool, n > 0. patients: (n,) codes. Wilson's interval with the effective number of rows: n divided by
+    the design effect, that is how much wider the share scatters over patients than over as many single rows. Where
+    all rows are right, or none, the scatter says nothing, and each patient counts once.
+    Source: Wilson 1927; Korn and Graubard 1998 (the effective number).
+    """
+    share, rows = float(right.mean()), np.bincount(np.unique(patients, return_inverse=True)[1])
+    count = len(right)
+    effective = float(len(rows))
+    if 0 < share < 1 and len(rows) > 1:
+        hits = np.bincount(np.unique(patients, return_inverse=True)[1], right)
+        scatter = len(rows) / (len(rows) - 1) * np.sum((hits - share * rows) ** 2) / count**2
+        effective = min(count, share * (1 - share) / scatter) if scatter else float(count)
+    spread = WILSON**2 / effective
+    middle = (share + spread / 2) / (1 + spread)
+    half = WILSON / (1 + spread) * np.sqrt(share * (1 - share) / effective + spread / (4 * effective))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def interval(draws: np.ndarray, share: float = 0.95) -> tuple[float, float]:

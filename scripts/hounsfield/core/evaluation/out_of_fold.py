@@ -27,13 +27,15 @@ def check_seen(what: str, patients: np.ndarray, seen: np.ndarray, by_design: ByD
     """Refuse to score patients that what predicts them has seen, in another way than by design.
 
     what: the predictions, for the message. patients: (M,) pseudonyms; seen: (M,) roles, as a ledger gives them. remedy:
-    the commands that make the predictions anew. Raises BadInput with the number of patients, and how they were seen.
+    the commands that make the predictions anew. Raises BadInput with the number of patients, the first of them, and how
+    they were seen.
     """
     strange = (seen != "") & ~np.isin(seen.astype(str), by_design.roles)
     if not strange.any():
         return
     roles = ", ".join(f"{role}: {len(set(patients[strange & (seen == role)]))}" for role in sorted(set(seen[strange])))
+    found = sorted(set(patients[strange]))
     raise BadInput(
-        f"{what}: {len(set(patients[strange]))} of {len(set(patients))} patients to be scored were seen by what "
-        f"predicts them ({roles}), so that is not out-of-fold. Make anew: {remedy}"
+        f"{what}: {len(found)} of {len(set(patients))} patients to be scored were seen by what predicts them "
+        f"({roles}; the first: {found[0]}), so that is not out-of-fold. Make anew: {remedy}"
     )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.metrics import auc_by_class
+from hounsfield.core.evaluation.operating_points import POINTS, best_thresholds
 from hounsfield.core.storage.files import read_json, write_json
 
 NEIGHBOURS = (1, 2, 3, 5)  # the rules that are tried; of equally good ones the first
@@ -131,14 +132,9 @@ def _mean_auc(values: np.ndarray, truth: np.ndarray) -> float:
 
 def _youden(values: np.ndarray, truth: np.ndarray) -> float:
     """The threshold with the highest sensitivity + specificity, midway between studies; 0.5 where one of them lacks."""
-    positive, negative = values[truth == 1], values[truth == 0]
-    if not len(positive) or not len(negative):
-        return UNSCORED_THRESHOLD
-    found = np.unique(np.concatenate([positive, negative]))
-    between = np.r_[found[0], (found[1:] + found[:-1]) / 2]
-    sensitivity = 1 - np.searchsorted(np.sort(positive), between) / len(positive)
-    specificity = np.searchsorted(np.sort(negative), between) / len(negative)
-    return float(between[int(np.argmax(sensitivity + specificity))])
+    known = ~np.isnan(truth)
+    threshold = best_thresholds(values[known], truth[known] == 1)[POINTS.index("youden")]
+    return UNSCORED_THRESHOLD if np.isnan(threshold) else float(threshold)
 
 
 def _answer(threshold: float, answered: np.ndarray, truth: np.ndarray) -> Answer:

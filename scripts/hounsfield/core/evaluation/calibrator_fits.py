@@ -1,0 +1,87 @@
+"""Fitting and choosing a calibrator, so that what is fitted on a patient is never asked about that patient.
+
+n rows of one name; labels from 0 to 1, all of them known. Groups hold whole patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hounsfield.core.evaluation.calibrators import METHODS, Calibrator, Method
+from hounsfield.core.evaluation.metrics import clipped_logits, log_loss
+from hounsfield.core.evaluation.scores import CLIP
+
+SHARPEST, FLATTEST = (
+    10.0,
+    0.1,
+)  # bounds of 1 / temperature; labels that are told apart without an error have no best one
+ROUNDS = 100
+ENOUGH = 1e-9  # of 1 / temperature
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Calibrator]  # of probabilities, labels and groups, (n,) each
+
+
+def fit_calibrator(method: Method, probabilities: np.ndarray, labels: np.ndarray) -> Calibrator:
+    """Fit one method; of rows of one kind none can be, and the probabilities stay as they are."""
+    if method == "none" or len(np.unique(labels >= 0.5)) < 2:  # positives and negatives
+        return Calibrator()
+    if method == "temperature":
+        return Calibrator(method, temperature=_best_temperature(probabilities, labels))
+    from sklearn.isotonic import IsotonicRegression  # takes a second to import
+
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(probabilities, labels)
+    raw, calibrated = (tuple(map(float, one)) for one in (fitted.X_thresholds_, fitted.y_thresholds_))
+    return Calibrator(method, raw=raw, calibrated=calibrated)
+
+
+def _best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature with the lowest log loss: the zero of its slope, by Newton's steps inside a shrinking bracket.
+
+    The log loss is convex in 1 / temperature. Source: Guo et al. 2017.
+    """
+    logits = clipped_logits(probabilities, clip=CLIP)
+    low, high, scale = FLATTEST, SHARPEST, 1.0
+    for _ in range(ROUNDS):
+        tempered = np.exp(-np.logaddexp(0, -scale * logits))
+        slope = float(np.mean((tempered - labels) * logits))
+        bend = float(np.mean(tempered * (1 - tempered) * logits**2))
+        if slope == 0:
+            break
+        low, high = (low, scale) if slope > 0 else (scale, high)
+        step = scale - slope / bend if bend > 0 else low
+        following = step if low < step < high else (low + high) / 2
+        if abs(following - scale) < ENOUGH:
+            break
+        scale = following
+    return 1 / scale
+
+
+def held_out_groups(groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each group, the rows to be scored, its own, and those to fit on, of all others: (n,) bool each."""
+    for group in np.unique(groups):
+        yield groups == group, groups != group
+
+
+def cross_fitted(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, fit: Fit) -> np.ndarray:
+    """Each row calibrated by what was fitted on the other groups, (n,). A single group stays as it is."""
+    found = probabilities.astype(np.float64)
+    for scored, fitted in held_out_groups(groups):
+        if fitted.any():
+            calibrator = fit(probabilities[fitted], labels[fitted], groups[fitted])
+            found[scored] = calibrator.apply(probabilities[scored])
+    return found
+
+
+def choose_calibrator(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Calibrator:
+    """The method with the lowest log loss on groups that it was not fitted on, fitted on all rows.
+
+    As a `Fit` of `cross_fitted` this is nested: the choice, too, is made without the rows that are scored.
+    """
+    losses = {method: _cross_fitted_loss(method, probabilities, labels, groups) for method in METHODS}
+    return fit_calibrator(min(METHODS, key=lambda method: losses[method]), probabilities, labels)
+
+
+def _cross_fitted_loss(method: Method, probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    found = cross_fitted(probabilities, labels, groups, lambda p, y, _: fit_calibrator(method, p, y))
+    return float(log_loss(found, labels, clip=CLIP).mean())
