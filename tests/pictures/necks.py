@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from hounsfield.competitions.rsna2022.phantom.plans import StudyPlan, plan_study
 from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2022.phantom.studies import Study, draw_study
-from hounsfield.core.imaging.windows import Window, apply_window
+from hounsfield.core.imaging.windows import BONE, apply_window
 from pictures.figures import COARSE, MUTED, SMALL, TEXT, WIDTH, add_image, add_text, new_figure
 
-BONE = Window(center=400, width=1800)
 SHOWN = ("C1", "C2", "C4", "C6", "C7")
 FRACTURES = (("ring", "both arches"), ("hanged", "both pars"), ("burst", "body"), ("pillar", "articular pillar"),
              ("lamina", "lamina"))  # fmt: skip

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE
-from hounsfield.core.imaging.windows import Window, apply_window
+from hounsfield.core.imaging.windows import BONE, apply_window
 from hounsfield.core.pages.colours import OKABE_ITO
 from hounsfield.core.storage.figure_files import save_figure
 
-BONE = Window(center=400, width=1800)
 SLAB = 3.0  # mm from side to side that the middle plane averages
 HEIGHT = 7.0  # inches, of the panels
 CURVES, BARS = 0.5, 0.5  # their panels' widths, as shares of the height

@@ -16,6 +16,11 @@ class Window:
     width: float
 
     @property
+    def upper(self) -> float:
+        """The highest value shown, in Hounsfield units; everything above is white."""
+        return self.center + self.width / 2
+
+    @property
     def lower(self) -> float:
         """The lowest value shown, in Hounsfield units; everything below is black."""
         return self.center - self.width / 2
@@ -24,6 +29,8 @@ class Window:
 BRAIN = Window(center=40, width=80)
 SUBDURAL = Window(center=80, width=200)
 SOFT_TISSUE = Window(center=40, width=380)  # the published code calls this one "bone"
+BONE = Window(center=400, width=1800)
+LUNG = Window(center=-600, width=1500)
 
 
 def apply_window(hu: np.ndarray, window: Window) -> np.ndarray:

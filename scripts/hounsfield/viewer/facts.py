@@ -1,0 +1,193 @@
+"""The tables below the slices: what the study is answered with, by what, and what could not be used.
+
+A table has a caption, columns with their one-line explanations, and rows of text, as `pieces.html` draws it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hounsfield.core.evaluation.study_findings import (
+    PointMet,
+    RunFacts,
+    SeriesFindings,
+    StudyAnswer,
+    StudyFindings,
+)
+
+NOTHING = "–"
+SHORT = 12  # digits of a digest that are shown
+POINTS = {
+    "sensitivity_95": ("sensitivity 95 %", "The threshold that found 95 % of the positive out-of-fold studies"),
+    "specificity_95": ("specificity 95 %", "The threshold that passed 95 % of the negative out-of-fold studies"),
+    "youden": ("best Youden index", "The threshold with the largest sum of sensitivity and specificity out of fold"),
+}
+# What the columns of a score table mean, the first pattern that fits; {} stands for what the pattern caught.
+SCORES = (
+    (r"experiment", "The experiment of that system"),
+    (r"low|high", "Bound of the 95 % interval of the loss above, over patients"),
+    (r"gain_over", "The system that this one is compared with, on the same patients"),
+    (r"gain", "How much lower the loss is than that system's"),
+    (r"gain_(low|high)", "Bound of the gain's 95 % interval"),
+    (r"log_loss_(.+)", "Log loss of {}; lower is better"),
+    (r"auc(?:_(?!low|high)(.+))?", "Area under the ROC curve {}; 0.5 is chance, 1 perfect"),
+    (r"(.+)_(?:low|high)", "Bound of the 95 % interval of {}"),
+    (r"patients|slices|films|series|studies|rows", "How many the scores rest on"),
+    (r"folds", "Folds that were scored"),
+    (r"models", "Which models made the probabilities"),
+    (r"ledger", "Whether any model had seen the scored patients"),
+    (r"dice.*", "Overlap of predicted and true masks; higher is better"),
+    (r"sensitivity", "Share of the positives that are found"),
+    (r"specificity", "Share of the negatives that are passed"),
+    (r".*(loss|one_minus_dice|mean_over_rows)", "What the competition scores; lower is better"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the macro of the same name draws."""
+
+    caption: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str]]
+
+
+def probability(value: float | None) -> str:
+    """Three digits after the point, a dash where there is none."""
+    return NOTHING if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def answers_table(findings: StudyFindings) -> Table:
+    """Every answer for the whole study."""
+    points = [name for name in POINTS if any(point.name == name for one in findings.answers for point in one.points)]
+    columns = [
+        ("class", "What is asked of the study"),
+        ("run", "Whose models answer"),
+        ("probability", "As the run gives it"),
+        ("calibrated", "The same, so that of studies with this value the share that it says was positive out of fold"),
+        *(POINTS[name] for name in points),
+        ("how", "From what the answer is made"),
+    ]
+    rows = [_answer_row(one, points) for one in findings.answers]
+    if findings.truth:
+        columns.insert(1, ("truth", "What the labels of the study say"))
+        for row, one in zip(rows, findings.answers, strict=True):
+            row.insert(1, truth_words(findings.truth.get(one.label)))
+    return Table("Answers for the study", columns, rows)
+
+
+def truth_words(value: float | None) -> str:
+    """A label in words; a soft label as a number."""
+    if value is None or math.isnan(value):
+        return "unknown"
+    return {0.0: "absent", 1.0: "present"}.get(value, probability(value))
+
+
+def _answer_row(one: StudyAnswer, points: Sequence[str]) -> list[str]:
+    by_name = {point.name: point for point in one.points}
+    met = [_point_words(by_name.get(name)) for name in points]
+    return [one.label, one.run, probability(one.raw), probability(one.calibrated), *met, one.how]
+
+
+def _point_words(point: PointMet | None) -> str:
+    if point is None:
+        return "not known"
+    worth = [
+        f"{name} {value:.0%}"
+        for name, value in (("sensitivity", point.sensitivity), ("specificity", point.specificity))
+        if value is not None
+    ]
+    # a threshold above 1 is none that a study could reach
+    facts = [f"threshold {point.threshold:.3f}" if point.threshold <= 1 else "no threshold", *worth]
+    return f"{'reached' if point.met else 'not reached'} ({', '.join(facts)})"
+
+
+def runs_table(runs: Sequence[RunFacts]) -> Table:
+    """What the answers come from."""
+    columns = [
+        ("run", "System and experiment"),
+        ("trained on", "What its models have learnt from"),
+        ("scored on", "On what its answers and thresholds were scored"),
+        ("digest", f"First {SHORT} digits of the digest of the run's finished predictions"),
+        ("models", f"Folder of each model, and the first {SHORT} digits of its digest"),
+    ]
+    rows = [
+        [run.name, run.trained_on, run.scored_on, run.digest[:SHORT], "; ".join(_models(run)) or NOTHING]
+        for run in runs
+    ]
+    return Table("Runs", columns, rows)
+
+
+def _models(run: RunFacts) -> list[str]:
+    return [f"{folder} {digest[:SHORT]}" for folder, digest in run.models.items()]
+
+
+def scores_table(run: RunFacts) -> Table:
+    """A run's own scores: a measure per row, a system per column."""
+    systems = [str(row.get("system", "")) for row in run.scores]
+    measures = list(dict.fromkeys(str(name) for row in run.scores for name in row if name != "system"))
+    columns = [
+        ("measure", "A column of the run's scores.csv"),
+        ("meaning", "What the measure says"),
+        *((name, "A system of the run, or what it is compared with") for name in systems),
+    ]
+    rows = [[name, _meaning(name), *(_score(row.get(name)) for row in run.scores)] for name in measures]
+    return Table(f"Scores of {run.name}", columns, rows)
+
+
+def _meaning(measure: str) -> str:
+    for pattern, words in SCORES:
+        if found := re.fullmatch(pattern, measure):
+            caught = next((group for group in found.groups() if group), "")
+            return words.replace("{}", f"of {caught}" if measure.startswith("auc_") else caught).replace(" ;", ";")
+    return "A measure of the system"
+
+
+def _score(value: Any) -> str:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def slices_table(series: SeriesFindings, titles: Sequence[str], names: Sequence[str]) -> Table:
+    """Every slice with its values. titles: of the series' models."""
+    columns = [
+        ("slice", "Its number in the series"),
+        ("file", "Where it was read from"),
+        ("position", "Along the slice normal, in mm"),
+        ("flags", "What was odd about the file, and used all the same"),
+    ]
+    for title in titles:
+        columns += [(f"{title}: {name}", f"Probability of {name} by this model, not calibrated") for name in names]
+    rows = []
+    for number, (file, position, flags) in enumerate(_places(series), 1):
+        values = [probability(float(value)) for model in series.models for value in model.raw[number - 1]]
+        rows.append([str(number), file, millimetres(position), flags or "none", *values])
+    return Table("All slices", columns, rows)
+
+
+def _places(series: SeriesFindings) -> list[tuple[str, float, str]]:
+    columns = (series.slices[name].tolist() for name in ("file", "position_mm", "flags"))
+    return [(str(file), float(place), str(flags)) for file, place, flags in zip(*columns, strict=True)]
+
+
+def millimetres(value: float) -> str:
+    """A position with one digit after the point, a dash where it is not known."""
+    return NOTHING if math.isnan(value) else f"{value:.1f} mm"
+
+
+def refused_table(findings: StudyFindings) -> Table | None:
+    """Files that could not be used; None where there is none."""
+    if findings.refused is None or findings.refused.empty:
+        return None
+    columns = [
+        ("file", "As it was given"),
+        ("reason", "The reason's code"),
+        ("what it means", "Why the file is not used"),
+    ]
+    refused = findings.refused[["path", "reason", "message"]].astype(str)
+    return Table("Files that could not be used", columns, refused.to_numpy().tolist())

@@ -1,0 +1,106 @@
+"use strict";
+// The series from the side, cut out of the slices, and beside it curves over the same axis.
+
+const SIDE_HEIGHT = 420; // CSS pixels at most
+const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
+
+// mm from one slice to the next, on average; null where it is not known
+function betweenSlices() {
+  const [first, last] = [view.positions[0], view.positions[COUNT - 1]];
+  return first === null || last === null || first === last ? null : Math.abs(last - first) / (COUNT - 1);
+}
+
+// The last slice is at the top where it lies nearer to the head: along the normal of an axial slice seen from the feet.
+function headIsLast() {
+  const letters = view.letters && view.letters.join("");
+  return letters === "RLAP" && view.positions[0] < view.positions[COUNT - 1];
+}
+
+const side = {
+  canvas: document.createElement("canvas"), // slices x rows of the cut
+  top: 0,
+  tall: 1,
+
+  rowOf(slice) {
+    return headIsLast() ? COUNT - 1 - slice : slice;
+  },
+
+  sliceAt(y) {
+    const row = Math.max(0, Math.min(COUNT - 1, Math.floor(((y - this.top) / this.tall) * COUNT)));
+    return this.rowOf(row);
+  },
+
+  cut(column, table) {
+    const values = new Int16Array(COUNT * view.rows);
+    for (let slice = 0; slice < COUNT; slice++) {
+      const from = volume.slices[slice];
+      const start = this.rowOf(slice) * view.rows;
+      if (from) for (let y = 0; y < view.rows; y++) values[start + y] = from[y * view.columns + column];
+    }
+    drawGreys(this.canvas, values, view.rows, COUNT, table);
+  },
+
+  draw(canvas, state, table) {
+    this.cut(state.column, table);
+    const width = canvas.clientWidth;
+    const between = betweenSlices();
+    const ratio = between && view.pixelMm ? (COUNT * between) / (view.rows * view.pixelMm[0]) : 1; // height to width
+    const wide = Math.min(view.curves.length ? width * 0.5 : width, SIDE_HEIGHT / ratio);
+    this.tall = wide * ratio;
+    canvas.style.height = `${this.tall + 2 * this.top}px`;
+    const context = fit(canvas, width, this.tall);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.canvas, 0, this.top, wide, this.tall);
+    this.drawLetters(context, wide);
+    view.curves.forEach((one) => this.drawCurves(context, one, wide + 8, width - wide - 16));
+    const y = this.top + ((this.rowOf(state.index) + 0.5) / COUNT) * this.tall;
+    context.setLineDash([]);
+    context.strokeStyle = "#e69f00";
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(0, y);
+    context.lineTo(view.curves.length ? width : wide, y);
+    context.stroke();
+  },
+
+  drawLetters(context, wide) {
+    context.font = "600 14px system-ui, 'DejaVu Sans', sans-serif";
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    if (headIsLast()) {
+      outlined(context, "H", wide / 2, this.top + 12);
+      outlined(context, "F", wide / 2, this.top + this.tall - 12);
+    }
+    if (!view.letters) return;
+    outlined(context, view.letters[2], 12, this.top + this.tall / 2);
+    outlined(context, view.letters[3], wide - 12, this.top + this.tall / 2);
+  },
+
+  // Names stand where their curve peaks; a curve has a colour and a dash of its own.
+  drawCurves(context, curves, left, width) {
+    context.fillStyle = styleOf("--raised");
+    context.fillRect(left, this.top, width, this.tall);
+    context.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    const room = width - 34; // the names' place
+    curves.labels.forEach((label, k) => {
+      context.strokeStyle = context.fillStyle = colourOf(k);
+      context.lineWidth = 2;
+      context.setLineDash(DASHES[k % DASHES.length]);
+      context.beginPath();
+      let best = 0;
+      curves.values.forEach((row, slice) => {
+        const value = row[k] ?? 0;
+        if (value > (curves.values[best][k] ?? 0)) best = slice;
+        context.lineTo(left + value * room, this.heightOf(slice));
+      });
+      context.stroke();
+      context.fillText(label, left + (curves.values[best][k] ?? 0) * room + 6, this.heightOf(best));
+    });
+  },
+
+  heightOf(slice) {
+    return this.top + ((this.rowOf(slice) + 0.5) / COUNT) * this.tall;
+  },
+};

@@ -1,0 +1,134 @@
+"""One series of a predicted study as one page: its slices, what the models say of each, and of the whole study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hounsfield.core.evaluation.study_findings import SeriesFindings, StudyFindings
+from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
+from hounsfield.core.pages.page import page
+from hounsfield.viewer.controls import CONTROLS, KEYS
+from hounsfield.viewer.facts import (
+    answers_table,
+    refused_table,
+    runs_table,
+    scores_table,
+    slices_table,
+)
+from hounsfield.viewer.layers import layers, slices_of, with_nulls
+from hounsfield.viewer.packing import BUDGET, Packed, pack_series
+from hounsfield.viewer.presets import Preset, presets, value_range
+
+HERE = Path(__file__).parent
+TEXTS = {"files": "file", "flags": "flags"}  # of each slice: what the scripts call them, and their columns
+SCRIPTS = ("volume", "picture", "strip", "side", "study")
+
+
+def page_name(series: int) -> str:
+    """The file name of a series' page. series: from 0, in the order of the findings."""
+    return f"series_{series + 1}.html"
+
+
+def study_page(
+    findings: StudyFindings,
+    series: int,
+    pixels: SeriesPixels,
+    overlays: Sequence[Overlay] = (),
+    *,
+    budget: int = BUDGET,
+) -> str:
+    """The HTML of one series' page, which names the study's other series and links to their pages beside it.
+
+    series: its index in `findings`. pixels: of that series, with as many slices as its table has rows. budget:
+    characters for the pixels; what does not fit is averaged, which the page says.
+    Raises ValueError where pixels, overlays and findings are not of the same slices.
+    """
+    found = findings.series[series]
+    _check(found, pixels, overlays)
+    offered = presets(pixels.unit, findings.system)
+    low, high = value_range(offered)
+    packed = pack_series(pixels.values, low, high, budget)
+    titles = model_titles(found)
+    return page(
+        f"{findings.system}: study {findings.study}, series {series + 1}",
+        HERE / "study.html",
+        styles=[HERE / "study.css"],
+        scripts=[HERE / f"{name}.js" for name in SCRIPTS],
+        data={
+            "view": {
+                **_picture(pixels, packed, offered),
+                **_values(findings, found, titles),
+                **layers(overlays, packed.reduction),
+            },
+            "pixels": packed.slices,
+        },
+        findings=findings,
+        series=series,
+        found=found,
+        matrix=pixels.values.shape,
+        packed=packed,
+        low=low,
+        high=high,
+        unit=pixels.unit,
+        presets=offered,
+        overlays=overlays,
+        overlay_kinds={type(one).__name__ for one in overlays},
+        has_calibrated=any(model.calibrated is not None for model in found.models),
+        pages=[page_name(number) for number in range(len(findings.series))],
+        controls=CONTROLS,
+        keys=KEYS,
+        answers=answers_table(findings),
+        runs=runs_table(findings.runs),
+        scores=[scores_table(run) for run in findings.runs if run.scores],
+        refused=refused_table(findings),
+        slices=slices_table(found, titles, findings.names),
+    )
+
+
+def model_titles(series: SeriesFindings) -> list[str]:
+    """What each model of a series is called: with its run, where there are several."""
+    several = len({model.run for model in series.models}) > 1
+    return [f"{model.run} {model.model}" if several else model.model for model in series.models]
+
+
+def _check(found: SeriesFindings, pixels: SeriesPixels, overlays: Sequence[Overlay]) -> None:
+    counts = {"the table": len(found.slices), "the pixels": len(pixels.values)}
+    counts |= {f"the overlay {one.name}": slices_of(one) for one in overlays}
+    counts |= {f"the model {model.model}": len(model.raw) for model in found.models}
+    if len(set(counts.values())) > 1 or not len(pixels.values):
+        said = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise ValueError(f"series {found.series}: its slices are not of one series: {said}")
+
+
+def _picture(pixels: SeriesPixels, packed: Packed, offered: Sequence[Preset]) -> dict[str, Any]:
+    spacing = pixels.pixel_mm
+    low, high = value_range(offered)
+    return {
+        "unit": pixels.unit,
+        "rows": packed.rows,
+        "columns": packed.columns,
+        "low": low,
+        "high": high,
+        "reduction": packed.reduction,
+        "pixelMm": spacing and [edge * packed.reduction for edge in spacing],
+        "letters": pixels.letters,
+        "positions": with_nulls(pixels.positions_mm, 3),
+        "presets": [{"name": one.name, "level": one.window.center, "width": one.window.width} for one in offered],
+    }
+
+
+def _values(findings: StudyFindings, found: SeriesFindings, titles: Sequence[str]) -> Mapping[str, Any]:
+    models = [
+        {"title": title, "raw": with_nulls(model.raw), "calibrated": _optional(model.calibrated)}
+        for title, model in zip(titles, found.models, strict=True)
+    ]
+    texts = {name: [str(text) for text in found.slices[column]] for name, column in TEXTS.items()}
+    return {"names": findings.names, "models": models, "truth": _optional(found.truth), **texts}
+
+
+def _optional(values: np.ndarray | None) -> list[Any] | None:
+    return None if values is None else with_nulls(values)

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import Select
+
+from hounsfield.core.imaging.windows import BONE, BRAIN, Window, apply_window
+from hounsfield.viewer.study_page import study_page
+from viewer.browser import browser, greys, needs_browser, open_page, requests_of, run, settle, size, wait_until
+from viewer.made_findings import (
+    HOSTILE,
+    VERTEBRAE,
+    made_film,
+    made_findings,
+    made_head,
+    made_neck,
+    made_overlays,
+)
+
+pytestmark = needs_browser
+PIXELS = made_head()
+COUNT = len(PIXELS.values)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages")
+    overlays = made_overlays(PIXELS)
+    (path / "head.html").write_text(study_page(made_findings(COUNT), 0, PIXELS, overlays))
+    (path / "hostile.html").write_text(study_page(made_findings(COUNT, text=HOSTILE), 0, PIXELS, overlays))
+    neck, curves = made_neck()
+    findings = made_findings(len(neck.values), names=("overall", *VERTEBRAE), system="spine", with_models=False)
+    (path / "neck.html").write_text(study_page(findings, 0, neck, curves))
+    film, outline = made_film()
+    findings = made_findings(1, names=("pneumothorax",), system="pneumothorax", calibrated=False)
+    (path / "film.html").write_text(study_page(findings, 0, film, outline))
+    return path
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[WebDriver]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture
+def head(driver: WebDriver, folder: Path) -> WebDriver:
+    size(driver, 1440)
+    open_page(driver, folder / "head.html")
+    return driver
+
+
+def press(driver: WebDriver, *keys: str) -> None:
+    ActionChains(driver, duration=0).send_keys(*keys).perform()
+    settle(driver)
+
+
+def slice_shown(driver: WebDriver) -> int:
+    """From 0, and the same in the slider, the picture and the words."""
+    shown = int(run(driver, "return document.getElementById('image').dataset.slice"))
+    assert run(driver, "return document.getElementById('slice').value") == str(shown + 1)
+    assert driver.find_element(By.ID, "number").text == f"{shown + 1} / {COUNT}"
+    return shown
+
+
+def expected(values: np.ndarray, window: Window) -> np.ndarray:
+    """The greys of a slice: cut to the range that a page holds, windowed, rounded half up."""
+    return np.floor(apply_window(values.clip(-1350, 1300), window) * 255 + 0.5).astype(np.uint8)
+
+
+def window_shown(driver: WebDriver) -> Window:
+    level, width = run(driver, "return [state.level, state.width]")
+    return Window(level, width)
+
+
+def click(driver: WebDriver, element: str) -> None:
+    driver.find_element(By.CSS_SELECTOR, element).click()
+    settle(driver)
+
+
+def test_the_canvas_shows_every_stored_value_through_the_window(head: WebDriver) -> None:
+    for index in (0, COUNT // 2 - 1, COUNT - 1):
+        run(head, "goTo(arguments[0])", index)
+        settle(head)
+        assert slice_shown(head) == index
+        np.testing.assert_array_equal(greys(head), expected(PIXELS.values[index], BRAIN))
+
+
+def test_a_drag_changes_level_and_width_and_the_greys_follow(head: WebDriver) -> None:
+    run(head, "goTo(4)")
+    before = greys(head)
+    stage = head.find_element(By.ID, "stage")
+    actions = ActionChains(head, duration=0)
+    actions.move_to_element(stage).click_and_hold().move_by_offset(90, -60).release().perform()
+    settle(head)
+    window = window_shown(head)
+    assert window.width > BRAIN.width
+    assert window.center > BRAIN.center
+    shown = greys(head)
+    assert (shown != before).any()
+    np.testing.assert_array_equal(shown, expected(PIXELS.values[4], window))
+
+
+@pytest.mark.parametrize("by_key", [True, False], ids=["key", "button"])
+def test_presets_set_their_window(head: WebDriver, by_key: bool) -> None:
+    if by_key:
+        press(head, "4")
+    else:
+        click(head, ".preset[data-preset='3']")
+    assert window_shown(head) == BONE
+    pressed = head.find_elements(By.CSS_SELECTOR, ".preset[aria-pressed='true']")
+    assert [button.text for button in pressed] == ["bone"]
+    np.testing.assert_array_equal(greys(head), expected(PIXELS.values[0], BONE))
+
+
+def test_the_fields_and_their_keys_set_the_window(head: WebDriver) -> None:
+    for name, value in (("level", "100"), ("width", "300")):
+        field = head.find_element(By.ID, name)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(value)
+    settle(head)
+    assert window_shown(head) == Window(100, 300)
+    np.testing.assert_array_equal(greys(head), expected(PIXELS.values[0], Window(100, 300)))
+    run(head, "document.getElementById('stage').focus()")
+    press(head, "]")
+    press(head, ".")
+    assert window_shown(head).width == pytest.approx(330)
+    assert window_shown(head).center == pytest.approx(133)
+
+
+def test_keys_slider_wheel_and_strip_change_the_slice(head: WebDriver) -> None:
+    for key, wanted in (
+        (Keys.ARROW_DOWN, 1), (Keys.ARROW_RIGHT, 2), (Keys.PAGE_DOWN, 7), (Keys.ARROW_UP, 6), (Keys.PAGE_UP, 1),
+        (Keys.ARROW_LEFT, 0), (Keys.ARROW_LEFT, 0), (Keys.END, COUNT - 1), (Keys.ARROW_DOWN, COUNT - 1), (Keys.HOME, 0),
+    ):  # fmt: skip
+        press(head, key)
+        assert slice_shown(head) == wanted
+    run(head, "const one = document.getElementById('slice'); one.value = 6; one.dispatchEvent(new Event('input'))")
+    settle(head)
+    assert slice_shown(head) == 5
+    stage = head.find_element(By.ID, "stage")
+    ActionChains(head, duration=0).scroll_from_origin(_at(stage), 0, 120).perform()
+    settle(head)
+    assert slice_shown(head) == 6
+    assert run(head, "return window.scrollY") == 0
+    strip = head.find_element(By.ID, "strip")
+    left, cell = run(head, "return [strip.left, strip.cell]")
+    middle = strip.size["width"] / 2
+    ActionChains(head, duration=0).move_to_element_with_offset(
+        strip, int(left + 9.5 * cell - middle), 0
+    ).click().perform()
+    settle(head)
+    assert slice_shown(head) == 9
+
+
+def _at(element: object) -> object:
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    return ScrollOrigin.from_element(element)
+
+
+def test_the_wheel_elsewhere_and_keys_elsewhere_leave_the_slice_alone(head: WebDriver) -> None:
+    run(head, "document.activeElement.blur()")
+    press(head, Keys.ARROW_DOWN)
+    assert slice_shown(head) == 0
+    level = head.find_element(By.ID, "level")
+    level.click()
+    press(head, Keys.HOME)
+    press(head, Keys.ARROW_UP)  # the field's own
+    assert slice_shown(head) == 0
+
+
+def test_the_value_under_the_pointer_is_the_stored_one_by_mouse_and_by_keys(head: WebDriver) -> None:
+    stage = head.find_element(By.ID, "stage")
+    ActionChains(head, duration=0).move_to_element_with_offset(stage, 10, 7).perform()
+    settle(head)
+    column, row = run(head, "return [state.probe.x, state.probe.y]")
+    value = PIXELS.values[0, row, column]
+    assert head.find_element(By.ID, "probe").text == f"{value} HU at column {column + 1}, row {row + 1}"
+    run(head, "state.probe = {x: 1, y: 0}")
+    ActionChains(head, duration=0).key_down(Keys.SHIFT).send_keys(Keys.ARROW_LEFT).key_up(Keys.SHIFT).perform()
+    settle(head)
+    assert slice_shown(head) == 0
+    assert head.find_element(By.ID, "probe").text == "≤ -1350 HU at column 1, row 1"
+
+
+def test_raw_and_calibrated_values_are_those_of_the_findings(head: WebDriver) -> None:
+    found = made_findings(COUNT).series[0].models[1]
+    run(head, "goTo(5)")
+    settle(head)
+    cells = "[...document.querySelectorAll('#values tr')].slice(1).map((row) => row.cells[2].textContent)"
+    assert run(head, f"return {cells}") == [f"{value:.3f}" for value in found.raw[5]]
+    before = greys(head, "strip")
+    click(head, "#calibrated")
+    assert run(head, f"return {cells}") == [f"{value:.3f}" for value in found.calibrated[5]]
+    assert (greys(head, "strip") != before).any()
+    press(head, "c")
+    assert run(head, f"return {cells}") == [f"{value:.3f}" for value in found.raw[5]]
+
+
+def test_truth_stands_beside_each_slice(head: WebDriver) -> None:
+    truth = "[...document.querySelectorAll('#values tr')].slice(1).map((row) => row.cells[3].textContent)"
+    series = made_findings(COUNT).series[0]
+    for index in (4, COUNT - 1):
+        run(head, "goTo(arguments[0])", index)
+        settle(head)
+        words = [{0.0: "absent", 1.0: "present"}.get(value, "unknown") for value in series.truth[index]]
+        assert run(head, f"return {truth}") == words
+
+
+def marked(driver: WebDriver, index: int) -> np.ndarray:
+    run(driver, "goTo(arguments[0])", index)
+    settle(driver)
+    return greys(driver, "marks")
+
+
+def test_overlays_are_switched_on_and_off(head: WebDriver) -> None:
+    boxes = head.find_elements(By.CSS_SELECTOR, "#overlays input[type=checkbox]")
+    assert len(boxes) == 2
+    plain = marked(head, 3)
+    for box in boxes:  # outlines, box
+        box.click()
+        settle(head)
+        assert (marked(head, 3) != plain).any()
+        plain = marked(head, 3)
+    Select(head.find_element(By.ID, "heat")).select_by_visible_text("any (classifier)")
+    settle(head)
+    first = marked(head, 3)
+    assert (first != plain).any()
+    run(head, "document.getElementById('stage').focus()")
+    press(head, "h")
+    assert (marked(head, 3) != first).any()  # the other class's
+    press(head, "h")
+    np.testing.assert_array_equal(marked(head, 3), plain)
+    press(head, "o")
+    assert all(box.is_selected() for box in boxes)
+
+
+def test_the_heat_opaqueis_brightest_where_it_was_highest(head: WebDriver) -> None:
+    run(head, "toggleMarks(); view.letters = null; view.pixelMm = null")
+    Select(head.find_element(By.ID, "heat")).select_by_visible_text("any (classifier)")
+    settle(head)
+    marked(head, COUNT - 1)
+    opaque = greys(head, "marks", channel=3)
+    row, column = np.unravel_index(opaque.argmax(), opaque.shape)
+    assert (row + 0.5) / opaque.shape[0] == pytest.approx(6.5 / 12, abs=0.06)
+    assert (column + 0.5) / opaque.shape[1] == pytest.approx(6.5 / 10, abs=0.06)
+
+
+def test_an_outline_lies_on_its_pixels(head: WebDriver) -> None:
+    run(head, "view.letters = null; view.pixelMm = null; state.boxes[0] = false")
+    marks = marked(head, 1) > 150  # the outline's own colour
+    rows, columns = PIXELS.values.shape[1:]
+    places = np.argwhere(marks) / np.array(marks.shape) * (rows, columns)
+    assert places.min(axis=0) == pytest.approx((20, 10), abs=1)
+    assert places.max(axis=0) == pytest.approx((50, 30), abs=1)
+
+
+def test_the_live_region_says_slice_values_and_flags(head: WebDriver) -> None:
+    press(head, Keys.ARROW_DOWN)
+    run(head, "say()")
+    said = run(head, "return document.getElementById('live').textContent")
+    assert said.startswith(f"Slice 2 of {COUNT}. 5.0 mm. sequence: epidural 0.")
+    assert "flags: the pixel spacing is missing" in said
+    assert head.find_element(By.ID, "live").get_attribute("aria-live") == "polite"
+
+
+def test_everything_is_reached_by_tab_and_the_focus_is_seen(head: WebDriver) -> None:
+    reached = set()
+    for _ in range(40):
+        press(head, Keys.TAB)
+        active = "document.activeElement"
+        reached.add(run(head, f"return {active}.id || {active}.className || {active}.tagName"))
+        if run(head, f"return {active}.matches(':focus-visible')"):
+            assert run(head, f"return getComputedStyle({active}).outlineStyle") not in ("none", "")
+    assert {"slice", "calibrated", "heat", "opacity", "side", "SUMMARY", "level", "width", "preset"} <= reached
+
+
+def test_every_control_says_what_it_is(head: WebDriver) -> None:
+    missing = """
+        const controls = document.querySelectorAll("button, input, select, canvas[role], thead th");
+        return [...controls].filter((one) => !one.closest("[title]")?.title).map((one) => one.outerHTML);
+    """
+    assert run(head, missing) == []
+    press(head, "?")
+    assert run(head, "return document.getElementById('keys').open")
+    assert "Page Up" in head.find_element(By.ID, "keys").text
+
+
+@pytest.mark.parametrize("name", ["head", "neck", "film", "hostile"])
+@pytest.mark.parametrize(("width", "scheme"), [(800, "dark"), (1440, "light")])
+def test_a_page_has_no_error_asks_for_nothing_and_fits(
+    driver: WebDriver, folder: Path, name: str, width: int, scheme: str
+) -> None:
+    size(driver, width, scheme=scheme)
+    path = folder / f"{name}.html"
+    open_page(driver, path)
+    assert driver.get_log("browser") == []
+    assert requests_of(driver) == [path.as_uri()]
+    assert run(driver, "return document.documentElement.scrollWidth") <= width
+    ink, paper = run(driver, "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
+    assert (_brightness(ink) > _brightness(paper)) == (scheme == "dark")
+    assert "Research use only, not a medical device" in driver.find_element(By.TAG_NAME, "footer").text
+
+
+def _brightness(colour: str) -> float:
+    return sum(float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3])
+
+
+def test_the_policy_stops_a_request_and_a_foreign_script(head: WebDriver) -> None:
+    asked = """
+        const done = arguments[0];
+        const script = document.createElement("script");
+        script.textContent = "window.stolen = true";
+        document.body.append(script);
+        fetch("http://127.0.0.1:9/").then(() => done("sent"), () => done(window.stolen ? "run" : "stopped"));
+    """
+    assert head.execute_async_script(asked) == "stopped"
+    assert "http://127.0.0.1:9/" not in requests_of(head)
+
+
+def test_hostile_texts_are_shown_and_not_run(driver: WebDriver, folder: Path) -> None:
+    open_page(driver, folder / "hostile.html")
+    press(driver, Keys.ARROW_DOWN)
+    assert "stolen" not in driver.title.replace(HOSTILE, "")
+    assert driver.find_element(By.ID, "file").text == HOSTILE
+    assert driver.find_element(By.ID, "flags").text == HOSTILE
+    assert HOSTILE in driver.find_element(By.TAG_NAME, "h1").text
+    assert driver.find_elements(By.TAG_NAME, "img") == []
+
+
+def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: WebDriver, folder: Path) -> None:
+    size(driver, 1440)
+    open_page(driver, folder / "neck.html")
+    pixels, _ = made_neck()
+    cut = run(driver, "side.canvas.id = 'cut'; document.body.append(side.canvas); return state.column")
+    np.testing.assert_array_equal(greys(driver, "cut"), expected(pixels.values[:, :, cut], BONE))
+    section = driver.find_element(By.ID, "section")
+    middle = section.size["height"] / 2
+    ActionChains(driver, duration=0).move_to_element_with_offset(
+        section, 0, int(section.size["height"] * 30.5 / 40 - middle)
+    ).click().perform()
+    settle(driver)
+    assert run(driver, "return state.index") == 30
+    click(driver, "#side")
+    assert not section.is_displayed()
+
+
+def test_a_series_from_the_feet_up_is_drawn_with_the_head_at_the_top(head: WebDriver) -> None:
+    click(head, "#side")
+    run(head, "side.canvas.id = 'cut'; document.body.append(side.canvas)")
+    column = run(head, "return state.column")
+    np.testing.assert_array_equal(greys(head, "cut"), expected(PIXELS.values[::-1, :, column], BRAIN))
+
+
+def test_a_film_has_one_slice_and_all_its_greys(driver: WebDriver, folder: Path) -> None:
+    open_page(driver, folder / "film.html")
+    pixels, _ = made_film()
+    np.testing.assert_array_equal(greys(driver), pixels.values[0].astype(np.uint8))
+    assert driver.find_elements(By.CSS_SELECTOR, "#slice, #strip, #side, #calibrated") == []
+
+
+def test_a_damaged_page_says_so(driver: WebDriver, folder: Path) -> None:
+    text = (folder / "film.html").read_text()
+    start = text.index('["', text.index('id="pixels"')) + 2
+    (folder / "cut.html").write_text(text[:start] + text[start + 400 :])
+    driver.get((folder / "cut.html").as_uri())
+    settle(driver)
+    problem = driver.find_element(By.ID, "problem")
+    wait_until(driver, "!document.getElementById('problem').hidden")
+    assert "cannot be unpacked" in problem.text
