@@ -1,4 +1,7 @@
-"""The systems by name, for the programs that know several; a system's modules are imported when they are asked for."""
+"""The systems by name, and the runs of each that are there, for the programs that know several.
+
+A system's modules are imported when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.mistakes import first_keys
+
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
     from hounsfield.core.evaluation.study_view import Adaptor, ReadPrepare
     from hounsfield.core.stages.command import Command
+
+MOST_NAMED = 5  # runs in a message
 
 
 class PrepareProgram(NamedTuple):
@@ -33,6 +42,7 @@ class System(NamedTuple):
     name: str  # of its package, and of its folders below configs/, checkpoints/ and preds/
     config: str  # the class of its configuration
     prepare: str  # the program that prepares its data sets
+    scores_given: bool = False  # can it score a run on given studies with labels?
 
     def module(self, room: str) -> ModuleType:
         """One of its modules by name, such as study_view or report_facts."""
@@ -55,9 +65,78 @@ class System(NamedTuple):
 SYSTEMS = {
     one.name: one
     for one in (
-        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare"),
-        System("stacking", "StackingConfig", "rsna2019_prepare"),
+        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", scores_given=True),
+        System("stacking", "StackingConfig", "rsna2019_prepare", scores_given=True),
         System("spine", "SpineConfig", "rsna2022_prepare"),
         System("pneumothorax", "PneumothoraxConfig", "siim2019_prepare"),
     )
 }
+
+
+class ChosenRun(NamedTuple):
+    """A run that is asked for, and its configuration."""
+
+    system: System
+    config: Path
+
+    @property
+    def name(self) -> str:
+        """<system>/<experiment>."""
+        return f"{self.system.name}/{self.config.stem}"
+
+
+def run_of_config(config: Path) -> ChosenRun:
+    """The run of a configuration: its system is that of its folder, or else the first that knows all of its keys.
+
+    Raises WrongUse where no system does.
+    """
+    if config.resolve().parent.name in SYSTEMS:
+        return ChosenRun(SYSTEMS[config.resolve().parent.name], config)
+    keys = first_keys(config)
+    for system in SYSTEMS.values():
+        if keys <= system.config_class()[0].__dataclass_fields__.keys():
+            return ChosenRun(system, config)
+    raise WrongUse(f"{config}: no system has all of its settings ({', '.join(sorted(keys))}); copy a file of configs/")
+
+
+def named_run(work: Path, text: str, config: Path | None) -> ChosenRun:
+    """The run that is named as checkpoints/<system>/<experiment>, in any folder, or as <system>/<experiment>.
+
+    config: that was given; it is this run's where it has its name. Raises WrongUse for what names no run of the work
+    folder, and MissingInput where nobody knows its configuration.
+    """
+    parts = Path(text).parts
+    place = next((n for n, part in enumerate(parts[:-1]) if part in SYSTEMS), None)
+    if place is None:
+        known = [f"--run {one}" for one in _experiments(work)][:MOST_NAMED]
+        raise WrongUse(f"--run {text} names no run; those of {work}: {', '.join(known) or 'none'}")
+    if parts[0] == "/" and not Path(text).resolve().is_relative_to(work.resolve()):
+        raise WrongUse(f"--run {text} is not below the work folder {work}; name that with --work or WORK")
+    system, experiment = SYSTEMS[parts[place]], parts[place + 1]
+    usual = REPOSITORY / "configs" / system.name / f"{experiment}.yaml"
+    if config is not None and config.stem == experiment:
+        return ChosenRun(system, config)
+    if not usual.exists():
+        raise MissingInput(f"{usual} is missing; name the configuration of {text} with --config or CONFIG")
+    return ChosenRun(system, usual)
+
+
+def newest_runs(work: Path) -> list[ChosenRun]:
+    """The runs that have a finished model below the work folder and a configuration, the newest first."""
+    experiments = _experiments(work)
+    runs = [ChosenRun(SYSTEMS[Path(one).parts[-2]], REPOSITORY / f"configs/{'/'.join(Path(one).parts[-2:])}.yaml")
+            for one in sorted(experiments, key=experiments.__getitem__, reverse=True)]  # fmt: skip
+    return [run for run in runs if run.config.exists()]
+
+
+def _experiments(work: Path) -> dict[str, float]:
+    """The folders checkpoints/<system>/<experiment> with a finished model, and when the last one was finished."""
+    from hounsfield.core.stages.outputs import RECORD, read_record  # brings pandas
+
+    found = {}
+    for folder in sorted((work / "checkpoints").glob("*/*")):
+        if folder.parent.name in SYSTEMS:
+            times = [path.stat().st_mtime for path in folder.rglob(RECORD) if read_record(path.parent) is not None]
+            if times:
+                found[folder.relative_to(work).as_posix()] = max(times)
+    return found

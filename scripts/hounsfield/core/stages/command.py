@@ -260,10 +260,10 @@ def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:
         if os.environ.get(variable) and option not in options:
             after += [option, *(os.environ[variable].split() if variable == "FOLDS" else [os.environ[variable]])]
     argv = [*before, *argv, *after]
-    return [_found(word) if last == "--config" else word for last, word in zip(["", *argv], argv, strict=False)]
+    return [found_config(word) if last == "--config" else word for last, word in zip(["", *argv], argv, strict=False)]
 
 
-def _found(config: str) -> str:
+def found_config(config: str) -> str:
     """A configuration that is not there as seen from here may be there as seen from the repository."""
     found = str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
     if not Path(found).is_file():
@@ -277,7 +277,7 @@ def _config_file(words: Sequence[str]) -> Path:
     given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
     if len(given) > 1:
         raise WrongUse(f"--config is given {len(given)} times ({', '.join(given)}); give one")
-    path = Path(_found(given[0]))
+    path = Path(found_config(given[0]))
     check_yaml(path.read_bytes(), shown(path))
     return path
 

@@ -42,8 +42,8 @@ def other_system(config: Path, own: str, repository: Path) -> str:
     shipped = sorted((repository / "configs").glob("*/*.yaml"))
     if own not in {path.parent.name for path in shipped}:
         return ""
-    keys = _first_keys(config) - {key for path in shipped if path.parent.name == own for key in _first_keys(path)}
-    systems = [path.parent.name for path in shipped if path.parent.name != own and keys & _first_keys(path)]
+    keys = first_keys(config) - {key for path in shipped if path.parent.name == own for key in first_keys(path)}
+    systems = [path.parent.name for path in shipped if path.parent.name != own and keys & first_keys(path)]
     if config.resolve().parent.parent == repository / "configs":
         systems = [name for name in (config.resolve().parent.name,) if name != own]
     if not systems:
@@ -53,7 +53,8 @@ def other_system(config: Path, own: str, repository: Path) -> str:
     return f"is a configuration of the {systems[0]} system, for its stages {listed}; this one is of the {own} system"
 
 
-def _first_keys(path: Path) -> set[str]:
+def first_keys(path: Path) -> set[str]:
+    """The keys that a YAML file begins its parts with; none where it is not readable."""
     try:
         values: Any = yaml.safe_load(path.read_bytes())
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -145,13 +145,17 @@ def output(
         yield _opened(folder, provenance, processes)
 
 
+def made_otherwise(folder: Path, provenance: Provenance) -> bool:
+    """Whether a folder holds what was made, or begun, from something else."""
+    record = _read(folder)
+    return record is not None and bool(_claim_differences(record, provenance.as_json(), frozenset()))
+
+
 def to_replace(folder: Path, provenance: Provenance) -> bool:
     """Whether a folder holds what was made from something else, or whose bytes are not those of its record."""
     record = _read(folder)
-    if record is None:
-        return False
-    if _claim_differences(record, provenance.as_json(), frozenset()):
-        return True
+    if record is None or made_otherwise(folder, provenance):
+        return record is not None
     files = record.get("files", {})
     return any(not (folder / name).is_file() or _file_entry(folder / name) != entry for name, entry in files.items())
 

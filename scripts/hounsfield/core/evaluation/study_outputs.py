@@ -1,0 +1,133 @@
+"""The folder of predicted studies: of each its findings and a page per series; of all a table of studies.
+
+A study is an output of its own: one that is finished is not made again, and one at a time is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from hounsfield.core.evaluation.findings import MANY_STUDIES, REFUSED, write_csv
+from hounsfield.core.evaluation.findings_file import study_row, write_findings
+from hounsfield.core.evaluation.joined_view import BLEND, JoinedView
+from hounsfield.core.evaluation.scores import aligned
+from hounsfield.core.evaluation.study_findings import StudyFindings
+from hounsfield.core.evaluation.study_view import StudyView
+from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
+from hounsfield.core.intake.given_studies import own_identifiers
+from hounsfield.core.logs import Stopwatch, progress, show
+from hounsfield.core.stages.outputs import Input, Output, Provenance, made_otherwise, output
+from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.storage.tables import escape_cell
+
+STUDIES, IDENTIFIED = "studies.csv", "identified.csv"
+OF_STUDIES = ("patient_id", "study_uid", "series_uid")  # identifiers in headers
+Draw = Callable[[StudyFindings, int, SeriesPixels, Sequence[Overlay]], str]  # HTML of a series by its place
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What draws a page per series."""
+
+    draw: Draw
+    name: Callable[[int], str]  # its file, by the series' place
+
+
+class Answered(NamedTuple):
+    """A run's answers, and how long they took."""
+
+    run: str  # <system>/<experiment>
+    view: StudyView
+    seconds: float
+
+
+def answer_studies(
+    answered: Sequence[Answered], folder: Path | None, stage: str, pages: Pages, *, force: bool, given: Sequence[Path]
+) -> None:
+    """Write what is not written yet for each study, and say where it is.
+
+    answered: of one run, or of several for the same studies. folder: None is that of the run's studies by the name of
+    their data set. stage: that writes. force: write everything anew. given: where the files lie whose identifiers are
+    to be written, too.
+    """
+    views = [one.view for one in answered]
+    view = views[0] if len(views) == 1 else JoinedView(views)
+    folder = folder or studies_folder(answered)
+    seconds = {f"predict {one.run}": round(one.seconds, 3) for one in answered}
+    provenance, rows = _provenance(views, stage), []
+    for study in progress(view.studies, total=len(view.studies), unit="study", label="studies"):
+        findings, place = replace(view.findings(study), seconds=seconds), folder / study
+        with output(place, provenance, force=force or made_otherwise(place, provenance), remedy="") as out:
+            if not out.finished:
+                _write_study(view, findings, out, pages)
+        rows.append(study_row(findings, f"{study}/{pages.name(0)}"))
+    write_csv(folder / STUDIES, pd.DataFrame(rows))
+    refused = view.answers.folder / REFUSED
+    if refused.exists() and refused != folder / REFUSED:
+        write_bytes(folder / REFUSED, refused.read_bytes())
+    if given:
+        show(f"whose study each is: {_write_identified(folder, given, view)}")
+    if len(views) > 1:
+        show(f"\n{_printed_runs(view.findings(study) for study in view.studies[:MANY_STUDIES])}")
+    show(f"\n{_printed_pages(folder, rows)}")
+
+
+def studies_folder(answered: Sequence[Answered]) -> Path:
+    """Where the studies of a run lie; those of several runs lie with the bags."""
+    answers, names = answered[0].view.answers, [one.run for one in answered]
+    data_set = Path(answers.record["inputs"]["data set"]["record"]).parent.name
+    name = names[0] if len(names) == 1 else f"bags/{'_and_'.join(one.replace('/', '_') for one in names)}"
+    return answers.work / "preds" / name / "studies" / data_set
+
+
+def _provenance(views: Sequence[StudyView], stage: str) -> Provenance:
+    """The answers and what they are of: equal answers may be of other pictures."""
+    inputs = {}
+    for number, one in enumerate(views):
+        inputs[f"answers {number}"] = one.answers.as_input()
+        if "data set" in one.answers.record["inputs"]:
+            inputs[f"data set {number}"] = Input(**one.answers.record["inputs"]["data set"])
+    return Provenance(stage, {}, inputs)
+
+
+def _write_study(view: StudyView, findings: StudyFindings, out: Output, pages: Pages) -> None:
+    watch, names, study = Stopwatch(), {}, findings.study
+    for place, series in enumerate(findings.series):
+        pixels, overlays = view.pixels(study, series.series), view.overlays(study, series.series)
+        names[series.series] = pages.name(place)
+        write_bytes(out.folder / pages.name(place), pages.draw(findings, place, pixels, overlays).encode())
+    timed = replace(findings, seconds={**findings.seconds, "pages": round(watch.seconds, 3)})
+    out.finish([*names.values(), *write_findings(out.folder, timed, names)])
+
+
+def _write_identified(folder: Path, given: Sequence[Path], view: StudyView) -> Path:
+    """Write whose study each is, by the header of its first file. given: where the files lie."""
+    files = {study: view.findings(study).series[0].slices["file"].iloc[0] for study in view.studies}
+    own = own_identifiers(given, pd.DataFrame({"path": list(files.values())}))
+    found = own.reindex(list(files.values()))[list(OF_STUDIES)].fillna("").map(escape_cell)
+    found.insert(0, "study", list(files))
+    write_csv(folder / IDENTIFIED, found)
+    return folder / IDENTIFIED
+
+
+def _printed_runs(findings: Iterable[StudyFindings]) -> str:
+    """The answers of several runs and of their blend, a line per study and run."""
+    rows: list[list[str]] = []
+    for one in findings:
+        rows = rows or [["study", "run", *one.names]]
+        for run in (*(run.name for run in one.runs), BLEND):
+            values = {answer.label: answer.raw for answer in one.answers if answer.run == run}
+            rows.append([one.study, run, *(f"{values[name]:.3f}" if name in values else "" for name in one.names)])
+    return "\n".join(aligned(rows)) if rows else ""
+
+
+def _printed_pages(folder: Path, rows: Sequence[Mapping[str, object]]) -> str:
+    lines = [f"{row['study']}: {folder / str(row['page'])}" for row in rows[:MANY_STUDIES]]
+    if len(rows) > MANY_STUDIES:
+        lines.append(f"and {len(rows) - MANY_STUDIES} more")
+    return "\n".join([*lines, f"all studies: {folder / STUDIES}"])
