@@ -42,11 +42,36 @@ class SequenceNetwork(nn.Module):
     def forward(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
         """embeddings: (B, T, E). is_slice: (B, T) bool. Returns logits (B, T, C), without meaning on padding."""
         lengths = is_slice.sum(dim=1) if self.packed else None
-        first = self._run(self.lstm1, with_deltas(embeddings, is_slice), lengths)  # (B, T, 2H)
+        first = self._run(self.lstm1, self.steps(embeddings, is_slice), lengths)  # (B, T, 2H)
         second = self._run(self.lstm2, first, lengths)  # (B, T, 2H)
         twice = torch.cat([embeddings, embeddings], dim=-1) if self.project is None else self.project(embeddings)
         hidden = first + second + self.linear1(first).relu() + self.linear2(second).relu() + twice
         return self.linear(hidden)
 
+    def steps(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
+        """What the first layer reads: (B, T, E) -> (B, T, 3E)."""
+        return with_deltas(embeddings, is_slice)
+
     def _run(self, lstm: nn.LSTM, steps: Tensor, lengths: Tensor | None) -> Tensor:
         return lstm(steps)[0] if lengths is None else run_packed(lstm, steps, lengths)
+
+
+class WithoutDeltas(SequenceNetwork):
+    """The same network with zeros in place of the deltas, to measure what these are worth."""
+
+    def steps(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
+        """[e_t, 0, 0]."""
+        nothing = torch.zeros_like(embeddings)
+        return torch.cat([embeddings, nothing, nothing], dim=-1)
+
+
+class SliceBySlice(SequenceNetwork):
+    """The same network, to which each slice is a series of one, to measure what the others are worth."""
+
+    def forward(self, embeddings: Tensor, is_slice: Tensor) -> Tensor:
+        """As in SequenceNetwork; the logits of a slice follow from its own embedding alone."""
+        alone = embeddings[is_slice].unsqueeze(1)  # (n, 1, E), n slices of all series
+        found = super().forward(alone, is_slice[is_slice].unsqueeze(1)).squeeze(1)  # (n, C)
+        logits = found.new_zeros(*is_slice.shape, self.classes)
+        logits[is_slice] = found
+        return logits

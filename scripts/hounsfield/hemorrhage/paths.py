@@ -15,6 +15,7 @@ TRAIN_SEQUENCE = "run_14_trainfull_sequential"
 BAG = "run_15_bagged_submission"
 EXPORT = "run_16_export_embeddings"
 IMPORT = "run_31_fastprediction_only"
+WALKTHROUGH = "run_82_walkthrough"
 
 ROWS = "rows.parquet"  # of a store: the order of its rows
 ROWS_SCHEMA = pa.schema([("image_id", pa.string())])
@@ -60,6 +61,11 @@ def sequence_folder(work: Path, experiment: str, fold: str, epoch: int) -> Path:
     return work / "checkpoints" / "hemorrhage" / experiment / f"fold{fold}" / f"sequence_epoch{epoch}"
 
 
+def ablation_folder(work: Path, experiment: str, fold: str, epoch: int, ablation: str) -> Path:
+    """The same network trained with something left out; written and read by the walk-through."""
+    return sequence_folder(work, experiment, fold, epoch).with_name(f"{ablation}_epoch{epoch}")
+
+
 def predictions_folder(work: Path, experiment: str, trained_on: str, data_set: str) -> Path:
     """Submission of one experiment; of another data set than the one it was trained on, in a folder of that name."""
     folder = work / "preds" / "hemorrhage" / experiment
@@ -69,3 +75,8 @@ def predictions_folder(work: Path, experiment: str, trained_on: str, data_set: s
 def run_folder(folder: Path, fold: str, epoch: int) -> Path:
     """Predictions of one run, below the submission's folder; written by stage 14, read by stage 15."""
     return folder / f"fold{fold}_epoch{epoch}"
+
+
+def walkthrough_path(work: Path, experiment: str) -> Path:
+    """The page that explains the sequence network on the experiment's own numbers."""
+    return work / "preds" / "hemorrhage" / experiment / "walkthrough.html"

@@ -85,6 +85,15 @@ class EmbeddingStore:
         """E."""
         return int(self._views[0].shape[1])
 
+    @property
+    def views(self) -> int:
+        """How many views are averaged."""
+        return len(self._views)
+
+    def first_view(self) -> EmbeddingStore:
+        """The same store, of which the first view alone is read."""
+        return EmbeddingStore(self._views[:1])
+
     def read(self, start: int, length: int, out: np.ndarray) -> None:
         """Write the mean over views of `length` rows from `start` on into `out`, (length, E) float32."""
         np.copyto(out, self._views[0][start : start + length])

@@ -16,6 +16,7 @@ from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
+from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import (
     EXTRACT,
     TRAIN_SEQUENCE,
@@ -24,6 +25,7 @@ from hounsfield.hemorrhage.paths import (
     sequence_folder,
     store_folder,
 )
+from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, open_store
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class SequenceRun:
     data: Upstream  # the data set that is predicted
     fold: str  # validation fold, or `all`
     epoch: int  # of the classifier
+
+    @property
+    def stage(self) -> str:
+        """The one that trains it."""
+        return TRAIN_SEQUENCE
 
     @property
     def name(self) -> str:
@@ -60,11 +67,20 @@ class SequenceRun:
     @property
     def remedy(self) -> str:
         """The command that predicts."""
-        return remedies(self.command)(TRAIN_SEQUENCE)
+        return remedies(self.command)(self.stage)
 
     def settings(self) -> dict[str, Any]:
         """What shapes the network."""
         return {**sequence_settings(self.config), "fold": self.fold, "epoch": self.epoch}
+
+    def build_network(self, width: int, classes: int) -> SequenceNetwork:
+        """The network before training. width: of the embeddings."""
+        settings = self.config.sequence
+        return SequenceNetwork(width, settings.hidden_units, packed=settings.packed, classes=classes)
+
+    def open_store(self, embeddings: Upstream, images: pd.Series) -> EmbeddingStore:
+        """What the network reads. images: (N,) image_id of the table of slices."""
+        return open_store(embeddings, images)
 
     def embeddings(self) -> Upstream:
         """The embeddings of the data set that is predicted. Raises MissingInput or StaleOutput."""
@@ -74,12 +90,12 @@ class SequenceRun:
 
     def network(self) -> Upstream:
         """The trained network. Raises MissingInput or StaleOutput."""
-        return require(self.command.work, self.folder, TRAIN_SEQUENCE, remedies(on_training_set(self.command)))
+        return require(self.command.work, self.folder, self.stage, remedies(on_training_set(self.command)))
 
     def provenance_of_network(self, embeddings: Upstream) -> Provenance:
         """What the network depends on."""
         inputs = {"data set": self.data.as_input(), "embeddings": embeddings.as_input()}
-        return Provenance(TRAIN_SEQUENCE, self.settings(), inputs, libraries=("torch",))
+        return Provenance(self.stage, self.settings(), inputs, libraries=("torch",))
 
     def provenance_of_predictions(self, **made_from: Upstream) -> Provenance:
         """What the predictions depend on. made_from: by their names, with lower dashes for blanks."""

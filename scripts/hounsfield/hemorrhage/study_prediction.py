@@ -147,8 +147,8 @@ def _mean_over_epochs(
 ) -> np.ndarray:
     """Probabilities of all slices, (N, C) float64."""
     settings, index, classes = run.config.sequence, index_series(slices), len(label_set_of(trained).names)
-    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed, classes=classes)
-    network, total = network.to(devices.device), np.zeros((len(slices), classes))
+    network = run.build_network(store.width, classes).to(devices.device)
+    total = np.zeros((len(slices), classes))
     with stop_on_sigterm() as stop:
         for epoch in epochs:
             network.load_state_dict(read_weights(trained, epoch)[0])

@@ -131,14 +131,15 @@ class SeriesBatches:
         self._store, self._index, self._labels, self._packed = store, index, labels, config.packed
         self._devices = devices
         order, size = epoch_order(seed, epoch, len(index.lengths)), config.batch_size
-        self._series = training_batches(index.lengths, size, order) if config.packed else batches(order, size)
+        # the numbers of the series in each batch
+        self.series = training_batches(index.lengths, size, order) if config.packed else batches(order, size)
 
     def __len__(self) -> int:
-        return len(self._series)
+        return len(self.series)
 
     def parts(self, first: int) -> Iterator[Sequence[Batch]]:
         """This process's share of each step from `first` on, as a SequenceBatch with weights (B, T)."""
-        for series in self._series[first:]:
+        for series in self.series[first:]:
             share = split_batch(series, rank=self._devices.rank, world=self._devices.world, parts=1)[0]
             lengths = self._index.lengths[series]
             longest = int(lengths.max())  # of all processes: unpacked, padding shapes what is learnt
@@ -152,7 +153,7 @@ class SeriesBatches:
 
     def describe(self, step: int) -> str:
         """The series of a step, by where they begin."""
-        return f"the series that begin at rows {self._index.starts[self._series[step]].tolist()} of slices.parquet"
+        return f"the series that begin at rows {self._index.starts[self.series[step]].tolist()} of slices.parquet"
 
 
 def sequence_loss(

@@ -26,9 +26,8 @@ from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.loop import training
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE, weights_files, weights_name
-from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, open_store
+from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 from hounsfield.hemorrhage.study_prediction import classifier_of, predict_series, predict_studies, write_predictions
 from hounsfield.hemorrhage.training import SeriesBatches, SeriesSplit, check_sequence, sequence_loss, split_series
@@ -76,7 +75,7 @@ def train(
     data = split_series(slices, task.fold, packed=settings.packed)
     labels = slices[list(label_set_of(task.data).names)].to_numpy(np.float32, na_value=np.nan)
     logger.info("%s: %d series to learn from, %d epochs", task.name, len(data.train.lengths), settings.epochs)
-    store = open_store(embeddings, slices["image_id"])
+    store = task.open_store(embeddings, slices["image_id"])
     total = train_epochs(task, out, store, data, labels, devices, course)
     if devices.first:
         write_array(out.folder / PROBABILITIES, total / settings.epochs_to_bag)
@@ -100,8 +99,7 @@ def train_epochs(
     settings, seed, label_set = task.config.sequence, task.config.seed, label_set_of(task.data)
     torch.manual_seed(seed_of(seed))
     classes = labels.shape[1]
-    network = SequenceNetwork(store.width, settings.hidden_units, packed=settings.packed, classes=classes)
-    network = network.to(devices.device)
+    network = task.build_network(store.width, classes).to(devices.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
     with training(
