@@ -16,6 +16,9 @@ from hounsfield.core.stages.command import REPOSITORY, command_line, run, shown
 
 LAST_STAGES = {  # of each system: what makes a run that can be reported
     "hemorrhage": "run_15_bagged_submission.sh",
+    "stacking": "run_45_stacking_ensemble.sh",
+    "spine": "run_56_spine_predict.sh",
+    "pneumothorax": "run_65_pneumothorax_submit.sh",
 }
 
 

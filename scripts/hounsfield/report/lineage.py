@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.evaluation.run_report import RunReport
 from hounsfield.core.stages.ledger import ROLES, Ledger
 from hounsfield.core.stages.lineage import Rested, rested_on
@@ -53,8 +54,10 @@ def proof(report: RunReport) -> list[dict[str, Any]]:
     for fold in np.unique(level.folds).tolist():
         own = level.folds == fold
         seen = {role: _patients(level.patients[own & (report.seen == role)]) for role in ROLES}
+        verdict = report.seen_by_design if any(seen.values()) else OUT_OF_FOLD
+        patients = _patients(level.patients[own])
         found.append(
-            {"fold": int(fold), "rows": int(own.sum()), "patients": _patients(level.patients[own]), "seen": seen}
+            {"fold": int(fold), "rows": int(own.sum()), "patients": patients, "seen": seen, "verdict": verdict}
         )
     return found
 

@@ -6,6 +6,7 @@ N slices of the data set, M of them scored, S studies, C names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,14 @@ class ScoredSlices(NamedTuple):
     held_out: HeldOut
     systems: Sequence[System]  # without the prior; the last is what the run answers
     compared: tuple[str, str] | None  # names of two systems
+
+
+def told_apart(systems: Sequence[System]) -> list[System]:
+    """The same, the experiment behind the name where several experiments have a system of it."""
+    names = [one.name for one in systems]
+    return [
+        replace(one, name=f"{one.name} ({one.experiment})") if names.count(one.name) > 1 else one for one in systems
+    ]
 
 
 def levels(run: Upstream, scored: ScoredSlices) -> list[Level]:

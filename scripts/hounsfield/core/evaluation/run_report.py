@@ -15,7 +15,10 @@ from hounsfield.core.stages.upstream import Upstream
 
 # row and column of a level -> (height, width) or (height, width, 3) uint8, as a person would look at it
 PictureOf = Callable[[int, int], np.ndarray]
-NOT_RECORDED = "not recorded"
+NOTHING_HELD_OUT = (
+    "holds no out-of-fold predictions, and so no scores; name a run that was cross-validated on the data set that it "
+    "was trained on"
+)
 
 
 @dataclass(frozen=True)

@@ -27,3 +27,30 @@ def finished_run(work: Path, folder: Path, again: str) -> tuple[Upstream, Remedy
         return " ".join([remedy_of_run(stage, folder), *arguments])
 
     return require(work, folder, record["stage"], remedy_of), remedy_of
+
+
+def input_of(made: Upstream, name: str, remedy_of: RemedyOf) -> Upstream:
+    """The output that another one was made from, by the name that its record has for it.
+
+    Raises MissingInput or StaleOutput, with the commands, where it is no longer there or no longer fits.
+    """
+    folder = (made.work / made.record["inputs"][name]["record"]).parent
+    record = read_record(folder)
+    if record is None:
+        raise MissingInput(f"{folder} is missing, which {made.folder} was made from; make both anew: {made.remedy}")
+    return require(made.work, folder, record["stage"], remedy_of)
+
+
+def inputs_named(made: Upstream, beginning: str, remedy_of: RemedyOf) -> dict[str, Upstream]:
+    """All outputs that another one was made from under a name with this beginning, by what follows it."""
+    names = [name for name in made.record["inputs"] if name.startswith(beginning)]
+    return {name.removeprefix(beginning): input_of(made, name, remedy_of) for name in names}
+
+
+def member_of(name: str, *parts: str) -> tuple[str, ...]:
+    """What stands before, between and behind some words of a name: `a fold 0 epoch 1` by fold and epoch: a, 0, 1."""
+    found = []
+    for part in reversed(parts):
+        name, _, last = name.rpartition(f" {part} ")
+        found.append(last)
+    return (name, *reversed(found))

@@ -1,0 +1,168 @@
+"""What a finished run of this system says of itself, for the report.
+
+M out-of-fold films.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.siim2019.tables import read_films
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.domain import facts_of
+from hounsfield.core.evaluation.findings import read_refused
+from hounsfield.core.evaluation.run_report import (
+    NOTHING_HELD_OUT,
+    FlowStep,
+    Level,
+    PictureOf,
+    RunReport,
+    Spread,
+    StageAnswers,
+)
+from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.stages.finished import input_of, inputs_named
+from hounsfield.core.stages.upstream import RemedyOf, Upstream
+from hounsfield.pneumothorax.choice import read_choice
+from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
+from hounsfield.pneumothorax.mapped_films import MappedFilms
+from hounsfield.pneumothorax.maps import Maps
+from hounsfield.pneumothorax.regions import submitted_mask
+from hounsfield.pneumothorax.results import SCORES
+from hounsfield.pneumothorax.scores import (
+    NESTED_RULE,
+    OPTIMISTIC_RULE,
+    SECOND_ORDER,
+    FilmResults,
+    Scored,
+    film_results,
+)
+
+NAME = "pneumothorax"
+TRUE, PREDICTED = (48, 209, 88), (255, 69, 58)  # of outlines, red, green and blue
+SIDE = 320  # pixels of a picture
+
+
+def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
+    """Read the submission and what it was made from. Raises WrongUse where it holds nothing that is out of fold."""
+    maps = inputs_named(run, "maps of ", remedy_of)
+    if not maps:
+        raise WrongUse(f"{run.folder} {NOTHING_HELD_OUT}")
+    data, experiment = input_of(run, "data set", remedy_of), list(maps)[-1]  # of a blend the blend itself is last
+    films = MappedFilms(Maps(maps[experiment]), data)
+    thresholds = input_of(run, f"thresholds of {experiment}", remedy_of)
+    scored, config = Scored(experiment, films, thresholds, read_choice(thresholds)), submission_config(run)
+    rules = {name: own for name, own in scored.rules(config.triplet).items() if name != OPTIMISTIC_RULE}
+    results = film_results(films, rules, config)
+    seen = run.learned().roles_by_fold(films.patients, films.folds)
+    table = read_films(data)
+    return RunReport(
+        run=run,
+        task="Does a chest film show a pneumothorax, and where?",
+        method="Encoder-decoder networks of a probability for each pixel; a rule of three thresholds makes the mask.",
+        published="SIIM-ACR Pneumothorax Segmentation 2019, 1st place",
+        data_set=data.folder.name,
+        drawn=bool((facts_of(None, data) or {}).get("drawn")),
+        seen=seen,
+        seen_by_design=f"{SECOND_ORDER}: chosen on maps of networks that have seen the patient" if seen.any() else "",
+        levels=[film_level(films, results, rules, config)],
+        scores=read_scores(run.file(SCORES)),
+        flow=flow(data, table, films),
+        spreads=spreads(table),
+        counts=counts(table),
+    )
+
+
+def submission_config(run: Upstream) -> SubmissionConfig:
+    """How masks were made, by the run's record."""
+    settings = dict(run.record["settings"]["submission"])
+    triplet = settings.pop("triplet")
+    return SubmissionConfig(**settings, triplet=None if triplet is None else Triplet(**triplet))
+
+
+def film_level(
+    films: MappedFilms, results: dict[str, FilmResults], rules: dict[str, list[Triplet]], config: SubmissionConfig
+) -> Level:
+    """The films, by each rule; the last of them, chosen on other folds where there are several, is the answer."""
+    words = {NESTED_RULE: "rule chosen on the other folds' maps"}
+    stages = [
+        StageAnswers(name, found.probability[:, np.newaxis], 1 - found.dice, words.get(name, "rule fixed beforehand"))
+        for name, found in results.items()
+    ]
+    rows, answer = films.films.iloc[films.held_out], stages[-1].name
+    return Level(
+        row="film",
+        rows="films",
+        names=(NAME,),
+        ids=rows["film_id"].to_numpy(str),
+        patients=films.patients,
+        folds=films.folds,
+        labels=films.labels[:, np.newaxis].astype(np.float64),
+        stages=stages,
+        how="the highest probability at which the rule's first threshold and area would still see one",
+        loss="1 - Dice of the film",
+        compared=(stages[0].name, answer) if len(stages) > 1 else None,
+        picture=film_pictures(films, rules[answer], config),
+    )
+
+
+def film_pictures(films: MappedFilms, rules: list[Triplet], config: SubmissionConfig) -> PictureOf:
+    """Films with the outlines of truth (green) and of the predicted mask (red)."""
+
+    def picture(place: int, _column: int) -> np.ndarray:
+        row, size = int(films.held_out[place]), films.image_size
+        shown = cv2.cvtColor(
+            cv2.resize(films.image(row), (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR
+        )
+        predicted = submitted_mask(films.maps.values(row), rules[place], config, (size, size))
+        for mask, colour in ((films.true_mask(row), TRUE), (predicted, PREDICTED)):
+            if mask is not None and mask.any():
+                small = cv2.resize(mask.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+                outlines, _ = cv2.findContours(small, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+                cv2.drawContours(shown, outlines, -1, colour[::-1], 1)
+        return shown
+
+    return picture
+
+
+def flow(data: Upstream, table: pd.DataFrame, films: MappedFilms) -> list[FlowStep]:
+    """From the files that were read to the films that are scored, with every reason."""
+    refused = read_refused(data)["reason"].value_counts()
+    test = int((table["split"] == "test").sum())
+    kept = len(table) - test
+    elsewhere = kept - len(films.held_out)
+    return [
+        FlowStep("image files read", len(table) + int(refused.sum())),
+        FlowStep("films prepared", len(table), [(str(reason), int(count)) for reason, count in refused.items()]),
+        FlowStep("films with labels", kept, [("test films: predicted, not scored", test)] if test else []),
+        FlowStep(
+            "films scored out of fold",
+            len(films.held_out),
+            [("in a fold that the run does not score", elsewhere)] if elsewhere else [],
+        ),
+    ]
+
+
+def spreads(table: pd.DataFrame) -> list[Spread]:
+    """Sizes of films and of what they show."""
+    share = 100 * table["mask_share"].where(table["label"] == 1)
+    return [
+        Spread("rows of a film", "pixels", "The height of each film as it came.", table["rows"].to_numpy(float)),
+        Spread(
+            "area of a pneumothorax", "% of the film", "The share of a positive film that its mask covers.",
+            share.dropna().to_numpy(float),
+        ),
+    ]  # fmt: skip
+
+
+def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Views, how stored values became grey levels, and flags."""
+    flags = table["flags"].fillna("").str.split().explode().dropna()
+    columns = {
+        "view of the films": table["view_position"].replace("", "not recorded"),
+        "grey levels by": table["window_used"],
+        "flags: what was odd about a film and was used": flags,
+    }
+    return {name: {str(value): int(n) for value, n in found.value_counts().items()} for name, found in columns.items()}
