@@ -1,0 +1,142 @@
+"""Studies become folders one by one: what is finished is kept, and several runs stand side by side with their mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation.findings_file import JSON, SCHEMA
+from hounsfield.core.evaluation.joined_view import JoinedView
+from hounsfield.core.evaluation.study_findings import (
+    ModelValues,
+    RunFacts,
+    SeriesFindings,
+    StudyAnswer,
+    StudyFindings,
+)
+from hounsfield.core.evaluation.study_outputs import Answered, Pages, answer_studies, studies_folder
+from hounsfield.core.imaging.series_view import HOUNSFIELD, Overlay, SeriesPixels
+from hounsfield.core.stages.outputs import RECORD, read_record
+from hounsfield.core.stages.upstream import Upstream
+
+STAGE = "stage"
+
+
+class Toy:
+    """A run that says the same of every slice (a StudyView)."""
+
+    def __init__(
+        self, work: Path, run: str, value: float, studies: Sequence[str] = ("ID_1", "ID_2"), image: str = "ID_i"
+    ) -> None:
+        self.studies, self.run, self.value, self.image = studies, run, value, image
+        inputs = {"data set": {"sha256": "d", "record": "data/given/output.json", "settings": {}}}
+        record = {"stage": STAGE, "settings": {"value": value}, "files": {}, "inputs": inputs, "facts": {}}
+        self.answers = Upstream(work / "preds" / run / "given", work, record, f"sh bin/{run}.sh")
+        self.answers.folder.mkdir(parents=True, exist_ok=True)
+        (self.answers.folder / "refused.csv").write_text("path,reason,message\n")
+
+    def findings(self, study: str) -> StudyFindings:
+        slices = pd.DataFrame(
+            {"file": "a", "image_id": f"{self.image}{study}", "position_mm": 0.0, "order": [0], "flags": ""}
+        )
+        values = ModelValues(self.run, "bag", np.full((1, 2), self.value), None)
+        run = RunFacts(self.run, "0" * 64, {}, "toy", "nothing", [])
+        answers = [StudyAnswer(self.run, name, self.value, None, "rule") for name in ("one", "any")]
+        return StudyFindings("toy", study, ("one", "any"), [run], answers, [SeriesFindings("ID_s", slices, [values])])
+
+    def pixels(self, study: str, series: str) -> SeriesPixels:
+        return SeriesPixels(np.zeros((1, 2, 2), np.int16), HOUNSFIELD, np.zeros(1), None, None)
+
+    def overlays(self, study: str, series: str) -> Sequence[Overlay]:
+        return []
+
+
+class Drawn:
+    """Draws pages of one word, and counts them; stops as if killed before one study."""
+
+    def __init__(self, stop_at: str = "") -> None:
+        self.stop_at, self.studies = stop_at, []
+
+    def __call__(self, findings: StudyFindings, place: int, pixels: SeriesPixels, overlays: Sequence[Overlay]) -> str:
+        if findings.study == self.stop_at:
+            raise KeyboardInterrupt
+        self.studies.append(findings.study)
+        return findings.study
+
+
+def answer(views: Sequence[Toy], drawn: Drawn, *, folder: Path | None = None, force: bool = False) -> None:
+    answered = [Answered(view.run, view, 1.5) for view in views]
+    pages = Pages(drawn, lambda place: f"series_{place + 1}.html")
+    answer_studies(answered, folder, STAGE, pages, force=force, given=[])
+
+
+def test_a_batch_that_is_stopped_goes_on_with_the_study_that_was_not_finished(tmp_path: Path) -> None:
+    view, first, second = Toy(tmp_path, "toy/a", 0.5, ("ID_1", "ID_2", "ID_3")), Drawn("ID_2"), Drawn()
+    with pytest.raises(KeyboardInterrupt):
+        answer([view], first)
+    answer([view], second)
+    assert (first.studies, second.studies) == (["ID_1"], ["ID_2", "ID_3"])
+    folder = tmp_path / "preds/toy/a/studies/given"
+    table = pd.read_csv(folder / "studies.csv")
+    assert list(table["study"]) == ["ID_1", "ID_2", "ID_3"]
+    assert list(table["any"]) == [0.5] * 3
+    assert all((folder / page).read_text() == study for study, page in zip(table["study"], table["page"], strict=True))
+    assert (folder / "refused.csv").exists()
+    for study in table["study"]:
+        found = json.loads((folder / study / JSON).read_text())
+        jsonschema.validate(found, json.loads(SCHEMA.read_text()))
+        assert found["seconds"]["predict toy/a"] == 1.5
+        assert set(read_record(folder / study)["files"]) == {"findings.json", "findings.csv", "series_1.html"}
+
+
+def test_other_answers_are_drawn_anew_and_the_same_ones_only_where_that_is_forced(tmp_path: Path) -> None:
+    drawn = Drawn()
+    for value, force in ((0.5, False), (0.5, False), (0.5, True), (0.75, False)):
+        answer([Toy(tmp_path, "toy/a", value, ("ID_1",))], drawn, folder=tmp_path / "out", force=force)
+    assert drawn.studies == ["ID_1"] * 3
+    found = json.loads((tmp_path / "out/ID_1" / JSON).read_text())
+    assert found["answers"][0]["raw"] == 0.75
+
+
+def test_what_was_begun_with_other_answers_is_begun_anew(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        answer([Toy(tmp_path, "toy/a", 0.5, ("ID_1",))], Drawn("ID_1"), folder=tmp_path / "out")
+    assert (tmp_path / "out/ID_1" / RECORD).exists()
+    answer([Toy(tmp_path, "toy/a", 0.75, ("ID_1",))], Drawn(), folder=tmp_path / "out")
+    assert json.loads((tmp_path / "out/ID_1" / JSON).read_text())["answers"][0]["raw"] == 0.75
+
+
+def test_two_runs_stand_side_by_side_with_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    views = [Toy(tmp_path, "toy/a", 0.5), Toy(tmp_path, "toy/b", 0.25)]
+    answer(views, Drawn())
+    folder = tmp_path / "preds/bags/toy_a_and_toy_b/studies/given"
+    assert folder == studies_folder([Answered(view.run, view, 0) for view in views])
+    found = json.loads((folder / "ID_1" / JSON).read_text())
+    jsonschema.validate(found, json.loads(SCHEMA.read_text()))
+    assert [(one["run"], one["raw"]) for one in found["answers"] if one["label"] == "any"] == [
+        ("toy/a", 0.5), ("toy/b", 0.25), ("blend", 0.375)
+    ]  # fmt: skip
+    assert [(one["run"], one["raw"][0][1]) for one in found["series"][0]["models"]] == [
+        ("toy/a", 0.5), ("toy/b", 0.25), ("blend", 0.375)
+    ]  # fmt: skip
+    assert pd.read_csv(folder / "studies.csv")["blend any"].tolist() == [0.375, 0.375]
+    assert "ID_2   blend  0.375  0.375" in capsys.readouterr().out
+
+
+def test_runs_that_saw_other_slices_are_not_blended(tmp_path: Path) -> None:
+    joined = JoinedView([Toy(tmp_path, "toy/a", 0.5), Toy(tmp_path, "toy/b", 0.25, image="ID_j")])
+    message = r"toy/a and toy/b see different slices of ID_1; make both anew: sh bin/toy/a.sh --force && sh bin/toy/b"
+    with pytest.raises(BadInput, match=message):
+        joined.findings("ID_1")
+
+
+def test_only_studies_that_every_run_answers_are_joined(tmp_path: Path) -> None:
+    joined = JoinedView([Toy(tmp_path, "toy/a", 0.5, ("ID_2", "ID_1")), Toy(tmp_path, "toy/b", 0.25, ("ID_1",))])
+    assert joined.studies == ["ID_1"]

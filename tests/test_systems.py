@@ -1,0 +1,94 @@
+"""A run is found by its name, by its configuration, or as the newest that has finished models."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.systems import SYSTEMS, named_run, newest_runs, run_of_config
+from programs import MINI_CONFIG
+
+
+def finish(work: Path, model: str, when: int) -> None:
+    """A finished model in a folder below checkpoints/."""
+    folder = work / "checkpoints" / model
+    with output(folder, Provenance("train", {}, {}), force=False, remedy="") as out:
+        out.finish([])
+    os.utime(folder / "output.json", (when, when))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "checkpoints/spine/quickstart",
+        "spine/quickstart",
+        "{work}/checkpoints/spine/quickstart/",
+        "preds/spine/quickstart",
+    ],
+)
+def test_a_run_is_named_as_it_lies(tmp_path: Path, text: str) -> None:
+    chosen = named_run(tmp_path, text.format(work=tmp_path), None)
+    assert chosen.name == "spine/quickstart"
+    assert chosen.config == REPOSITORY / "configs/spine/quickstart.yaml"
+
+
+def test_the_given_configuration_is_that_of_the_run_of_its_name_alone(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    assert named_run(tmp_path, "hemorrhage/mine", own).config == own
+    assert named_run(tmp_path, "hemorrhage/crop", own).config == REPOSITORY / "configs/hemorrhage/crop.yaml"
+
+
+def test_what_names_no_run_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    finish(tmp_path, "hemorrhage/quickstart/fold0", 1)
+    with pytest.raises(WrongUse, match=r"names no run; .*: --run checkpoints/hemorrhage/quickstart$"):
+        named_run(tmp_path, "checkpoints/quickstart", None)
+    with pytest.raises(WrongUse, match=r"is not below the work folder"):
+        named_run(tmp_path, "/elsewhere/checkpoints/hemorrhage/quickstart", None)
+    with pytest.raises(MissingInput, match=r"hemorrhage/mine.yaml is missing; .* --config or CONFIG"):
+        named_run(tmp_path, "hemorrhage/mine", None)
+
+
+def test_the_newest_run_comes_first_and_what_is_unfinished_or_unknown_counts_for_nothing(tmp_path: Path) -> None:
+    finish(tmp_path, "hemorrhage/quickstart/fold0", 10)
+    finish(tmp_path, "hemorrhage/quickstart/fold1/sequence_epoch0", 40)
+    finish(tmp_path, "stacking/quickstart/small/fold0", 30)
+    finish(tmp_path, "hemorrhage/nobody_has_its_configuration/fold0", 50)
+    finish(tmp_path, "other/quickstart/fold0", 60)
+    with output(tmp_path / "checkpoints/spine/quickstart/a", Provenance("train", {}, {}), force=False, remedy=""):
+        pass  # begun
+    assert [run.name for run in newest_runs(tmp_path)] == ["hemorrhage/quickstart", "stacking/quickstart"]
+    assert newest_runs(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "configs").glob("*/quickstart.yaml")), ids=lambda p: p.parent.name
+)
+def test_a_configuration_is_of_its_folder_s_system_and_elsewhere_of_the_one_that_knows_its_settings(
+    path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "mine.yaml"
+    copy.write_bytes(path.read_bytes())
+    assert run_of_config(path).system.name == path.parent.name
+    assert run_of_config(copy).name == f"{path.parent.name}/mine"
+    assert run_of_config(MINI_CONFIG).system.name == "hemorrhage"
+
+
+def test_a_configuration_of_no_system_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("colour: 1\n")
+    with pytest.raises(WrongUse, match=r"x.yaml: no system has all of its settings \(colour\)"):
+        run_of_config(tmp_path / "x.yaml")
+
+
+def test_each_system_s_program_of_preparation_can_be_imported() -> None:
+    """By name, without what it prepares with."""
+    names = [system.prepare for system in SYSTEMS.values()]
+    code = f"import sys, {', '.join(names)}\nassert 'torch' not in sys.modules"
+    environment = {"PYTHONPATH": str(REPOSITORY / "scripts")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
