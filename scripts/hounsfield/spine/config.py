@@ -177,8 +177,8 @@ class SpineConfig:
 
     data_set: str = "rsna2022"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    # true: what a fold's networks learn from knows nothing of that fold, by more networks in stages 52 and 53, one for
-    # each pair of folds; false (published): boxes and pseudo-labels do
+    # true: boxes and pseudo-labels that a fold's networks learn from know nothing of the fold, which takes networks of
+    # stages 52 and 53 for each pair of folds; false (published): the networks that made them have seen its patients
     nested: bool = False
     seed: int = 42
     threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core

@@ -1,8 +1,8 @@
 """Which networks may answer for which studies, where scores are out of fold all the way up (`nested`).
 
-A network of fold k is scored on fold k. What it learns from, boxes and pseudo-labels, is made by networks that have not
-seen a study themselves; as published they have seen fold k. Nested, those of fold j are made for it by networks that
-have seen neither j nor k. These pairs are trained beside the single folds, and one pair serves both of its folds.
+A network of fold k is scored on fold k, and learns from boxes and pseudo-labels of the other folds. Those of fold j are
+made by networks that have not seen j, but, as published, have seen k. Nested, they have seen neither of the two.
+Networks for such pairs are trained beside those for single folds, and those of one pair serve both of its folds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check_nested(config: SpineConfig) -> None:
 
 
 def name_of(folds: Iterable[int]) -> str:
-    """How a network that has seen none of these folds is called: `3`, or `0+3` of a pair."""
+    """The name of a network that has seen none of these folds: `3`, or `0+3` of a pair."""
     return "+".join(map(str, sorted(folds)))
 
 

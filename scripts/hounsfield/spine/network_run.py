@@ -71,7 +71,7 @@ class NetworkRun:
 
     @property
     def without(self) -> Folds:
-        """The folds that the boxes and pseudo-labels know nothing of which it learns from."""
+        """The folds of which the boxes and pseudo-labels that it learns from know nothing."""
         return self.key.held_out if self.config.nested and self.needs_boxes else ()
 
     @property
