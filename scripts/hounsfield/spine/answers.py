@@ -17,6 +17,7 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
+from hounsfield.core.storage.tables import read_table
 from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.curves import curve_networks
@@ -24,8 +25,18 @@ from hounsfield.spine.domain import outside
 from hounsfield.spine.ensemble import Member, answering, inputs_of, validated
 from hounsfield.spine.findings import Answers
 from hounsfield.spine.neck_runs import Trained
-from hounsfield.spine.paths import BOXES, PREDICT, VERTEBRAE, boxes_folder, predictions_folder, pseudo_labels_folder
+from hounsfield.spine.paths import (
+    BOXES,
+    CURVES,
+    PREDICT,
+    VERTEBRAE,
+    boxes_folder,
+    predictions_folder,
+    pseudo_labels_folder,
+)
+from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_training import RatioRun
+from hounsfield.spine.tables import PSEUDO_SCHEMA
 
 SLICE_COLUMNS = ("study_uid", "slice", "slice_number", "path")
 SHOWN = 10  # identifiers in a message
@@ -81,6 +92,14 @@ def find_task(command: SpineCommand) -> AnswerTask:
         labels = require(work, pseudo_labels_folder(work, command.data_set, experiment), VERTEBRAE, remedy_of)
     folder = predictions_folder(work, None if own else command.data_set, experiment)
     return AnswerTask(command, data, boxes, answers, scored, curve_networks(command), labels, folder)
+
+
+def read_curves(task: AnswerTask) -> pd.DataFrame:
+    """Where the vertebrae of all studies lie that are answered for, PSEUDO_SCHEMA: out of fold, and without labels."""
+    found = [] if task.labels is None else [read_pseudo_labels(task.labels)]
+    if (task.folder / CURVES).exists():
+        found.append(read_table(task.folder / CURVES, PSEUDO_SCHEMA))
+    return pd.concat(found, ignore_index=True)
 
 
 def answers_of(task: AnswerTask, studies: pd.DataFrame, probabilities: np.ndarray, peaks: pd.DataFrame) -> Answers:

@@ -14,7 +14,7 @@ from hounsfield.core.stages.upstream import Upstream
 
 FALLBACK = "no neck was found: the box is the middle of each slice, and all slices were looked at"
 DISORDER = "the vertebrae that were found do not stand in order, C1 nearest to the head: is it a whole neck?"
-GRAVE = ("all_air", "order_guessed")  # flags of a study whose answer may mean nothing
+GRAVE = ("all_air", "order_guessed")  # flags of a study whose answer may mean nothing: warnings say them
 WORDS = {
     "slices": "slices",
     "length_mm": "mm from first to last slice",

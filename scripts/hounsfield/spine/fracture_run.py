@@ -16,6 +16,7 @@ from hounsfield.spine.images import check_intensity
 from hounsfield.spine.neck_runs import check_seeds
 from hounsfield.spine.nested import Folds, check_nested
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through, starting_weights
+from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
 from hounsfield.spine.windows import check_windows
 
@@ -66,6 +67,10 @@ class FractureRun(NetworkRun):
     """A network of stage 54."""
 
     stage, place = FRACTURE, "fracture"
+
+    def build(self) -> FractureNetwork:
+        """The network with random weights."""
+        return FractureNetwork(self.key.model.network)
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""

@@ -15,7 +15,6 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import boxes_of, square_of
 from hounsfield.spine.fracture_run import FractureRun, Neck
 from hounsfield.spine.losses import fracture_loss
-from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
@@ -36,11 +35,13 @@ def train_fracture(
     """Train the network of one run; `split` has the studies to train on and to validate. Returns the files' names."""
     config, model = task.config, task.key.model
     train, validation = (studies_of(task, neck, studies) for studies in split)
-    images = windows_of(task, neck, train, config.windows.train_step)
-    scored = windows_of(task, neck, validation, config.windows.predict_step) if validation else None
+    images = windows_of(task, train, config.windows.train_step, neck.data.remedy)
+    scored = None
+    if validation:
+        scored = windows_of(task, validation, config.windows.predict_step, neck.data.remedy)
     network = NetworkTask(
         name=task.key.name,
-        build=lambda: FractureNetwork(model.network),
+        build=task.build,
         start=lambda made: start_frames(made.frames, model.network),
         loss=partial(window_loss, fracture_loss, config.windows.threshold, devices),
         optimizer=model.optimizer,
@@ -81,10 +82,10 @@ def fracture_targets(rows: pd.DataFrame) -> np.ndarray:
     return np.concatenate([ratios, fractures, fractures.max(axis=1, keepdims=True)], axis=1)
 
 
-def windows_of(task: FractureRun, neck: Neck, studies: list[WindowStudy], step: int) -> Windows:
-    """All windows of some studies, which begin every `step` slices."""
+def windows_of(task: FractureRun, studies: list[WindowStudy], step: int, volume_remedy: str) -> Windows:
+    """All windows of some studies, which begin every `step` slices. volume_remedy: what makes their volumes."""
     config = task.config
     starts = [window_starts(len(study.targets), config.windows.slices, step) for study in studies]
     kind = WindowKind(config.windows, config.intensity, task.key.model.network.size, per_triplet=True)
     remedy = f"Lower workers, or raise accumulate of {task.key.model.name}'s optimizer in fracture.models"
-    return Windows(studies, study_rows(starts), kind, task.seeds, remedy=remedy, volume_remedy=neck.data.remedy)
+    return Windows(studies, study_rows(starts), kind, task.seeds, remedy=remedy, volume_remedy=volume_remedy)

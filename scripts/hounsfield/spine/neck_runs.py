@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
-from torch import nn
 
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
@@ -17,16 +16,13 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.nested import Folds
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, starting_weights
-from hounsfield.spine.paths import WEIGHTS
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, starting_weights, with_weights
 
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
 RunT = TypeVar("RunT", bound="NeckRun")
 
 
@@ -112,10 +108,8 @@ def load_networks(
     """Trained networks on the device, ready to predict. Raises BadInput unless each of their weights is there."""
     found = []
     for run, trained in networks:
-        network = build(run)
-        weights, _ = load_weights(trained.file(WEIGHTS), remedy=trained.remedy)
-        fill(network, weights, source=trained.folder / WEIGHTS)
-        devices.place(network).eval()
+        network = with_weights(build(run), trained)
+        devices.place(network)
         found.append(network)
     return found
 

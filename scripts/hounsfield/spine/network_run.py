@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import pandas as pd
+from torch import nn
 
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import SINGLE, on_training_set
@@ -15,14 +16,16 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
+from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.course import PlannedRun
 from hounsfield.core.training.networks import check_backbone
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
 from hounsfield.spine.nested import Folds, folds_of
-from hounsfield.spine.paths import run_folder
+from hounsfield.spine.paths import WEIGHTS, run_folder
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 LIBRARIES = ("torch", "timm", "albumentations")  # whose versions may change the weights
 
 
@@ -118,6 +121,13 @@ class NetworkRun:
         found = require(self.command.work, self.folder, self.stage, remedies(on_training_set(self.command)))
         check_made(found, self.settings())
         return found
+
+
+def with_weights(network: NetworkT, found: Upstream) -> NetworkT:
+    """A network with what its training left, ready to predict. Raises BadInput unless each of its weights is there."""
+    weights, _ = load_weights(found.file(WEIGHTS), remedy=found.remedy)
+    fill(network, weights, source=found.folder / WEIGHTS)
+    return network.eval()
 
 
 def check_models(option: str, models: Sequence[_Model]) -> None:

@@ -18,6 +18,9 @@ PREDICT = "run_56_spine_predict"
 
 WEIGHTS = "weights.safetensors"  # of a finished training; written after its last epoch, with facts in .json beside it
 TABLE = "rows.parquet"  # of boxes, pseudo-labels or predictions
+BAG = "bag.parquet"  # of stage 56: the mean over networks, of out-of-fold studies and of those without labels
+CURVES = "curves.parquet"  # where the vertebrae of studies without labels lie, PSEUDO_SCHEMA
+SCORES = "scores.csv"
 
 
 def run_folder(work: Path, experiment: str, stage: str, model: str, fold: int | str, seed: int) -> Path:

@@ -22,7 +22,7 @@ from hounsfield.spine.tables import RATIO_PREDICTIONS
 
 PICTURES = "pictures"  # their folder, below that of the answers
 SPACING = ("slice_spacing_mm", "row_spacing_mm", "column_spacing_mm")
-USUAL = ("4",)
+USUAL, NONE = ("4",), ("0",)
 
 
 def chosen_studies(wanted: Sequence[str], answers: pd.DataFrame) -> list[str]:

@@ -11,11 +11,11 @@ from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import fill, load_weights
+from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.course import PlannedRun
 from hounsfield.spine.config import shaping_settings
 from hounsfield.spine.fracture_run import FractureRun
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through, with_weights
 from hounsfield.spine.networks.fracture import fill_frames
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import STUDY, WEIGHTS, study_predictions_folder
@@ -56,14 +56,16 @@ class StudyRun(NetworkRun):
 
     def load(self, found: Upstream) -> FrozenFramesStudyNetwork:
         """The trained network, ready to predict. Raises BadInput unless each of its weights is there."""
-        network = self.build()
-        weights, _ = load_weights(found.file(WEIGHTS), remedy=found.remedy)
-        fill(network, weights, source=found.folder / WEIGHTS)
-        return network.eval()
+        return with_weights(self.build(), found)
+
+    @property
+    def slice_run(self) -> FractureRun:
+        """The network of stage 54."""
+        return FractureRun(self.command, self.key)
 
     def fracture(self) -> Upstream:
-        """The network of stage 54. Raises MissingInput or StaleOutput, with the command that trains it."""
-        return FractureRun(self.command, self.key).network()
+        """What stage 54 left. Raises MissingInput or StaleOutput, with the command that trains it."""
+        return self.slice_run.network()
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""

@@ -33,7 +33,7 @@ class RunFacts:
 class PointMet:
     """An operating point of one name, and whether the study reaches it."""
 
-    name: str  # sensitivity_95, specificity_95 or youden
+    name: str  # sensitivity_95, specificity_95 or youden; rule: the threshold of the rule that makes masks
     threshold: float  # of the raw probability
     met: bool
     sensitivity: float | None  # out of fold; None where it could not be scored

@@ -23,8 +23,8 @@ STAGE = "run_17_predict_studies"
 
 def predict_films(
     command: PneumothoraxCommand, paths: Sequence[str], read_prepare: Callable[[Sequence[str]], PneumothoraxCommand]
-) -> None:
-    """Predict what the paths hold, and print a line per film.
+) -> PneumothoraxCommand:
+    """Predict what the paths hold, and print a line per film. Returns the command for their data set.
 
     read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
     has no trained networks, or no rule.
@@ -40,6 +40,7 @@ def predict_films(
     command = prepare_given(command, given, INTAKE, prepare_films)
     for step in (make_maps, submit_films):
         up_to_date(step, command)
+    return command
 
 
 def networks_of_run(command: PneumothoraxCommand) -> list[Upstream]:

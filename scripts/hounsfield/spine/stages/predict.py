@@ -22,9 +22,9 @@ from hounsfield.core.evaluation.scores import read_scores, readable, score_table
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
-from hounsfield.core.storage.tables import read_table, write_table
+from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.spine.answers import AnswerTask, answers_of, find_task, write_submission
+from hounsfield.spine.answers import AnswerTask, answers_of, find_task, read_curves, write_submission
 from hounsfield.spine.box_quality import box_quality, peaks_of, printed_quality, read_box_quality, write_box_quality
 from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.commands import SpineCommand, remedies
@@ -32,15 +32,14 @@ from hounsfield.spine.curves import predict_curves
 from hounsfield.spine.ensemble import ledger_of, out_of_fold
 from hounsfield.spine.findings import OUT_OF_FOLD as OUT_OF_FOLD_TABLE
 from hounsfield.spine.findings import printed, write_answers, write_out_of_fold
-from hounsfield.spine.paths import PREDICT
-from hounsfield.spine.pictures import PICTURES, USUAL, chosen_studies, draw_pictures
+from hounsfield.spine.paths import BAG, CURVES, PREDICT, SCORES
+from hounsfield.spine.pictures import NONE, PICTURES, USUAL, chosen_studies, draw_pictures
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.scores import METRIC, printed_gains, systems
 from hounsfield.spine.study_training import predict_studies
 from hounsfield.spine.tables import PSEUDO_SCHEMA
 
-SCORES, BOXES, BAG, CURVES = "scores.csv", "boxes.csv", "bag.parquet", "curves.parquet"
-SUBMISSION = "submission.csv"
+BOXES, SUBMISSION = "boxes.csv", "submission.csv"
 
 
 def predict_data_set(command: SpineCommand) -> Path:
@@ -104,14 +103,11 @@ def score(
 
 
 def draw(task: AnswerTask) -> None:
-    """Draw the studies that `--pictures` asks for, unless they are drawn."""
+    """Draw the studies that `--pictures` asks for, unless they are drawn; none for a stage without that option."""
     answers = read_predictions(task.folder / BAG, LABELS, remedy=remedies(task.command)(PREDICT))
-    uids = chosen_studies(task.command.arguments.pictures or USUAL, answers)
+    uids = chosen_studies(task.command.arguments.get("pictures", NONE) or USUAL, answers)
     studies = read_studies(task.data).set_index("study_uid", drop=False).loc[uids]
-    curves = [] if task.labels is None else [read_pseudo_labels(task.labels)]
-    if (task.folder / CURVES).exists():
-        curves.append(read_table(task.folder / CURVES, PSEUDO_SCHEMA))
-    draw_pictures(task.folder / PICTURES, task.data, studies, answers, read_boxes(task.boxes), pd.concat(curves))
+    draw_pictures(task.folder / PICTURES, task.data, studies, answers, read_boxes(task.boxes), read_curves(task))
 
 
 def show_answers(folder: Path) -> None:

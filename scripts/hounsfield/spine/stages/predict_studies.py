@@ -32,8 +32,8 @@ MOST_PICTURES = 40  # of given studies, unless more are asked for
 
 def predict_given_studies(
     command: SpineCommand, paths: Sequence[str], read_prepare: Callable[[Sequence[str]], SpineCommand]
-) -> None:
-    """Answer for what the paths hold, and print a line per study.
+) -> SpineCommand:
+    """Answer for what the paths hold, and print a line per study. Returns the command for their data set.
 
     read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
     has no trained networks.
@@ -49,7 +49,7 @@ def predict_given_studies(
 
     command = prepare_given(command, given, INTAKE, prepare_them)
     up_to_date(make_boxes, command)
-    if command.arguments.pictures is None:
+    if command.arguments.get("pictures", MOST_PICTURES) is None:
         arguments = command.arguments.clone()
         arguments.pictures = [str(MOST_PICTURES)]
         command = replace(command, arguments=arguments)
@@ -58,3 +58,4 @@ def predict_given_studies(
         data = open_data_set(command.work, command.data_set, remedies(command))
         slices = read_slices(data, ("study_uid", "path"))
         show(f"with identifiers: {write_identified(folder, slices, own_identifiers(given, slices))}")
+    return command

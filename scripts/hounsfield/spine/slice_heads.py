@@ -1,0 +1,83 @@
+"""Where in a study the fracture networks of stage 54 see a fracture. N slices, C = FRACTURE_COLUMNS.
+
+A study's own probabilities are those of stage 55, whose networks have these networks' eyes and other heads. What these
+heads say slice by slice is shown beside it, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from hounsfield.core.errors import MissingInput
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.training.batches import UNAUGMENTED, load_batches
+from hounsfield.core.training.by_fold import refuse_nan
+from hounsfield.core.training.devices import Devices, open_devices
+from hounsfield.core.training.draws import batches
+from hounsfield.spine.fracture_run import FractureRun
+from hounsfield.spine.fracture_training import windows_of
+from hounsfield.spine.losses import ANY, FRACTURE, SEGMENTATION
+from hounsfield.spine.network_run import with_weights
+from hounsfield.spine.ratio_inference import mean_over_windows
+from hounsfield.spine.window_data import Window, WindowStudy
+from hounsfield.spine.window_training import windows_at_a_time
+from hounsfield.spine.windows import TRIPLET
+
+
+class SliceHeads(NamedTuple):
+    """What one model says of each slice of a study, cut to 0 to 1."""
+
+    fractures: np.ndarray  # (N, 8) how much of any vertebra's fracture, then of that of C1 to C7, the slice shows
+    vertebrae: np.ndarray  # (N, 7) how much of each vertebra it shows
+
+
+def slice_heads(runs: Sequence[FractureRun], study: WindowStudy, volume_remedy: str) -> dict[str, SliceHeads]:
+    """By model, the mean over its networks. A model that is not there any more is left out, with a word on it.
+
+    Once the study networks are trained, nothing but this needs the networks that they were made over.
+    volume_remedy: the command that makes the volumes. Raises BadInput where a network gives no numbers.
+    """
+    found = {}
+    with open_devices(runs[0].config.precision, runs[0].config.threads) as devices:
+        for name in dict.fromkeys(run.key.model.name for run in runs):
+            own = [run for run in runs if run.key.model.name == name]
+            try:
+                networks = [run.network() for run in own]
+            except MissingInput as error:
+                logger.info("no values of slices by the fracture network %s: %s", name, error)
+                continue
+            said = [_predictions(*one, study, devices, volume_remedy) for one in zip(own, networks, strict=True)]
+            mean = np.mean(said, axis=0).clip(0, 1)
+            fractures = np.concatenate([mean[:, ANY], mean[:, FRACTURE]], axis=1)
+            found[name] = SliceHeads(fractures, mean[:, SEGMENTATION])
+    return found
+
+
+def _predictions(
+    run: FractureRun, network: Upstream, study: WindowStudy, devices: Devices, volume_remedy: str
+) -> np.ndarray:
+    """What one network says of each slice, (N, C) float32; a triplet speaks for its slices.
+
+    The windows cover the study once, but for the last, which ends with the study.
+    """
+    windows = windows_of(run, [study], run.config.windows.slices, volume_remedy)
+    rows = batches(np.arange(len(windows)), windows_at_a_time(run.key.model.optimizer))
+    loader = load_batches(windows, [(UNAUGMENTED, own) for own in rows], workers=0, device=devices.device)
+    triplets = np.concatenate(list(_said(run, network, loader, devices)))  # (windows, triplets of one, C)
+    found = mean_over_windows(np.repeat(triplets, TRIPLET, axis=1), windows.rows[:, 1], len(study.targets))
+    refuse_nan(found[np.newaxis], [study.study_uid], f"try --precision fp32, or train again: {run.remedy}")
+    return found
+
+
+@torch.inference_mode()
+def _said(run: FractureRun, network: Upstream, loader: Iterator[Window], devices: Devices) -> Iterator[np.ndarray]:
+    trained = devices.place(with_weights(run.build(), network))
+    for batch in loader:
+        with devices.autocast():
+            said = trained(batch.triplets.to(devices.device), batch.positions.to(devices.device))
+        yield said.float().cpu().numpy()
