@@ -82,7 +82,7 @@ def made_slices(count: int, files: Sequence[str] | None = None, flags: str = "")
 def made_points(threshold: float, raw: float) -> list[PointMet]:
     """The three operating points around a threshold."""
     return [
-        PointMet("sensitivity_95", threshold / 2, raw >= threshold / 2, 0.94, 0.41),
+        PointMet("sensitivity_95", threshold / 2, raw >= threshold / 2, 0.94, 0.41, (0.88, 0.98), (0.3, 0.5)),
         PointMet("specificity_95", threshold * 2, raw >= threshold * 2, 0.52, 0.95),
         PointMet("youden", threshold, raw >= threshold, None, None),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hounsfield.core.evaluation.study_findings import StudyAnswer
-from hounsfield.viewer.facts import answers_table, runs_table, scores_table, slices_table
+from hounsfield.viewer.facts import answers_table, points_table, runs_table, scores_table, slices_table
 from hounsfield.viewer.presets import presets, value_range
 from hounsfield.viewer.study_page import model_titles, page_name, study_page
 from viewer.made_findings import HOSTILE, RUN, made_film, made_findings, made_head, made_overlays, made_points
@@ -93,13 +93,21 @@ def test_answers_say_which_points_are_met_and_how_good_they_are() -> None:
     assert row["truth"] == "present"
     assert row["probability"] == "0.200"
     assert row["calibrated"] == "–"
-    assert row["sensitivity 95 %"] == "reached (threshold 0.150, sensitivity 94%, specificity 41%)"
-    assert row["best Youden index"] == "not reached (threshold 0.300)"
+    assert row["sensitivity 95 %"] == "reached (0.150)"
+    assert row["specificity 95 %"] == "not reached (0.600)"
+    worth = points_table(findings.answers).rows
+    assert worth[0][2:] == ["sensitivity 95 %", "0.150", "94 % (88 % to 98 %)", "41 % (30 % to 50 %)"]
+    assert worth[2][2:] == ["best Youden index", "0.300", "not scored", "not scored"]
 
 
 def test_every_column_of_every_table_is_explained() -> None:
     findings = made_findings(6)
-    tables = [answers_table(findings), runs_table(findings.runs), scores_table(findings.runs[0])]
+    tables = [
+        answers_table(findings),
+        points_table(findings.answers),
+        runs_table(findings.runs),
+        scores_table(findings.runs[0]),
+    ]
     tables.append(slices_table(findings.series[0], ["classifier", "sequence"], findings.names))
     for table in tables:
         assert all(len(meaning) > 5 for _, meaning in table.columns)

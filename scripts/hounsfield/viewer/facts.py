@@ -69,7 +69,7 @@ def answers_table(findings: StudyFindings) -> Table:
         ("run", "Whose models answer"),
         ("probability", "As the run gives it"),
         ("calibrated", "The same, so that of studies with this value the share that it says was positive out of fold"),
-        *(POINTS[name] for name in points),
+        *((POINTS[name][0], f"{POINTS[name][1]}: whether this study reaches it, and where it lies") for name in points),
         ("how", "From what the answer is made"),
     ]
     rows = [_answer_row(one, points) for one in findings.answers]
@@ -96,14 +96,41 @@ def _answer_row(one: StudyAnswer, points: Sequence[str]) -> list[str]:
 def _point_words(point: PointMet | None) -> str:
     if point is None:
         return "not known"
-    worth = [
-        f"{name} {value:.0%}"
-        for name, value in (("sensitivity", point.sensitivity), ("specificity", point.specificity))
-        if value is not None
+    return f"{'reached' if point.met else 'not reached'} ({_threshold(point)})"
+
+
+def _threshold(point: PointMet) -> str:
+    return f"{point.threshold:.3f}" if point.threshold <= 1 else "none"  # above 1 no study could reach it
+
+
+def points_table(answers: Sequence[StudyAnswer]) -> Table:
+    """What each operating point is worth."""
+    columns = [
+        ("class", "What is asked of the study"),
+        ("run", "Whose models answer"),
+        ("operating point", "How the threshold was chosen, on out-of-fold studies"),
+        ("threshold", "Of the probability that is not calibrated; a study reaches it from there on"),
+        ("sensitivity", "Share of the positive out-of-fold studies that reach it, with its 95 % interval"),
+        ("specificity", "Share of the negative out-of-fold studies that do not, with its 95 % interval"),
     ]
-    # a threshold above 1 is none that a study could reach
-    facts = [f"threshold {point.threshold:.3f}" if point.threshold <= 1 else "no threshold", *worth]
-    return f"{'reached' if point.met else 'not reached'} ({', '.join(facts)})"
+    rows = [
+        [
+            *(one.label, one.run, POINTS[point.name][0], _threshold(point)),
+            _worth(point.sensitivity, point.sensitivity_interval),
+            _worth(point.specificity, point.specificity_interval),
+        ]
+        for one in answers
+        for point in one.points
+    ]
+    return Table("Operating points", columns, rows)
+
+
+def _worth(share: float | None, interval: tuple[float, float] | None) -> str:
+    """A share with its 95 % interval, in percent."""
+    if share is None:
+        return "not scored"
+    bounds = f" ({interval[0]:.0%} to {interval[1]:.0%})" if interval else ""
+    return f"{share:.0%}{bounds}".replace("%", " %")
 
 
 def runs_table(runs: Sequence[RunFacts]) -> Table:

@@ -134,6 +134,18 @@ function drawCross(context, probe, scaleX, scaleY) {
   }
 }
 
+// Where the view from the side cuts the slice.
+function drawCut(context, x, height) {
+  context.strokeStyle = OUTLINE_INK;
+  context.lineWidth = 1;
+  context.setLineDash([6, 6]);
+  context.beginPath();
+  context.moveTo(x, 0);
+  context.lineTo(x, height);
+  context.stroke();
+  context.setLineDash([]);
+}
+
 // Everything over the slice. state: as in study.js.
 function drawMarks(canvas, state) {
   const { clientWidth: width, clientHeight: height } = canvas;
@@ -149,6 +161,7 @@ function drawMarks(canvas, state) {
     const [left, top, right, bottom] = corners;
     drawLines(context, [[[left, top], [right, top], [right, bottom], [left, bottom]]], BOX_INK, scaleX, scaleY);
   });
+  if (state.sideShown) drawCut(context, (state.column + 0.5) * scaleX, height);
   drawLetters(context, width, height);
   drawScale(context, width, height);
   if (state.probe && state.cross) drawCross(context, state.probe, scaleX, scaleY);

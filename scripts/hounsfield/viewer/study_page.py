@@ -14,6 +14,7 @@ from hounsfield.core.pages.page import page
 from hounsfield.viewer.controls import CONTROLS, KEYS
 from hounsfield.viewer.facts import (
     answers_table,
+    points_table,
     refused_table,
     runs_table,
     scores_table,
@@ -82,6 +83,7 @@ def study_page(
         controls=CONTROLS,
         keys=KEYS,
         answers=answers_table(findings),
+        points=points_table(findings.answers),
         runs=runs_table(findings.runs),
         scores=[scores_table(run) for run in findings.runs if run.scores],
         refused=refused_table(findings),
