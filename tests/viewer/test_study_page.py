@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from hounsfield.core.evaluation.study_findings import StudyAnswer
-from hounsfield.viewer.facts import answers_table, points_table, runs_table, scores_table, slices_table
+from hounsfield.viewer.facts import (
+    answers_table,
+    models_table,
+    points_table,
+    runs_table,
+    scores_table,
+    slices_table,
+)
 from hounsfield.viewer.presets import presets, value_range
 from hounsfield.viewer.study_page import model_titles, page_name, study_page
 from viewer.made_findings import HOSTILE, RUN, made_film, made_findings, made_head, made_overlays, made_points
@@ -106,6 +113,7 @@ def test_every_column_of_every_table_is_explained() -> None:
         answers_table(findings),
         points_table(findings.answers),
         runs_table(findings.runs),
+        models_table(findings.runs),
         scores_table(findings.runs[0]),
     ]
     tables.append(slices_table(findings.series[0], ["classifier", "sequence"], findings.names))

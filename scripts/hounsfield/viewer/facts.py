@@ -70,7 +70,6 @@ def answers_table(findings: StudyFindings) -> Table:
         ("probability", "As the run gives it"),
         ("calibrated", "The same, so that of studies with this value the share that it says was positive out of fold"),
         *((POINTS[name][0], f"{POINTS[name][1]}: whether this study reaches it, and where it lies") for name in points),
-        ("how", "From what the answer is made"),
     ]
     rows = [_answer_row(one, points) for one in findings.answers]
     if findings.truth:
@@ -78,6 +77,18 @@ def answers_table(findings: StudyFindings) -> Table:
         for row, one in zip(rows, findings.answers, strict=True):
             row.insert(1, truth_words(findings.truth.get(one.label)))
     return Table("Answers for the study", columns, rows)
+
+
+def how_answered(answers: Sequence[StudyAnswer]) -> list[str]:
+    """From what each answer is made, a line for all that are made alike."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in answers:
+        alike.setdefault((one.run, one.how), []).append(one.label)
+    every = {run: [one.label for one in answers if one.run == run] for run, _ in alike}
+    return [
+        f"{run}, {'every class' if labels == every[run] else ', '.join(labels)}: {how}"
+        for (run, how), labels in alike.items()
+    ]
 
 
 def truth_words(value: float | None) -> str:
@@ -90,7 +101,7 @@ def truth_words(value: float | None) -> str:
 def _answer_row(one: StudyAnswer, points: Sequence[str]) -> list[str]:
     by_name = {point.name: point for point in one.points}
     met = [_point_words(by_name.get(name)) for name in points]
-    return [one.label, one.run, probability(one.raw), probability(one.calibrated), *met, one.how]
+    return [one.label, one.run, probability(one.raw), probability(one.calibrated), *met]
 
 
 def _point_words(point: PointMet | None) -> str:
@@ -139,18 +150,21 @@ def runs_table(runs: Sequence[RunFacts]) -> Table:
         ("run", "System and experiment"),
         ("trained on", "What its models have learnt from"),
         ("scored on", "On what its answers and thresholds were scored"),
+        ("models", "How many have answered"),
         ("digest", f"First {SHORT} digits of the digest of the run's finished predictions"),
-        ("models", f"Folder of each model, and the first {SHORT} digits of its digest"),
     ]
-    rows = [
-        [run.name, run.trained_on, run.scored_on, run.digest[:SHORT], "; ".join(_models(run)) or NOTHING]
-        for run in runs
-    ]
+    rows = [[run.name, run.trained_on, run.scored_on, str(len(run.models)), run.digest[:SHORT]] for run in runs]
     return Table("Runs", columns, rows)
 
 
-def _models(run: RunFacts) -> list[str]:
-    return [f"{folder} {digest[:SHORT]}" for folder, digest in run.models.items()]
+def models_table(runs: Sequence[RunFacts]) -> Table:
+    """Every model that has answered."""
+    columns = [
+        ("model", "Its folder below the work folder"),
+        ("digest", f"First {SHORT} digits of its record's digest"),
+    ]
+    models = {folder: digest for run in runs for folder, digest in run.models.items()}
+    return Table("Models", columns, [[folder, digest[:SHORT]] for folder, digest in models.items()])
 
 
 def scores_table(run: RunFacts) -> Table:

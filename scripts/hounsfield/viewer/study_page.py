@@ -14,6 +14,8 @@ from hounsfield.core.pages.page import page
 from hounsfield.viewer.controls import CONTROLS, KEYS
 from hounsfield.viewer.facts import (
     answers_table,
+    how_answered,
+    models_table,
     points_table,
     refused_table,
     runs_table,
@@ -83,11 +85,15 @@ def study_page(
         controls=CONTROLS,
         keys=KEYS,
         answers=answers_table(findings),
-        points=points_table(findings.answers),
+        how=how_answered(findings.answers),
         runs=runs_table(findings.runs),
-        scores=[scores_table(run) for run in findings.runs if run.scores],
         refused=refused_table(findings),
-        slices=slices_table(found, titles, findings.names),
+        details=[
+            points_table(findings.answers),
+            models_table(findings.runs),
+            *(scores_table(run) for run in findings.runs if run.scores),
+            slices_table(found, titles, findings.names),
+        ],
     )
 
 

@@ -56,15 +56,13 @@ def answer_studies(
     to be written, too.
     """
     views = [one.view for one in answered]
-    view = views[0] if len(views) == 1 else JoinedView(views)
+    view = as_one(views)
     folder = folder or studies_folder(answered)
     seconds = {f"predict {one.run}": round(one.seconds, 3) for one in answered}
-    provenance, rows = _provenance(views, stage), []
+    provenance, rows = provenance_of(views, stage), []
     for study in progress(view.studies, total=len(view.studies), unit="study", label="studies"):
-        findings, place = replace(view.findings(study), seconds=seconds), folder / study
-        with output(place, provenance, force=force or made_otherwise(place, provenance), remedy="") as out:
-            if not out.finished:
-                _write_study(view, findings, out, pages)
+        findings = replace(view.findings(study), seconds=seconds)
+        answer_study(view, findings, folder / study, provenance, pages, force=force)
         rows.append(study_row(findings, f"{study}/{pages.name(0)}"))
     write_csv(folder / STUDIES, pd.DataFrame(rows))
     refused = view.answers.folder / REFUSED
@@ -85,7 +83,12 @@ def studies_folder(answered: Sequence[Answered]) -> Path:
     return answers.work / "preds" / name / "studies" / data_set
 
 
-def _provenance(views: Sequence[StudyView], stage: str) -> Provenance:
+def as_one(views: Sequence[StudyView]) -> StudyView:
+    """One run's answers, or those of several and of their blend."""
+    return views[0] if len(views) == 1 else JoinedView(views)
+
+
+def provenance_of(views: Sequence[StudyView], stage: str) -> Provenance:
     """The answers and what they are of: equal answers may be of other pictures."""
     inputs = {}
     for number, one in enumerate(views):
@@ -93,6 +96,15 @@ def _provenance(views: Sequence[StudyView], stage: str) -> Provenance:
         if "data set" in one.answers.record["inputs"]:
             inputs[f"data set {number}"] = Input(**one.answers.record["inputs"]["data set"])
     return Provenance(stage, {}, inputs)
+
+
+def answer_study(
+    view: StudyView, findings: StudyFindings, place: Path, provenance: Provenance, pages: Pages, *, force: bool
+) -> None:
+    """Write findings and pages of one study, unless they are there. force: write them anew."""
+    with output(place, provenance, force=force or made_otherwise(place, provenance), remedy="") as out:
+        if not out.finished:
+            _write_study(view, findings, out, pages)
 
 
 def _write_study(view: StudyView, findings: StudyFindings, out: Output, pages: Pages) -> None:
