@@ -211,7 +211,7 @@ def test_a_fold_of_which_a_model_has_seen_patients_is_not_scored(monkeypatch, wo
     slices = make_data_set(work)
     seen = slices.loc[slices["fold"] == 2, "patient_id"].unique()[:3]
     make_predictions(work, "crop", toy_config(), "2", 1, learned=Ledger.of("another name", seen, role="upstream"))
-    with pytest.raises(BadInput, match=r"fold2_epoch1 has learnt from 3 of the 8 patients of fold 2") as refused:
+    with pytest.raises(BadInput, match=r"fold2_epoch1 .* 3 of the 8 patients of fold 2 \(the first: ID_p") as refused:
         bag(monkeypatch, work)
     assert [f"run_{stage}_" in str(refused.value) for stage in (12, 13, 14)] == [True] * 3
     assert not (folder_of(work) / "scores.csv").exists()
@@ -489,7 +489,8 @@ def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
     bag(monkeypatch, work)
     findings = pd.read_csv(folder_of(work) / "findings.csv")
     places = ["study", "series", "file", "image_id", "position_mm", "order"]
-    assert list(findings.columns) == [*places, *CLASSES, "flags", "trained_on"]
+    calibrated = [f"{name}_calibrated" for name in CLASSES]
+    assert list(findings.columns) == [*places, *CLASSES, *calibrated, "flags", "calibration", "trained_on"]
     slices = make_data_set(work)
     assert list(findings["file"]) == list(slices.loc[slices["split"] == "test", "path"])
     submitted = read_submission(folder_of(work))

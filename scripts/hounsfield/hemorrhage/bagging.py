@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import Predicted, rule_of, rule_of_run, write_results
+from hounsfield.competitions.rsna2019.answers import Predicted, learn_from, rule_of, rule_of_run, write_results
 from hounsfield.competitions.rsna2019.domain import outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
@@ -19,6 +19,7 @@ from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.out_of_fold_calibration import Learned
 from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
@@ -29,6 +30,7 @@ from hounsfield.core.evaluation.predictions import (
 from hounsfield.core.evaluation.scores import empty_table, score_table
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
@@ -150,12 +152,20 @@ def compare(
     return score_table(*scored, " ".join(task.folds))
 
 
-def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -> list[str]:
-    """Write the tables of answers, by the rule of the run that was scored; returns their names."""
+def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -> tuple[list[str], Ledger]:
+    """Write the tables of answers, by rule and calibration of the run that was scored.
+
+    Returns the names of the files, and whom the calibrators have seen.
+    """
     trained_on, facts = command.config.data_set, trained_on_facts(task)
+    unscored = f"the run {task.scored_run.name} holds no out-of-fold scores"
     if command.data_set == trained_on:
         rule = rule_of(task.label_set, found)
+        again = f"{remedies(command)(BAG)} --force"
+        learned = learn_from(task.label_set, found, rule, what=f"bag {task.folder.name}", remedy=again)
     else:
-        rule = rule_of_run(task.label_set, task.run, f"the run {task.scored_run.name} holds no out-of-fold scores")
+        rule = rule_of_run(task.label_set, task.run, unscored)
+        learned = Learned.by_run(task.run, unscored)
     warnings = outside(found.slices[found.is_test], facts)
-    return write_results(task.folder, task.label_set, found, rule, in_words(facts, trained_on), warnings)
+    words = in_words(facts, trained_on)
+    return write_results(task.folder, task.label_set, found, rule, words, warnings, learned), learned.ledger

@@ -90,9 +90,10 @@ def refuse_seen_patients(runs: Sequence[BaggedRun], held_out: HeldOut, remedy_of
         for made in (run.predictions, run.embeddings):
             if LEDGER_FILE not in made.record["files"]:
                 fact = f"does not say which patients it has learnt from ({LEDGER_FILE} is missing)"
-            elif seen := np.count_nonzero(made.learned().roles_of(patients)):
+            elif len(seen := patients[made.learned().roles_of(patients) != ""]):
                 fact = (
-                    f"has learnt from {seen} of the {len(patients)} patients of fold {run.fold}, which it is to predict"
+                    f"has learnt from {len(seen)} of the {len(patients)} patients of fold {run.fold} (the first: "
+                    f"{seen[0]}), which it is to predict"
                 )
             else:
                 continue

@@ -12,16 +12,36 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.calibration import CALIBRATION, Level, write_calibration
 from hounsfield.core.evaluation.domain import in_words
-from hounsfield.core.evaluation.findings import Answers, read_refused, slice_table, write_answers, write_csv
+from hounsfield.core.evaluation.findings import (
+    Answers,
+    read_refused,
+    slice_table,
+    with_calibrated,
+    write_answers,
+    write_csv,
+)
 from hounsfield.core.evaluation.held_out import HeldOut, known_labels
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.out_of_fold_calibration import NO_ROW, Learned, OutOfFold, learn_calibration
 from hounsfield.core.evaluation.scores import System
-from hounsfield.core.evaluation.study_rule import Studies, StudyRule, learn_rule, read_rule, unscored_rule, write_rule
+from hounsfield.core.evaluation.study_rule import (
+    Studies,
+    StudyRule,
+    learn_rule,
+    of_studies,
+    read_rule,
+    study_labels,
+    study_values,
+    unscored_rule,
+    write_rule,
+)
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
 
 ANSWER_COLUMNS = ("image_id", "path", "study_uid", "series_uid", "series", "normal_mm", "order", "flags")  # of slices
-OUT_OF_FOLD, RULE = "out_of_fold.csv", "study_rule.json"
+OUT_OF_FOLD, STUDIES_OUT_OF_FOLD, RULE = "out_of_fold.csv", "out_of_fold_studies.csv", "study_rule.json"
 
 
 class Predicted(NamedTuple):
@@ -52,10 +72,15 @@ def rule_of(label_set: LabelSet, found: Predicted, leak: str = "") -> StudyRule:
     clean, held_out = found.seen == "", found.held_out
     if not clean.any():
         return unscored_rule(label_set.names, leak or "no slice is out of fold")
-    rows, slices = held_out.rows[clean], answer_slices(found.slices)
-    studies = Studies(*(slices[name].to_numpy()[rows] for name in ("study", "series", "order")))
+    studies = Studies(*(column[clean] for column in held_out_studies(found)))
     labels = held_out.labels[clean].astype(np.float64)
     return learn_rule(label_set.names, found.out_of_fold[clean], labels, studies, held_out.patients[clean])
+
+
+def held_out_studies(found: Predicted) -> Studies:
+    """Which study, series and place each held-out slice has."""
+    slices = answer_slices(found.slices)
+    return Studies(*(slices[name].to_numpy()[found.held_out.rows] for name in ("study", "series", "order")))
 
 
 def rule_of_run(label_set: LabelSet, run: Upstream | None, reason: str) -> StudyRule:
@@ -65,6 +90,32 @@ def rule_of_run(label_set: LabelSet, run: Upstream | None, reason: str) -> Study
     return read_rule(run.file(RULE))
 
 
+def learn_from(
+    label_set: LabelSet, found: Predicted, rule: StudyRule, *, what: str, remedy: str, leak: str = ""
+) -> Learned:
+    """Calibrators and operating points of slices, and of studies by the rule, from the held-out slices.
+
+    what: the predictions, and remedy: the commands that make them anew, for the message. leak: as for `rule_of`.
+    """
+    held_out = found.held_out
+    labels = held_out.labels.astype(np.float64)
+    levels: dict[Level, OutOfFold | str] = {
+        "slice": OutOfFold(found.out_of_fold, labels, held_out.patients, found.seen, "slices"),
+        "study": _by_study(found, rule) if len(labels) else NO_ROW,
+    }
+    if label_set.given_for != "row":
+        levels["slice"] = f"each slice bears the label of its {label_set.given_for}"
+    return learn_calibration(label_set.names, levels, found.data.folder.name, what=what, remedy=remedy, leak=leak)
+
+
+def _by_study(found: Predicted, rule: StudyRule) -> OutOfFold:
+    studies, held_out = held_out_studies(found), found.held_out
+    values = study_values(found.out_of_fold, studies, rule.neighbours).to_numpy()
+    labels = study_labels(held_out.labels, studies).to_numpy()
+    patients, seen = (of_studies(one, studies) for one in (held_out.patients, found.seen))
+    return OutOfFold(values, labels, patients, seen, f"studies ({rule.name})")
+
+
 def write_results(
     folder: Path,
     label_set: LabelSet,
@@ -72,27 +123,38 @@ def write_results(
     rule: StudyRule,
     trained_on: str,
     warnings: Mapping[str, Sequence[str]],
+    learned: Learned,
 ) -> list[str]:
     """Write the tables of answers; returns their names. Where there is nothing to tell, there is no file.
 
     trained_on: what the models have learnt from, in words. warnings: by study.
     """
-    names, slices = [], answer_slices(found.slices)
+    names, slices, refused = [], answer_slices(found.slices), read_refused(found.data)
+    about = rule, trained_on, refused, warnings, learned.calibration
     if found.is_test.any():
-        answers = Answers(slices[found.is_test], found.test, rule, trained_on, read_refused(found.data), warnings)
-        names += write_answers(folder, answers)
+        names += write_answers(folder, Answers(slices[found.is_test], found.test, *about))
     if len(found.held_out.rows):
         held = slices.iloc[found.held_out.rows].reset_index(drop=True)
-        table = slice_table(Answers(held, found.out_of_fold, rule, trained_on, read_refused(found.data)))
-        labels: dict[str, Any] = {
-            f"label_{name}": found.held_out.labels[:, c] for c, name in enumerate(label_set.names)
-        }
-        write_csv(folder / OUT_OF_FOLD, table.assign(**labels, fold=found.held_out.folds))
-        names.append(OUT_OF_FOLD)
+        answers = Answers(held, found.out_of_fold, *about, nested=learned.nested.get("slice"))
+        labels = pd.DataFrame(found.held_out.labels, columns=label_set.names).add_prefix("label_")
+        write_csv(folder / OUT_OF_FOLD, slice_table(answers).join(labels).assign(fold=found.held_out.folds))
+        write_csv(folder / STUDIES_OUT_OF_FOLD, _study_table(label_set, found, rule, learned))
+        names += [OUT_OF_FOLD, STUDIES_OUT_OF_FOLD]
     if names:
         write_rule(folder / RULE, rule)
-        names.append(RULE)
+        write_calibration(folder / CALIBRATION, learned.calibration)
+        names += [RULE, CALIBRATION]
     return names
+
+
+def _study_table(label_set: LabelSet, found: Predicted, rule: StudyRule, learned: Learned) -> pd.DataFrame:
+    """A row per held-out study, sorted: probabilities by the rule, raw and calibrated, labels and fold."""
+    studies, rows = held_out_studies(found), _by_study(found, rule)
+    table = with_calibrated(label_set.names, rows.probabilities, learned.nested["study"])
+    table.insert(0, "study", np.unique(studies.study))
+    labels = pd.DataFrame(rows.labels, columns=label_set.names).add_prefix("label_")
+    about = {"rule": rule.name, "calibration": learned.calibration.words("study")}
+    return table.assign(**about).join(labels).assign(fold=of_studies(found.held_out.folds, studies))
 
 
 def write_blend(
@@ -104,11 +166,13 @@ def write_blend(
     held_out: pd.DataFrame,
     blend: System | None,
     trained_on: Sequence[Mapping[str, Any] | None],
-) -> list[str]:
-    """Write the tables of answers of a blend of several systems; returns their names.
+    remedy: str,
+) -> tuple[list[str], Ledger]:
+    """Write the tables of answers of a blend of several systems; returns their names, and whom its calibrators know.
 
     test: the test slices and their probabilities. held_out: the slices that are scored, and blend: their predictions;
-    None where there are none. Both are rows of `slices`. trained_on: the facts of each system.
+    None where there are none. Both are rows of `slices`. trained_on: the facts of each system. remedy: the
+    commands that make the predictions anew.
     """
     is_test, rows = (slices["image_id"].isin(part["image_id"]).to_numpy() for part in (test[0], held_out))
     labels = held_out[list(label_set.names)].to_numpy(np.float64, na_value=np.nan)
@@ -117,5 +181,7 @@ def write_blend(
     known, seen = (blend.probabilities, blend.seen) if blend else (np.zeros(labels.shape), patients)
     found = Predicted(data, slices, is_test, test[1], held, known, seen)
     words = " and ".join(dict.fromkeys(in_words(facts, data.folder.name) for facts in trained_on))
-    rule = rule_of(label_set, found, blend.by_design.words if blend else "")
-    return write_results(folder, label_set, found, rule, words, {})
+    leak = blend.by_design.words if blend else ""
+    rule = rule_of(label_set, found, leak)
+    learned = learn_from(label_set, found, rule, what=f"blend {folder.name}", remedy=remedy, leak=leak)
+    return write_results(folder, label_set, found, rule, words, {}, learned), learned.ledger

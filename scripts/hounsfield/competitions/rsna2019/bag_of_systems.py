@@ -110,10 +110,12 @@ def blend(
         names += write_submission(path, label_set, sample, test["image_id"], mean, prior)
     facts = [one.output.record["facts"].get("trained_on") for one in runs]
     blend_of = next((one for one in compared if one.name == "blend"), None)
-    names += write_blend(out.folder, label_set, data, slices, (test, mean), held_out, blend_of, facts)
+    answers, calibrated_by = write_blend(
+        out.folder, label_set, data, slices, (test, mean), held_out, blend_of, facts, again
+    )
     fitted_on = [Ledger.of(data.folder.name, held_out["patient_id"])] if fitted else []
-    learned = Ledger.joined([*fitted_on, *(one.output.learned().upstream_of() for one in runs)])
+    learned = Ledger.joined([*fitted_on, *(one.output.learned().upstream_of() for one in runs), calibrated_by])
     shares = {one.name: float(weight) for one, weight in zip(runs, weights, strict=True)}
-    out.finish(names, learned=learned, facts={"weights": shares, **label_facts(runs[0].output)})
+    out.finish([*names, *answers], learned=learned, facts={"weights": shares, **label_facts(runs[0].output)})
     logger.info("weights: %s", ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items()))
     summary("bag of systems", len(runs), "runs", watch.seconds, {"test slices": len(test)})

@@ -28,11 +28,20 @@ def fit_calibrator(method: Method, probabilities: np.ndarray, labels: np.ndarray
         return Calibrator()
     if method == "temperature":
         return Calibrator(method, temperature=_best_temperature(probabilities, labels))
-    from sklearn.isotonic import IsotonicRegression  # takes a second to import
+    raw, calibrated = _best_steps(probabilities, labels)
+    return Calibrator(method, raw=tuple(raw.tolist()), calibrated=tuple(calibrated.tolist()))
 
-    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(probabilities, labels)
-    raw, calibrated = (tuple(map(float, one)) for one in (fitted.X_thresholds_, fitted.y_thresholds_))
-    return Calibrator(method, raw=raw, calibrated=calibrated)
+
+def _best_steps(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The map with the lowest squared error of all that never fall: the ends of its steps. Source: Zadrozny 2002."""
+    from sklearn.isotonic import isotonic_regression  # takes a second to import
+
+    levels, place, counts = np.unique(probabilities.astype(np.float64), return_inverse=True, return_counts=True)
+    means = np.bincount(place, labels) / counts
+    steps = isotonic_regression(means, sample_weight=counts.astype(np.float64), y_min=0, y_max=1)
+    inside = np.zeros(len(steps), bool)
+    inside[1:-1] = (steps[1:-1] == steps[:-2]) & (steps[1:-1] == steps[2:])
+    return levels[~inside], steps[~inside]
 
 
 def _best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, uncalibrated
 from hounsfield.core.evaluation.scores import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.stages.upstream import Upstream
@@ -29,7 +30,7 @@ TEXTS = (
     "image_id",
     "flags",
 )  # some of it foreign: header text or file names
-STUDY_TEXTS = ("study", "rule", "scored_on", "trained_on", "warnings")
+STUDY_TEXTS = ("study", "rule", "scored_on", "calibration", "trained_on", "warnings")
 REFUSED = "refused.csv"
 REFUSED_COLUMNS = ("path", "reason", "message")
 UNPLACED = "(no study)"  # of files that were refused and lie beside no slice, or beside those of several studies
@@ -46,6 +47,8 @@ class Answers:
     trained_on: str  # what the models have learnt from, in words; it stands on every answer
     refused: pd.DataFrame  # REFUSED_COLUMNS, a row per file
     warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by study
+    calibration: Calibration = field(default_factory=lambda: uncalibrated("no calibration was asked for"))
+    nested: np.ndarray | None = None  # (N, C) of out-of-fold slices, by calibrators of other patients
 
     @property
     def names(self) -> list[str]:
@@ -54,21 +57,34 @@ class Answers:
 
 
 def slice_table(answers: Answers) -> pd.DataFrame:
-    """A row per slice: where it is from, a probability for each name, every flag, and what the models learnt from."""
+    """A row per slice: where it is from, each name's probability, raw and calibrated, every flag, and what the models
+    learnt from.
+    """
     table = answers.slices[list(SLICE_COLUMNS)].reset_index(drop=True)
-    probabilities = pd.DataFrame(answers.probabilities, columns=answers.names)
-    flags = answers.slices["flags"].reset_index(drop=True)
-    return pd.concat([table, probabilities], axis=1).assign(flags=flags, trained_on=answers.trained_on)
+    calibrated, flags = answers.nested, answers.slices["flags"].reset_index(drop=True)
+    if calibrated is None:
+        calibrated = answers.calibration.apply("slice", answers.probabilities)
+    values = with_calibrated(answers.names, answers.probabilities, calibrated)
+    about = {"calibration": answers.calibration.words("slice"), "trained_on": answers.trained_on}
+    return table.join(values).assign(flags=flags, **about)
+
+
+def with_calibrated(names: Sequence[str], probabilities: np.ndarray, calibrated: np.ndarray) -> pd.DataFrame:
+    """The raw columns, then the calibrated ones, which stay empty where nothing is calibrated; (N, C) each."""
+    columns = [*names, *(f"{name}{SUFFIX}" for name in names)]
+    return pd.DataFrame(np.hstack([probabilities, calibrated]), columns=columns)
 
 
 def study_table(answers: Answers) -> pd.DataFrame:
     """A row per study, in the order of the slices, and one for refused files that belong to none.
 
-    Probabilities by the rule; then, for each name, the threshold and what it was worth out of fold.
+    Probabilities by the rule, raw and calibrated; then, for each name, the threshold and what it was worth out of fold.
     """
     slices, rule = answers.slices, answers.rule
     studies = Studies(*(slices[name].to_numpy() for name in ("study", "series", "order")))
-    values = study_values(answers.probabilities, studies, rule.neighbours).set_axis(answers.names, axis=1)
+    raw = study_values(answers.probabilities, studies, rule.neighbours)
+    calibrated = answers.calibration.apply("study", raw.to_numpy())
+    values = with_calibrated(answers.names, raw.to_numpy(), calibrated).set_index(raw.index)
     groups = slices.groupby("study")
     flagged = slices["flags"].ne("").groupby(slices["study"]).sum()
     refused = pd.Series(refused_by_study(slices, answers.refused), dtype=object).value_counts()
@@ -82,7 +98,8 @@ def study_table(answers: Answers) -> pd.DataFrame:
         facts = {"threshold": answer.threshold, "sensitivity": answer.sensitivity, "specificity": answer.specificity}
         table = table.assign(**{f"{fact}_{name}": value for fact, value in facts.items()})
     warnings = table["study"].map(lambda study: "; ".join(answers.warnings.get(study, ())))
-    return table.assign(rule=rule.name, scored_on=rule.scored_on, trained_on=answers.trained_on, warnings=warnings)
+    about = {"rule": rule.name, "scored_on": rule.scored_on, "calibration": answers.calibration.words("study")}
+    return table.assign(**about, trained_on=answers.trained_on, warnings=warnings)
 
 
 def read_refused(data: Upstream) -> pd.DataFrame:

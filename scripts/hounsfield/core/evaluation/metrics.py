@@ -143,7 +143,8 @@ def proportion_interval(right: np.ndarray, patients: np.ndarray) -> tuple[float,
     spread = WILSON**2 / effective
     middle = (share + spread / 2) / (1 + spread)
     half = WILSON / (1 + spread) * np.sqrt(share * (1 - share) / effective + spread / (4 * effective))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = float(middle - half), float(middle + half)
+    return low if share > 0 else 0.0, high if share < 1 else 1.0
 
 
 def interval(draws: np.ndarray, share: float = 0.95) -> tuple[float, float]:

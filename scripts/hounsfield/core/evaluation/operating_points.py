@@ -5,6 +5,8 @@ n rows of one name; a row is positive when its label is 0.5 or more, and called 
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 
@@ -16,39 +18,59 @@ from hounsfield.core.evaluation.scores import SEED
 WANTED = 0.95
 POINTS = ("sensitivity_95", "specificity_95", "youden")
 DRAWS = 500  # of patients, for the interval of a threshold
+VALUES_TOGETHER = 2**22  # of a bootstrap, in memory
 NOBODY = float(np.nextafter(1, 2))  # above every probability
 
 
 class Candidates:
     """The thresholds that tell the rows of one name apart, (L + 1,): the lowest value, those midway, one above all."""
 
-    def __init__(self, values: np.ndarray) -> None:
-        levels, self._place = np.unique(values, return_inverse=True)
+    def __init__(self, values: np.ndarray, positive: np.ndarray) -> None:
+        """values: (n,), n > 0. positive: (n,) bool."""
+        self._order = np.argsort(values, kind="stable")
+        levels, starts = np.unique(values[self._order], return_index=True)
         above = (levels[-1] + 1) / 2 if levels[-1] < 1 else NOBODY
         self.thresholds = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2, [above]])
+        self._below = np.append(starts, len(values))  # (L + 1,) how many rows are below each threshold
+        self._positive = positive[self._order]
 
-    def best(self, positive: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """The thresholds of POINTS, (3,); NaN where one kind of row lacks.
+    def best(self, counts: np.ndarray) -> np.ndarray:
+        """The thresholds of POINTS, (D, 3); NaN where one kind of row lacks.
 
         The highest with the wanted sensitivity, the lowest with the wanted specificity, and the lowest of those with
-        the highest sum of both (Youden 1950). positive: (n,) bool. counts: (n,) whole numbers, how often a row counts.
+        the highest sum of both (Youden 1950). counts: (D, n) whole numbers, how often each row counts in each of D
+        samples.
         """
-        below = [np.bincount(self._place, counts * kind, len(self.thresholds)) for kind in (positive, ~positive)]
-        missed, spared = (np.rint(np.cumsum(one) - one).astype(np.int64) for one in below)  # (L + 1,) by threshold
-        positives, negatives = (int(counts[kind].sum()) for kind in (positive, ~positive))
-        if not positives or not negatives:
-            return np.full(len(POINTS), np.nan)
-        sensitive = np.flatnonzero(positives - missed >= WANTED * positives)[-1]
-        specific = np.flatnonzero(spared >= WANTED * negatives)[0]
-        youden = np.argmax(spared * positives - missed * negatives)  # whole numbers, so that equals are equal
-        return np.asarray(self.thresholds[[sensitive, specific, youden]])
+        missed, positives = self._below_thresholds(counts[:, self._order] * self._positive)
+        spared, negatives = self._below_thresholds(counts[:, self._order] * ~self._positive)
+        sensitive = (positives - missed >= WANTED * positives).sum(axis=1) - 1  # true up to that threshold
+        specific = (spared >= WANTED * negatives).argmax(axis=1)
+        youden = (spared * positives - missed * negatives).argmax(axis=1)  # whole numbers, so that equals are equal
+        found = self.thresholds[np.stack([sensitive, specific, youden], axis=1)]
+        return np.where((positives > 0) & (negatives > 0), found, np.nan)
+
+    def _below_thresholds(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How much of `counts`, (D, n) in order of the values, is below each threshold, (D, L + 1), and all, (D, 1)."""
+        sums = np.zeros((len(counts), counts.shape[1] + 1), np.int64)
+        np.cumsum(counts, axis=1, out=sums[:, 1:])
+        return sums[:, self._below], sums[:, -1:]
 
 
 def best_thresholds(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """The thresholds of POINTS, (3,), as `Candidates.best` says. values: (n,); positive: (n,) bool."""
     if not len(values):
         return np.full(len(POINTS), np.nan)
-    return Candidates(values).best(positive, np.ones(len(values), np.int64))
+    return np.asarray(Candidates(values, positive).best(np.ones((1, len(values)), np.int64))[0])
+
+
+def _bootstrapped(candidates: Candidates, codes: np.ndarray) -> np.ndarray:
+    """The thresholds of DRAWS samples of patients, (DRAWS, 3). codes: (n,) numbers of patients."""
+    together = max(1, VALUES_TOGETHER // len(codes))
+    draws = patient_draws(int(codes.max()) + 1, DRAWS, SEED)
+    found = []
+    while part := list(islice(draws, together)):
+        found.append(candidates.best(np.stack(part)[:, codes]))
+    return np.concatenate(found)
 
 
 def operating_points(
@@ -60,16 +82,15 @@ def operating_points(
     on each group by the threshold of the other groups. The interval of a threshold is that of DRAWS bootstrap samples
     of patients; those of sensitivity and specificity are Wilson's, with as many rows as the patients are worth.
     """
-    positive, (codes, distinct) = labels >= 0.5, pd.factorize(patients)
-    candidates, ones = Candidates(values), np.ones(len(values), np.int64)
-    thresholds = candidates.best(positive, ones)
+    positive, codes = labels >= 0.5, pd.factorize(patients)[0]
+    thresholds = best_thresholds(values, positive)
     if np.isnan(thresholds).any():
         return ()
     called = np.full((len(values), len(POINTS)), np.nan)
     for scored, fitted in held_out_groups(groups):
         nested = best_thresholds(values[fitted], positive[fitted])
         called[scored] = np.where(np.isnan(nested), np.nan, values[scored, np.newaxis] >= nested)
-    draws = np.array([candidates.best(positive, times[codes]) for times in patient_draws(len(distinct), DRAWS, SEED)])
+    draws = _bootstrapped(Candidates(values, positive), codes)
     found = []
     for i, name in enumerate(POINTS):
         low, high = (None if np.isnan(bound) else bound for bound in interval(draws[:, i]))

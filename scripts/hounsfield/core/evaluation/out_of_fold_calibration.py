@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.evaluation.calibration import Calibration, Level, NameCalibration
+from hounsfield.core.evaluation.calibration import Calibration, Level, NameCalibration, calibration_of_run
 from hounsfield.core.evaluation.calibrator_fits import choose_calibrator, cross_fitted, held_out_groups
 from hounsfield.core.evaluation.calibrators import Calibrator
 from hounsfield.core.evaluation.folds import fold_by_rarest_label
@@ -23,6 +23,7 @@ from hounsfield.core.evaluation.out_of_fold import UNSEEN, check_seen
 from hounsfield.core.evaluation.reliability import reliability_of
 from hounsfield.core.evaluation.scores import SEED
 from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.upstream import Upstream
 
 GROUPS = 5
 FEWEST = 5  # patients with positive rows, and with negative ones, of a name that is calibrated
@@ -50,6 +51,15 @@ class Learned(NamedTuple):
     calibration: Calibration
     nested: dict[Level, np.ndarray]  # (N, C) by level, each row by calibrators of other patients; NaN: not calibrated
     ledger: Ledger  # whom the calibrators have seen: PART, and a part for those that are asked about each group
+
+    @classmethod
+    def by_run(cls, run: Upstream | None, reason: str) -> Learned:
+        """What a finished run has learnt, for rows of another data set. reason: why there may be no run."""
+        calibration = calibration_of_run(run, reason)
+        if run is None or not calibration.levels:
+            return cls(calibration, {}, Ledger.nobody())
+        rows = run.learned().rows
+        return cls(calibration, {}, Ledger.joined([rows[rows["part"] == PART]]))
 
 
 def group_part(group: int) -> str:

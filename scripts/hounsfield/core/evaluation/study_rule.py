@@ -81,6 +81,17 @@ def study_values(probabilities: np.ndarray, studies: Studies, neighbours: int) -
     return frame.groupby(level=0).max()
 
 
+def study_labels(labels: np.ndarray, studies: Studies) -> pd.DataFrame:
+    """The highest known label of each study (sorted), S rows; NaN where none is known. labels: (N, C), NaN likewise."""
+    shown = study_values(np.nan_to_num(labels.astype(np.float64), nan=-1.0), studies, 1)
+    return shown.where(shown >= 0)
+
+
+def of_studies(values: np.ndarray, studies: Studies) -> np.ndarray:
+    """What is the same for all slices of a study, (N,), by study (sorted): (S,)."""
+    return pd.Series(values, studies.study).groupby(level=0).first().to_numpy()
+
+
 def _highest_mean(values: np.ndarray, neighbours: int) -> np.ndarray:
     """(n, C) in order of place -> (C,)."""
     wide = min(neighbours, len(values))
@@ -98,9 +109,9 @@ def learn_rule(
     from 0.5 on. patients: (N,). Sensitivity and specificity are those of rules and thresholds that were chosen on other
     patients; with a single patient there are none.
     """
-    shown = study_values(np.nan_to_num(labels, nan=-1.0), studies, 1)
-    patient = pd.Series(patients, studies.study).groupby(level=0).first()[shown.index].to_numpy()
-    truth = np.where(shown < 0, np.nan, shown >= 0.5)
+    shown = study_labels(labels, studies)
+    patient = of_studies(patients, studies)
+    truth = np.where(shown.isna(), np.nan, shown >= 0.5)
     values = {k: study_values(probabilities, studies, k).loc[shown.index].to_numpy() for k in NEIGHBOURS}
     codes, distinct = pd.factorize(patient, sort=True)
     groups = codes % min(PATIENT_GROUPS, len(distinct))

@@ -17,6 +17,7 @@ from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.scores import read_scores, readable, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import Stage, check_name, parse, shown, stage_parser
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.hemorrhage.bagging import (
@@ -58,9 +59,9 @@ def make_bag(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand])
         if out.finished:
             logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
         else:
-            names, facts = bag(task, command), label_facts(task.runs[0].predictions)
-            facts["trained_on"] = trained_on_facts(task)
-            out.finish(names, learned=learned_by(task.runs), facts=facts)
+            names, calibrated_by = bag(task, command)
+            facts = {**label_facts(task.runs[0].predictions), "trained_on": trained_on_facts(task)}
+            out.finish(names, learned=Ledger.joined([learned_by(task.runs), calibrated_by]), facts=facts)
     return task
 
 
@@ -81,8 +82,11 @@ def command_of(name: str, command: HemorrhageCommand, stage: Stage[HemorrhageCon
     return other
 
 
-def bag(task: BagTask, command: HemorrhageCommand) -> list[str]:
-    """Average, write the submission and the answers, and score. Returns the names of the files."""
+def bag(task: BagTask, command: HemorrhageCommand) -> tuple[list[str], Ledger]:
+    """Average, write the submission and the answers, score and calibrate.
+
+    Returns the names of the files, and whom the calibrators have seen.
+    """
     watch, trained_on = Stopwatch(), command.config.data_set
     foreign = command.data_set != trained_on  # its patients are in no fold: all of its slices are predicted as test
     label_set = task.label_set
@@ -103,6 +107,6 @@ def bag(task: BagTask, command: HemorrhageCommand) -> list[str]:
     write_scores(task.folder / SCORES, compare(task, command, mean, slices, held_out))
     seen = learned_by(task.runs).roles_by_fold(held_out.patients, held_out.folds)
     found = Predicted(task.data, slices, is_test, mean.test, held_out, mean.held_out, seen)
-    names += write_answers(task, command, found)
+    answers, calibrated_by = write_answers(task, command, found)
     summary("bag", len(task.runs), "runs", watch.seconds, {"test slices": int(is_test.sum())})
-    return names
+    return [*names, *answers], calibrated_by

@@ -19,6 +19,7 @@ from hounsfield.core.evaluation.scores import read_scores, readable, score_table
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
@@ -93,9 +94,9 @@ def average(command: StackingCommand, out: Output, results: Results, data_set: U
     names = [SCORES, ENSEMBLE]
     if len(results.test_images) and own:
         names += write_stacking_submission(out.folder / SUBMISSION, sample, results, prepared, config)
-    names += write_answers(out.folder, results, prepared, data_set, facts, config.data_set)
+    answers, calibrated_by = write_answers(out.folder, results, prepared, data_set, facts, config.data_set, again)
     write_predictions(out.folder / ENSEMBLE, results.label_set, ensemble_frame(results))
     noted = {"by_design": ensemble_by_design(results.slices)._asdict(), "trained_on": facts, **label_facts(data)}
-    out.finish(names, learned=ensemble_ledger(results), facts=noted)
+    out.finish([*names, *answers], learned=Ledger.joined([ensemble_ledger(results), calibrated_by]), facts=noted)
     count = len(results.second_level.runs)
     summary("ensemble", count, "tables", watch.seconds, {"test slices": len(results.test_images)})
