@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from bagged_run import make_bag
@@ -16,6 +17,7 @@ from bagged_run import make_bag
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
 from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.report.card import escaped
 from hounsfield.report.flow_diagram import flow_svg
 from programs import load_program, run_program
 from reference import ranking as plain
@@ -118,6 +120,40 @@ def test_the_same_run_gives_the_same_bytes(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "report" in str(path)}
     run_program("report", "--run", folder, "--work", folder.parents[2])
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_reliability_is_that_of_the_rows(folder: Path, numbers: dict[str, Any]) -> None:
+    table = answers(folder)
+    for name, own in numbers["levels"]["slice"]["by_name"].items():
+        raw, bins = own["reliability"]["raw"], own["reliability"]["raw"]["bins"]
+        labels = table[f"label_{name}"]
+        assert raw["brier"] == pytest.approx(float(np.mean((table[name] - labels) ** 2)), abs=1e-5)
+        assert sum(bins["rows"]) == len(table)
+        assert np.average(bins["observed"], weights=bins["rows"]) == pytest.approx(labels.mean())
+
+
+def test_every_item_of_a_checklist_is_answered_or_a_visible_blank(folder: Path, numbers: dict[str, Any]) -> None:
+    claim, tripod = numbers["checklists"]["CLAIM 2024"], numbers["checklists"]["TRIPOD+AI"]
+    assert [item["number"] for item in claim] == [str(n) for n in range(1, 45)]
+    assert {re.sub("[a-z]", "", item["number"]) for item in tripod} == {str(n) for n in range(1, 28)}
+    blanks = sum(item["answer"] is None for item in [*claim, *tripod])
+    page = (folder / "report.html").read_text()
+    assert page.count('<span class="blank">to be written</span>') == blanks
+    performance = next(item["answer"] for item in claim if item["number"] == "37")
+    assert f"{read_scores(folder / 'scores.csv')['weighted_log_loss'].iloc[-1]:.4f}" in performance
+
+
+def test_the_card_holds_the_numbers_of_the_report_and_marked_blanks(folder: Path, numbers: dict[str, Any]) -> None:
+    card = (folder / "MODEL_CARD.md").read_text()
+    area = numbers["levels"]["study"]["by_name"]["any"]["stages"]["bag"]["auc"]
+    assert numbers["digest"] in card and "| any | " in card and f"{area:.3f}" in card
+    assert "Purpose and users: **to be written**" in card
+
+
+def test_a_card_shows_hostile_texts_as_text() -> None:
+    shown = escaped(HOSTILE + "\n| cell | [link](http://a) `code` *bold*")
+    assert "<" not in shown and "\n" not in shown
+    assert r"\| cell \| \[link\](http://a) \`code\` \*bold\*" in shown
 
 
 def test_hostile_texts_are_shown_as_text() -> None:

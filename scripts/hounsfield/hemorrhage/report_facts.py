@@ -14,6 +14,7 @@ from hounsfield.competitions.rsna2019.report_data import (
 )
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.run_report import NOTHING_HELD_OUT, RunReport
@@ -52,6 +53,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         seen_by_design="",
         levels=levels(run, scored),
         scores=read_scores(run.file("scores.csv")),
+        calibration=calibration_of_run(run, ""),
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
         counts=counts(slices),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hounsfield.competitions.siim2019.tables import read_films
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.findings import read_refused
 from hounsfield.core.evaluation.run_report import (
@@ -69,6 +70,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         seen_by_design=f"{SECOND_ORDER}: chosen on maps of networks that have seen the patient" if seen.any() else "",
         levels=[film_level(films, results, rules, config)],
         scores=read_scores(run.file(SCORES)),
+        calibration=calibration_of_run(run, ""),
         flow=flow(data, table, films),
         spreads=spreads(table),
         counts=counts(table),

@@ -11,7 +11,10 @@ from hounsfield.core.evaluation.run_report import FlowStep, Level, RunReport
 from hounsfield.core.pages.page import page
 from hounsfield.core.stages.outputs import record_digest
 from hounsfield.core.storage.files import write_bytes, write_json
+from hounsfield.report.answers import answers
+from hounsfield.report.card import model_card
 from hounsfield.report.charts import Chart, write_chart
+from hounsfield.report.checklists import CLAIM, TRIPOD_AI, Item, answered
 from hounsfield.report.data_charts import (
     gain_chart,
     gain_numbers,
@@ -25,10 +28,24 @@ from hounsfield.report.level_charts import level_charts
 from hounsfield.report.level_numbers import level_numbers
 from hounsfield.report.lineage import chain, libraries, outputs_of, patients_seen, proof, settings_by_stage
 from hounsfield.report.pictures import examples_shown
-from hounsfield.report.tables import score_rows
+from hounsfield.report.tables import (
+    COUNT_COLUMNS,
+    LIBRARY_COLUMNS,
+    chain_rows,
+    pairs,
+    point_rows,
+    prevalence_rows,
+    proof_rows,
+    ranking_rows,
+    reliability_rows,
+    score_rows,
+    seen_rows,
+    setting_rows,
+)
 from hounsfield.report.training_course import training_charts, training_runs
 
-PAGE, NUMBERS, FIGURES = "report.html", "report.json", "report"
+PAGE, NUMBERS, CARD, FIGURES = "report.html", "report.json", "MODEL_CARD.md", "report"
+CHECKLISTS = {"CLAIM 2024": CLAIM, "TRIPOD+AI": TRIPOD_AI}
 HERE = Path(__file__).parent
 VERSION = 1
 
@@ -48,7 +65,10 @@ def write_report(report: RunReport) -> Path:
     figures = folder / FIGURES
     shutil.rmtree(figures, ignore_errors=True)  # figures of an earlier report that this one has not
     numbers = report_numbers(report, figures)
+    said = answers(report, numbers)
+    numbers["checklists"] = {name: [_item(one) for one in answered(items, said)] for name, items in CHECKLISTS.items()}
     write_json(folder / NUMBERS, _without_pictures(numbers))
+    write_bytes(folder / CARD, model_card(report, numbers, said).encode())
     content = page(
         f"Report of {report.name}", HERE / "report.html", styles=[HERE / "report.css"], **_values(report, numbers)
     )
@@ -68,7 +88,7 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
         "data_set": report.data_set,
         "drawn": report.drawn,
         "scores": json.loads(report.scores.to_json(orient="records", double_precision=8)),
-        "levels": {level.row: level_numbers(level) for level in report.levels},
+        "levels": {level.row: level_numbers(level, report.calibration) for level in report.levels},
         "later_stage": {level.row: gain_numbers(level) for level in report.levels},
         "changed": examples_shown(figures, shown, changed_rows(shown), "changed"),
         "worst": examples_shown(figures, shown, worst_rows(shown), "worst"),
@@ -89,6 +109,10 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
 
 def _step(step: FlowStep) -> dict[str, Any]:
     return {"what": step.what, "count": step.count, "left_out": [list(one) for one in step.left_out]}
+
+
+def _item(item: Item) -> dict[str, str | None]:
+    return item._asdict()
 
 
 def _without_pictures(numbers: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +142,12 @@ def _values(report: RunReport, numbers: dict[str, Any]) -> dict[str, Any]:
         "report": report,
         "numbers": numbers,
         "scores": score_rows(report.scores),
+        "proof": proof_rows(numbers["ledger"]["proof"], report.levels[0].rows),
+        "seen": seen_rows(numbers["ledger"]["patients_seen"]),
+        "chain": chain_rows(numbers["ledger"]["chain"]),
+        "settings": setting_rows(numbers["settings"]),
+        "libraries": pairs(LIBRARY_COLUMNS, {name: ", ".join(found) for name, found in numbers["libraries"].items()}),
+        "counts": {heading: pairs(COUNT_COLUMNS, found) for heading, found in report.counts.items()},
         "training": draw(training_charts(numbers["trainings"])),
         "levels": levels,
         "flow": flow_svg(flow, "var(--ink)"),
@@ -131,6 +161,10 @@ def _level_values(level: Level, numbers: dict[str, Any], draw: Any) -> dict[str,
     return {
         "level": level,
         "numbers": own,
+        "ranking": ranking_rows(own["by_name"], own["answer"]),
+        "reliability": reliability_rows(own["by_name"]),
+        "points": point_rows(own["by_name"]),
+        "folds": prevalence_rows(own["prevalence"], level.names, level.rows),
         "names": [(name, own["by_name"][name], draw(charts)) for name, charts in level_charts(level, own)],
         "prevalence": draw([prevalence_chart(level, own["prevalence"])]),
         "gain": draw([gain]) if gain else [],

@@ -10,7 +10,7 @@ import numpy as np
 from hounsfield.core.evaluation.run_report import Level, Spread
 from hounsfield.report.charts import Chart, Line
 from hounsfield.report.examples import gains
-from hounsfield.report.level_numbers import number, numbers
+from hounsfield.report.json_numbers import number, numbers
 
 BINS = 30
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -13,6 +13,7 @@ from hounsfield.report.charts import Chart, Line
 WHOLE = (-0.02, 1.02)
 ROC = "Positives found over negatives called, as the threshold falls: further up and left is better."
 RECALL = "Share of the called that are positive, over the share of positives found; dotted: of all."
+RELIABILITY = "Share of positives over the mean probability, in tenths of the rows; on the diagonal it keeps its word."
 DECISION = "True positives per row, less false ones at the threshold's odds; above both other lines it is worth using."
 
 
@@ -21,7 +22,8 @@ def level_charts(level: Level, numbers: dict[str, Any]) -> Iterator[tuple[str, l
     for place, name in enumerate(level.names):
         own = numbers["by_name"][name]
         stem = f"{level.row}_{place}"
-        charts = [_roc(stem, name, own), _precision_recall(stem, name, own), _decision(stem, name, own)]
+        charts = [_roc(stem, name, own), _precision_recall(stem, name, own)]
+        charts += [_reliability(stem, name, own), _decision(stem, name, own)]
         yield name, [chart for chart in charts if chart is not None]
 
 
@@ -58,6 +60,20 @@ def _precision_recall(stem: str, name: str, own: dict[str, Any]) -> Chart | None
         return None
     title = f"precision and recall, {name}"
     return Chart(f"{stem}_precision_recall", title, "recall", "precision", RECALL, lines, None, WHOLE, WHOLE)
+
+
+def _reliability(stem: str, name: str, own: dict[str, Any]) -> Chart | None:
+    found = {kind: one for kind, one in own["reliability"].items() if one is not None}
+    if not found:
+        return None
+    lines = [Line("", np.array([0, 1]), np.array([0, 1]), None, ":")]
+    for place, (kind, one) in enumerate(found.items()):
+        bins = one["bins"]
+        label = f"{kind}: error {one['ece']:.3f}"
+        lines.append(Line(label, _array(bins["predicted"]), _array(bins["observed"]), place, "-", "o"))
+    title = f"reliability, {name}"
+    words = "mean probability", "share of positives"
+    return Chart(f"{stem}_reliability", title, *words, RELIABILITY, lines, None, WHOLE, WHOLE)
 
 
 def _decision(stem: str, name: str, own: dict[str, Any]) -> Chart | None:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.calibration import Calibration
 from hounsfield.core.evaluation.metrics import auc_bootstrap, interval
 from hounsfield.core.evaluation.run_report import Level, StageAnswers
+from hounsfield.report.calibration_numbers import calibration_numbers
+from hounsfield.report.json_numbers import number, numbers
 from hounsfield.report.ranking import (
     DECISION_THRESHOLDS,
     area_under_roc,
@@ -28,15 +31,20 @@ DRAWS = 400  # bootstrap samples of patients, for the interval of an area
 SEED = 2019
 
 
-def level_numbers(level: Level) -> dict[str, Any]:
-    """Everything that the report says of a level."""
+def level_numbers(level: Level, calibration: Calibration) -> dict[str, Any]:
+    """Everything that the report says of a level. calibration: the run's."""
+    learned = calibration.levels.get(level.calibration, {})
     return {
         "rows": len(level.ids),
         "what": level.rows,
         "patients": len(pd.unique(level.patients)),
         "how": level.how,
         "answer": level.answer.name,
-        "by_name": {name: _name_numbers(level, column) for column, name in enumerate(level.names)},
+        "by_name": {
+            name: {**_name_numbers(level, column), **calibration_numbers(level, column, learned.get(name))}
+            for column, name in enumerate(level.names)
+        },
+        "calibration": calibration.words(level.calibration),
         "prevalence": prevalence(level),
     }
 
@@ -100,13 +108,3 @@ def _ranking(stage: StageAnswers, column: int, known: np.ndarray, positive: np.n
         curves["precision_recall"] = {"recall": numbers(recall), "precision": numbers(precision)}
     areas = {"auc": number(area_under_roc(counts)), "average_precision": number(average_precision(counts))}
     return {**areas, **curves}
-
-
-def number(value: float) -> float | None:
-    """A number as JSON has it: rounded to what a figure shows and more, None where it is not defined."""
-    return None if np.isnan(value) else round(float(value), 9)
-
-
-def numbers(values: np.ndarray) -> list[float | None]:
-    """The same of each."""
-    return [number(value) for value in values.tolist()]

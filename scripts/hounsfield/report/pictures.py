@@ -16,7 +16,7 @@ from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.image_files import encode_png
 from hounsfield.report.examples import Example
-from hounsfield.report.level_numbers import number
+from hounsfield.report.json_numbers import number
 
 HEIGHT = 160  # pixels
 

@@ -13,6 +13,7 @@ from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.competitions.rsna2022.tables import read_studies
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.findings import read_refused
 from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
@@ -64,6 +65,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         seen_by_design=SECOND_ORDER.words if (seen == "upstream").any() else "",
         levels=[study_level(run, data, members, studies, held_out)],
         scores=read_scores(run.file(SCORES)),
+        calibration=calibration_of_run(run, ""),
         flow=flow(data, studies, held_out),
         spreads=spreads(studies),
         counts={"flags: what was odd about a study and was used": flag_counts(studies)},

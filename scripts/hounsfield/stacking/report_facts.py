@@ -7,6 +7,7 @@ from typing import cast
 from hounsfield.competitions.rsna2019.report_data import REPORT_COLUMNS, ScoredSlices, counts, flow, levels, spreads
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.run_report import NOTHING_HELD_OUT, RunReport
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named, member_of
@@ -46,6 +47,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         seen_by_design=ensemble_by_design(results.slices).words,
         levels=levels(run, scored),
         scores=read_scores(run.file(SCORES)),
+        calibration=calibration_of_run(run, ""),
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
         counts=counts(slices),

@@ -12,14 +12,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, RULE, answer_slices
+from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, OUT_OF_FOLD, RULE, answer_slices
 from hounsfield.competitions.rsna2019.paths import images_folder
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.evaluation.by_study import labels_by_unit
 from hounsfield.core.evaluation.findings import read_refused
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.run_report import FlowStep, Level, PictureOf, Spread, StageAnswers
+from hounsfield.core.evaluation.run_report import (
+    FlowStep,
+    Level,
+    PictureOf,
+    Spread,
+    StageAnswers,
+    calibrated_answers,
+)
 from hounsfield.core.evaluation.scores import System
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, read_rule, study_values, unscored_rule
 from hounsfield.core.imaging.boxes import Box, crop_to_square
@@ -33,6 +40,7 @@ REPORT_COLUMNS = tuple(
     )
 )  # of slices, and the labels
 TEST, UNLABELLED = "test slices: predicted, not scored", "no label"
+STUDIES_OUT_OF_FOLD = "out_of_fold_studies.csv"
 LOSS = "weighted log loss of the slice"
 
 
@@ -58,10 +66,10 @@ def told_apart(systems: Sequence[System]) -> list[System]:
 def levels(run: Upstream, scored: ScoredSlices) -> list[Level]:
     """Slices and studies; studies alone where slices bear the labels of their study or series."""
     studies = study_level(run, scored)
-    return [studies] if scored.label_set.given_for != "row" else [slice_level(scored), studies]
+    return [studies] if scored.label_set.given_for != "row" else [slice_level(run, scored), studies]
 
 
-def slice_level(scored: ScoredSlices) -> Level:
+def slice_level(run: Upstream, scored: ScoredSlices) -> Level:
     """The level that the competition scores."""
     held_out, labels = scored.held_out, scored.held_out.labels.astype(np.float64)
     rows = scored.slices.iloc[held_out.rows]
@@ -80,6 +88,7 @@ def slice_level(scored: ScoredSlices) -> Level:
         how="as the models give it",
         loss=LOSS,
         compared=scored.compared,
+        calibrated=calibrated_answers(run, OUT_OF_FOLD, "image_id", rows["image_id"].tolist(), scored.label_set.names),
         picture=slice_pictures(scored.data, rows),
     )
 
@@ -108,6 +117,7 @@ def study_level(run: Upstream, scored: ScoredSlices) -> Level:
         how=f"{rule.name}, over the study's slices; {rule.scored_on}",
         loss="weighted log loss of the study",
         compared=scored.compared,
+        calibrated=calibrated_answers(run, STUDIES_OUT_OF_FOLD, "study", ids.tolist(), names),
         picture=None,
     )
 

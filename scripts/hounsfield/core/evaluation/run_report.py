@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.evaluation.calibration import SUFFIX, Calibration
+from hounsfield.core.evaluation.calibration import Level as CalibrationLevel
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.tables import escape_cell
 
 # row and column of a level -> (height, width) or (height, width, 3) uint8, as a person would look at it
 PictureOf = Callable[[int, int], np.ndarray]
@@ -46,7 +49,13 @@ class Level:
     how: str  # how a row gets its probability, in words
     loss: str  # what the losses are, in words
     compared: tuple[str, str] | None = None  # an earlier and a later stage, whose losses are compared row by row
+    calibrated: np.ndarray | None = None  # (N, C) of the answer, by calibrators of other patients; NaN where none is
     picture: PictureOf | None = None  # None: there are none of this level
+
+    @property
+    def calibration(self) -> CalibrationLevel:
+        """Under which level the run's calibration has it: a film's stands as that of a slice."""
+        return "study" if self.row == "study" else "slice"
 
     @property
     def answer(self) -> StageAnswers:
@@ -91,6 +100,7 @@ class RunReport:
     seen_by_design: str  # in words, where a published recipe has it so
     levels: Sequence[Level]  # the first one is what the competition scores
     scores: pd.DataFrame  # of scores.csv
+    calibration: Calibration
     flow: Sequence[FlowStep]
     spreads: Sequence[Spread] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # what was found how often, by heading
@@ -100,3 +110,20 @@ class RunReport:
     def name(self) -> str:
         """<system>/<experiment>"""
         return f"{self.run.folder.parent.name}/{self.run.folder.name}"
+
+
+def calibrated_answers(
+    run: Upstream, file: str, key: str, ids: Sequence[str], names: Sequence[str]
+) -> np.ndarray | None:
+    """The calibrated values of some rows out of a table of out-of-fold answers, (N, C); None where it has none.
+
+    file: the table's name. key: its column of identifiers. Names that the run could not calibrate are NaN.
+    """
+    if file not in run.record["files"]:
+        return None
+    table = pd.read_csv(run.file(file), dtype={key: str}).set_index(key)
+    columns = [f"{name}{SUFFIX}" for name in names]
+    if not set(columns) & set(table.columns):
+        return None
+    rows = [escape_cell(str(one)) for one in ids]  # as the table has them
+    return table.reindex(index=rows, columns=columns).to_numpy(np.float64)
