@@ -48,5 +48,10 @@ def out_of_range(
     for name, (low, high) in ranges.items():
         margin = MARGIN * (high - low)
         if study[name] < low - margin or study[name] > high + margin:
-            found.append(f"{words[name]} {study[name]:.3g}, trained on {low:.3g} to {high:.3g}")
+            found.append(f"{words[name]} {_read(study[name])}, trained on {_read(low)} to {_read(high)}")
     return found
+
+
+def _read(value: float) -> str:
+    """A number as a person reads it: whole from a hundred on."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
