@@ -26,6 +26,7 @@ from hounsfield.core.intake import prepare_files
 from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.core.stages.paths_given import add_study_options
 from hounsfield.core.storage.files import read_json
+from hounsfield.spine import slice_heads
 from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.study_view import VOLUME, NeckAnswers, models_of, open_view, predict_paths
@@ -214,6 +215,20 @@ def test_slices_have_the_words_of_the_fracture_networks_that_have_not_seen_the_s
         assert values.shape == (len(found.series[0].slices), 8)
         assert ((values >= 0) & (values <= 1)).all()
     assert not np.allclose(*models.values())
+
+
+def test_values_of_slices_are_computed_once_and_anew_by_other_networks(
+    work: Path, tmp_path: Path, own: NeckAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [one.raw for one in own.findings(TEST).series[0].models]
+    copied = shutil.copytree(work, tmp_path / "work")
+    with monkeypatch.context() as patch:
+        patch.setattr(slice_heads, "_predictions", None)
+        again = [one.raw for one in open_view(command_in(copied)).findings(TEST).series[0].models]
+    assert all((one == other).all() for one, other in zip(before, again, strict=True))
+    shutil.rmtree(copied / "checkpoints" / "spine" / NAME / "fracture" / "two")
+    (left,) = open_view(command_in(copied)).findings(TEST).series[0].models
+    assert (left.raw == before[0]).all()
 
 
 def test_without_fracture_networks_there_are_no_values_of_slices_and_the_answers_stay(

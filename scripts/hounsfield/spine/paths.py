@@ -58,3 +58,8 @@ def predictions_folder(work: Path, data_set: str | None, experiment: str) -> Pat
     """Predictions of studies, scores, submission, pictures; by 55 and 56. data_set: None for the experiment's own."""
     folder = work / "preds" / "spine" / experiment
     return folder if data_set is None else folder / "studies" / data_set
+
+
+def slices_folder(predictions: Path, study: str) -> Path:
+    """What the networks of stage 54 say of one study's slices; written where the study is viewed, beside stage 56's."""
+    return predictions / "slices" / study

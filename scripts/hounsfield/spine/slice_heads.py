@@ -6,7 +6,8 @@ heads say slice by slice is shown beside it, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.outputs import Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.arrays import open_array, write_array
 from hounsfield.core.training.batches import UNAUGMENTED, load_batches
 from hounsfield.core.training.by_fold import refuse_nan
 from hounsfield.core.training.devices import Devices, open_devices
@@ -23,6 +26,7 @@ from hounsfield.spine.fracture_run import FractureRun
 from hounsfield.spine.fracture_training import windows_of
 from hounsfield.spine.losses import ANY, FRACTURE, SEGMENTATION
 from hounsfield.spine.network_run import with_weights
+from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.ratio_inference import mean_over_windows
 from hounsfield.spine.window_data import Window, WindowStudy
 from hounsfield.spine.window_training import windows_at_a_time
@@ -36,26 +40,55 @@ class SliceHeads(NamedTuple):
     vertebrae: np.ndarray  # (N, 7) how much of each vertebra it shows
 
 
-def slice_heads(runs: Sequence[FractureRun], study: WindowStudy, volume_remedy: str) -> dict[str, SliceHeads]:
-    """By model, the mean over its networks. A model that is not there any more is left out, with a word on it.
+def slice_heads(
+    folder: Path, answers: Upstream, runs: Sequence[FractureRun], study: WindowStudy, volume_remedy: str
+) -> dict[str, SliceHeads]:
+    """By model, the mean over its networks, which is computed once and kept in `folder`.
 
-    Once the study networks are trained, nothing but this needs the networks that they were made over.
-    volume_remedy: the command that makes the volumes. Raises BadInput where a network gives no numbers.
+    A model that is not there any more is left out, with a word on it: once the study networks are trained, nothing but
+    this needs the networks that they were made over. answers: of stage 56, which these stand beside. runs: of the
+    networks behind the study's answer. volume_remedy: the command that makes the volumes.
+    Raises BadInput where a network gives no numbers.
     """
+    networks = _networks(runs)
+    inputs = {"answers": answers.as_input()}
+    inputs |= {f"fracture network {run.key.name}": found.as_input() for own in networks.values() for run, found in own}
+    provenance = Provenance(PREDICT, {}, inputs, libraries=("torch", "timm"))
+    with output(folder, provenance, force=to_replace(folder, provenance), remedy=answers.remedy) as out:
+        if not out.finished:
+            _compute(out.folder, networks, study, volume_remedy)
+            out.finish([f"{name}.npy" for name in networks])
+        said = {name: open_array(out.folder / f"{name}.npy", remedy=answers.remedy) for name in networks}
+        return {name: _heads(np.array(values)) for name, values in said.items()}
+
+
+def _heads(values: np.ndarray) -> SliceHeads:
+    return SliceHeads(np.concatenate([values[:, ANY], values[:, FRACTURE]], axis=1), values[:, SEGMENTATION])
+
+
+def _networks(runs: Sequence[FractureRun]) -> dict[str, list[tuple[FractureRun, Upstream]]]:
+    """The networks of each model that has all of its own."""
     found = {}
-    with open_devices(runs[0].config.precision, runs[0].config.threads) as devices:
-        for name in dict.fromkeys(run.key.model.name for run in runs):
-            own = [run for run in runs if run.key.model.name == name]
-            try:
-                networks = [run.network() for run in own]
-            except MissingInput as error:
-                logger.info("no values of slices by the fracture network %s: %s", name, error)
-                continue
-            said = [_predictions(*one, study, devices, volume_remedy) for one in zip(own, networks, strict=True)]
-            mean = np.mean(said, axis=0).clip(0, 1)
-            fractures = np.concatenate([mean[:, ANY], mean[:, FRACTURE]], axis=1)
-            found[name] = SliceHeads(fractures, mean[:, SEGMENTATION])
+    for name in dict.fromkeys(run.key.model.name for run in runs):
+        try:
+            found[name] = [(run, run.network()) for run in runs if run.key.model.name == name]
+        except MissingInput as error:
+            logger.info("no values of slices by the fracture network %s: %s", name, error)
     return found
+
+
+def _compute(
+    folder: Path,
+    networks: Mapping[str, Sequence[tuple[FractureRun, Upstream]]],
+    study: WindowStudy,
+    volume_remedy: str,
+) -> None:
+    """Write an array (N, C) float32 for each model."""
+    for name, own in networks.items():
+        config = own[0][0].config
+        with open_devices(config.precision, config.threads) as devices:
+            said = [_predictions(run, network, study, devices, volume_remedy) for run, network in own]
+        write_array(folder / f"{name}.npy", np.mean(said, axis=0, dtype=np.float32).clip(0, 1))
 
 
 def _predictions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from hounsfield.spine.domain import GRAVE
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.findings import OUT_OF_FOLD, Answers
 from hounsfield.spine.losses import FRACTURE_COLUMNS
-from hounsfield.spine.paths import BAG, PREDICT
+from hounsfield.spine.paths import BAG, PREDICT, slices_folder
 from hounsfield.spine.slice_heads import SliceHeads, slice_heads
 from hounsfield.spine.stages.boxes import networks_by_fold
 from hounsfield.spine.stages.predict_studies import predict_given_studies
@@ -83,7 +83,6 @@ class NeckAnswers:
     task: AnswerTask
     answers: Upstream
     worth: Worth
-    _heads: dict[str, dict[str, SliceHeads]] = field(default_factory=dict, init=False)  # by study and model, once each
 
     @property
     def studies(self) -> Sequence[str]:
@@ -91,7 +90,7 @@ class NeckAnswers:
         return list(self._rows)
 
     def findings(self, study: str) -> StudyFindings:
-        """All numbers and words of one study. The values of its slices are computed the first time."""
+        """All numbers and words of one study. The values of its slices are computed where they are not there yet."""
         row, slices = self._rows[study], self._of_study(study)
         words = slices["flags"].map(lambda codes: " ".join(FLAGS.get(code, code) for code in codes.split()))
         table = slices.rename(columns={"path": "file", "z_mm": "position_mm", "slice": "order"}).assign(
@@ -231,13 +230,10 @@ class NeckAnswers:
 
     def _models(self, study: str) -> dict[str, SliceHeads]:
         """What the fracture networks behind the study's answer say of its slices, by name."""
-        if study not in self._heads:
-            row = self._studies[self._studies["study_uid"] == study]
-            count, rows, columns = row[["slices", "rows", "columns"]].iloc[0].astype(int)
-            unknown = np.full((count, FRACTURE_COLUMNS), np.nan, np.float32)
-            square = square_of(self._box(study)[:4], (rows, columns))
-            windows = WindowStudy(study, self._volume(study), square, unknown)
-            runs = [run.slice_run for run in self._networks(study)]
-            found = slice_heads(runs, windows, self.task.data.remedy)
-            self._heads[study] = {f"fracture network {name}": heads for name, heads in found.items()}
-        return self._heads[study]
+        row, folder = self._rows[study], slices_folder(self.answers.folder, study)
+        unknown = np.full((row["slices"], FRACTURE_COLUMNS), np.nan, np.float32)
+        square = square_of(self._box(study)[:4], (row["rows"], row["columns"]))
+        windows = WindowStudy(study, self._volume(study), square, unknown)
+        runs = [run.slice_run for run in self._networks(study)]
+        found = slice_heads(folder, self.answers, runs, windows, self.task.data.remedy)
+        return {f"fracture network {name}": heads for name, heads in found.items()}
