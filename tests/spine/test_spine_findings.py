@@ -10,6 +10,8 @@ import pytest
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.tables import STUDY_SCHEMA
+from hounsfield.core.evaluation.calibration import Calibration, NameCalibration
+from hounsfield.core.evaluation.calibrators import Calibrator
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import REFUSED_COLUMNS
 from hounsfield.core.stages.upstream import Upstream
@@ -60,6 +62,20 @@ def test_a_study_has_one_row_and_its_slices_the_numbers_of_their_files() -> None
     # rows 5 and 24 of the volume, and 6, 8, ... of the peaks, are files 25 and 6, and 24, 22, ...
     assert table.loc[0, ["first_slice", "last_slice", *PEAKS]].tolist() == [25, 6, 24, 22, 20, 18, 16, 14, 12]
     assert table["folder"].tolist() == ["b/=CMD", "a/=CMD"]
+
+
+def test_calibrated_values_stand_beside_raw_ones_and_out_of_fold_they_are_the_nested_ones() -> None:
+    halving = NameCalibration(Calibrator("isotonic", raw=(0.0, 1.0), calibrated=(0.0, 0.5)), "", 9, 9, 9)
+    unknown = NameCalibration(None, "positives of 2 patients", 9, 2, 16)
+    calibration = Calibration({"study": {NAMES[0]: halving, **dict.fromkeys(NAMES[1:], unknown)}})
+
+    table = study_table(made_answers("b", "a", calibration=calibration))
+    nested = study_table(made_answers("b", "a", calibration=calibration, nested=np.full((2, 8), 0.25)))
+
+    assert table[f"{NAMES[0]}_calibrated"].tolist() == pytest.approx([value / 2 for value in table[NAMES[0]]])
+    assert table[f"{NAMES[1]}_calibrated"].isna().all()
+    assert table["calibration"].str.contains("not calibrated: positives of 2 patients").all()
+    assert (nested[[f"{name}_calibrated" for name in NAMES]] == 0.25).all().all()
 
 
 def test_what_is_written_is_harmless_and_every_row_says_what_the_networks_have_learnt_from(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from spine_runs import NAME, small_run, start
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.calibration import read_calibration
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.ledger import Ledger
@@ -87,6 +88,16 @@ def test_out_of_fold_studies_are_told_with_their_labels_and_boxes_with_how_well_
     assert boxes.loc[[f"1.2.{n:03d}" for n in range(4)], "box_iou"].tolist() == [1] * 4  # the boxes are the true ones
     assert boxes.loc["1.2.005", ["box_iou", "range_iou"]].isna().all()  # it has no segmentation
     assert boxes["in_order"].tolist() == [True] * 4 + [False] * 2
+
+
+def test_too_few_studies_are_not_calibrated_and_the_answers_say_so(answered: Path) -> None:
+    calibration = read_calibration(folder_of(answered) / "calibration.json")
+    assert calibration.words("slice") == "not calibrated: the system answers for studies alone"
+    for name in ("out_of_fold.csv", "findings.csv"):
+        table = pd.read_csv(folder_of(answered) / name)
+        assert set(table["calibration"]) == {calibration.words("study")}
+        assert table["calibration"].str.contains("not calibrated").all()
+        assert table[[f"{one}_calibrated" for one in NAMES]].isna().all().all()
 
 
 def test_the_ledger_tells_whom_each_folds_networks_have_seen(answered: Path) -> None:

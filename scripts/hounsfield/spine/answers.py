@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ from hounsfield.spine.paths import (
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_training import RatioRun
 from hounsfield.spine.tables import PSEUDO_SCHEMA
+from hounsfield.spine.worth import scored_run
 
 SLICE_COLUMNS = ("study_uid", "slice", "slice_number", "path")
 SHOWN = 10  # identifiers in a message
@@ -53,6 +54,7 @@ class AnswerTask(NamedTuple):
     curves: list[Trained[RatioRun]]  # the ratio networks that tell where the vertebrae of these lie
     labels: Upstream | None  # the pseudo-labels of the data set that was trained on, where it is predicted
     folder: Path
+    run: Upstream | None = None  # the finished answers for the data set trained on, where another one is predicted
 
     @property
     def own(self) -> bool:
@@ -71,6 +73,8 @@ class AnswerTask(NamedTuple):
         inputs |= {f"ratio network {one.run.key.name}": one.output.as_input() for one in self.curves}
         if self.labels is not None:
             inputs["pseudo-labels"] = self.labels.as_input()
+        if self.run is not None:
+            inputs["out-of-fold scores"] = self.run.as_input()
         if self.sample.exists():
             inputs["sample submission"] = Input(file_digest(self.sample))
         return Provenance(PREDICT, {}, inputs)
@@ -91,7 +95,8 @@ def find_task(command: SpineCommand) -> AnswerTask:
     if own:
         labels = require(work, pseudo_labels_folder(work, command.data_set, experiment), VERTEBRAE, remedy_of)
     folder = predictions_folder(work, None if own else command.data_set, experiment)
-    return AnswerTask(command, data, boxes, answers, scored, curve_networks(command), labels, folder)
+    run = None if own else scored_run(command)
+    return AnswerTask(command, data, boxes, answers, scored, curve_networks(command), labels, folder, run)
 
 
 def read_curves(task: AnswerTask) -> pd.DataFrame:
@@ -102,12 +107,14 @@ def read_curves(task: AnswerTask) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def answers_of(task: AnswerTask, studies: pd.DataFrame, probabilities: np.ndarray, peaks: pd.DataFrame) -> Answers:
-    """What is told of some studies. probabilities: of each, (n, 8). peaks: as `peaks_of` gives them."""
+def answers_of(
+    task: AnswerTask, studies: pd.DataFrame, probabilities: np.ndarray, peaks: pd.DataFrame, **more: Any
+) -> Answers:
+    """What is told of some studies. probabilities: (n, 8). peaks: as `peaks_of` gives them. more: as for Answers."""
     facts, boxes = facts_of(task.answers[0].output.record, task.data), read_boxes(task.boxes)
     trained_on = in_words(facts, task.command.config.data_set)
     slices, warnings = read_slices(task.data, SLICE_COLUMNS), outside(studies, boxes, peaks, facts)
-    return Answers(studies, slices, probabilities, boxes, peaks, trained_on, warnings)
+    return Answers(studies, slices, probabilities, boxes, peaks, trained_on, warnings, **more)
 
 
 def write_submission(path: Path, task: AnswerTask, studies: pd.DataFrame, asked: list[str], found: np.ndarray) -> None:

@@ -14,12 +14,14 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.tables import BOX
+from hounsfield.core.evaluation.calibration import Calibration, uncalibrated
 from hounsfield.core.evaluation.findings import (
     MANY_STUDIES,
     REFUSED,
     REFUSED_COLUMNS,
     refused_lines,
     warning_lines,
+    with_calibrated,
     write_csv,
 )
 from hounsfield.core.evaluation.scores import aligned
@@ -27,7 +29,7 @@ from hounsfield.core.storage.tables import escape_cell
 from hounsfield.spine.box_quality import PEAKS, RANGE
 
 FINDINGS, OUT_OF_FOLD = "findings.csv", "out_of_fold.csv"
-TEXTS = ("study", "folder", "flags", "trained_on", "warnings")
+TEXTS = ("study", "folder", "flags", "calibration", "trained_on", "warnings")
 ORIGINS = ("patient_id", "study_uid")  # of the identifiers in the files' headers
 
 
@@ -42,12 +44,19 @@ class Answers:
     peaks: pd.DataFrame  # as `peaks_of` gives them
     trained_on: str  # what the networks have learnt from, in words; it stands on every answer
     warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by study
+    calibration: Calibration = field(default_factory=lambda: uncalibrated("no calibration was asked for"))
+    nested: np.ndarray | None = None  # (N, 8) of out-of-fold studies, by calibrators of other patients
+
+    @property
+    def calibrated(self) -> np.ndarray:
+        """(N, 8), NaN where nothing is calibrated."""
+        return self.calibration.apply("study", self.probabilities) if self.nested is None else self.nested
 
 
 def study_table(answers: Answers) -> pd.DataFrame:
     """A row per study, in the order of the studies."""
     studies = answers.studies["study_uid"].to_numpy()
-    table = pd.DataFrame(answers.probabilities, columns=list(NAMES))
+    table = with_calibrated(NAMES, answers.probabilities, answers.calibrated)
     table.insert(0, "study", studies)
     table.insert(1, "folder", _folders(answers.slices).reindex(studies).to_numpy())
     boxes = answers.boxes.set_index("study_uid").reindex(studies).reset_index(drop=True)
@@ -59,7 +68,8 @@ def study_table(answers: Answers) -> pd.DataFrame:
         table[name] = numbers.reindex(places).astype("Int64").to_numpy()
     about = answers.studies[["slices", "slice_spacing_mm", "flags"]].reset_index(drop=True)
     warnings = ["; ".join(answers.warnings.get(study, ())) for study in studies]
-    return table.join(about).assign(trained_on=answers.trained_on, warnings=warnings)
+    words = {"calibration": answers.calibration.words("study"), "trained_on": answers.trained_on}
+    return table.join(about).assign(**words, warnings=warnings)
 
 
 def _folders(slices: pd.DataFrame) -> pd.Series:

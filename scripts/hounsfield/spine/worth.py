@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hounsfield.competitions.rsna2022.labels import OVERALL
-from hounsfield.core.evaluation.calibration import Calibration, calibration_of_run
-from hounsfield.core.evaluation.scores import read_scores
+import numpy as np
+
+from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
+from hounsfield.core.evaluation.calibration import Calibration, Level, calibration_of_run
+from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.out_of_fold_calibration import Learned, OutOfFold, learn_calibration
+from hounsfield.core.evaluation.scores import System, read_scores
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.outputs import read_record
-from hounsfield.core.stages.upstream import require
+from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.paths import PREDICT, SCORES, predictions_folder
 from hounsfield.spine.scores import METRIC
@@ -45,12 +49,25 @@ class Worth:
         )
 
 
+def scored_run(command: SpineCommand) -> Upstream | None:
+    """The answers of stage 56 for the data set that the run was trained on, where it is done. Raises StaleOutput."""
+    training = on_training_set(command)
+    folder = predictions_folder(training.work, None, training.experiment)
+    return None if read_record(folder) is None else require(training.work, folder, PREDICT, remedies(training))
+
+
 def worth_of_run(command: SpineCommand) -> Worth:
     """What stage 56 has found on the data set that the run was trained on, where that is done. Raises StaleOutput."""
-    training = on_training_set(command)
-    folder, run = predictions_folder(training.work, None, training.experiment), None
-    if read_record(folder) is not None:
-        run = require(training.work, folder, PREDICT, remedies(training))
+    run = scored_run(command)
     scored = run is not None and SCORES in run.record["files"]
     scores = read_scores(run.file(SCORES)).to_dict("records") if run is not None and scored else []
     return Worth(scores, calibration_of_run(run, UNSCORED))
+
+
+def learn_worth(bag: System, held_out: HeldOut, data_set: str, remedy: str) -> Learned:
+    """Calibrators and operating points of the bag, from its out-of-fold studies. remedy: what makes these anew."""
+    labels = held_out.labels.astype(np.float64)
+    studies = OutOfFold(bag.probabilities, labels, held_out.patients, bag.seen, "studies")
+    levels: dict[Level, OutOfFold | str] = {"slice": "the system answers for studies alone", "study": studies}
+    what, leak = f"{bag.name} ({bag.experiment})", bag.by_design.words
+    return learn_calibration(NAMES, levels, data_set, what=what, remedy=remedy, leak=leak)

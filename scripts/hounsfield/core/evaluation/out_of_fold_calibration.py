@@ -100,7 +100,9 @@ def learn_calibration(
     for level, rows in used.items():
         own = np.array([group_of[patient] for patient in rows.patients])
         known[level], nested[level][clean[level]] = _learn_level(names, rows, own)
-        notes[level] = f"{len(own)} out-of-fold {rows.what} of {len(set(rows.patients))} patients"
+        left = int((given[level].seen != "").sum())
+        left_out = f"; without {left} whose patients models have seen" if left else ""
+        notes[level] = f"{len(own)} out-of-fold {rows.what} of {len(set(rows.patients))} patients{left_out}"
     return Learned(Calibration(known, notes), nested, ledger)
 
 

@@ -9,8 +9,10 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.tables import read_slices, read_studies
+from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
 from hounsfield.core.evaluation.findings import read_refused
 from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
+from hounsfield.core.evaluation.out_of_fold_calibration import Learned
 from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
     TEST,
@@ -20,6 +22,7 @@ from hounsfield.core.evaluation.predictions import (
 )
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
@@ -38,6 +41,7 @@ from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.scores import METRIC, printed_gains, systems
 from hounsfield.spine.study_training import predict_studies
 from hounsfield.spine.tables import PSEUDO_SCHEMA
+from hounsfield.spine.worth import UNSCORED, learn_worth
 
 BOXES, SUBMISSION = "boxes.csv", "submission.csv"
 
@@ -62,16 +66,18 @@ def answer(task: AnswerTask, out: Output, devices: Devices) -> None:
     watch, config, studies = Stopwatch(), task.command.config, read_studies(task.data)
     held_out = held_out_rows(LABELS, studies, [member.run.key.fold for member in task.scored])
     asked = task.asked(studies)
-    names, scored, found = [], np.empty((0, len(NAMES))), np.empty((0, len(NAMES)))
+    names, scored, found = [CALIBRATION], np.empty((0, len(NAMES))), np.empty((0, len(NAMES)))
+    learned = Learned.by_run(task.run, UNSCORED)
     if task.labels is not None and task.scored:
-        scored = score(task, out.folder, studies, held_out, task.labels)
+        scored, learned = score(task, out.folder, studies, held_out, task.labels)
         names += [SCORES, BOXES, OUT_OF_FOLD_TABLE]
+    write_calibration(out.folder / CALIBRATION, learned.calibration)
     if len(asked):
         runs, networks = zip(*task.answers, strict=True)
         found = predict_studies(runs, networks, task.data, task.boxes, asked, config, devices).mean(axis=0)
         curves = predict_curves(out.unfinished / "windows.npy", task.curves, task.data, task.boxes, asked, devices)
         write_table(out.folder / CURVES, curves, PSEUDO_SCHEMA)
-        answers = answers_of(task, asked, found, peaks_of(curves))
+        answers = answers_of(task, asked, found, peaks_of(curves), calibration=learned.calibration)
         names += [CURVES, *write_answers(out.folder, answers, read_refused(task.data))]
         if task.own or task.sample.exists():
             write_submission(out.folder / SUBMISSION, task, studies, asked["study_uid"].tolist(), found)
@@ -79,14 +85,18 @@ def answer(task: AnswerTask, out: Output, devices: Devices) -> None:
     uids = np.concatenate([studies["study_uid"].to_numpy()[held_out.rows], asked["study_uid"].to_numpy()])
     split = np.repeat([OUT_OF_FOLD, TEST], [len(scored), len(asked)])
     write_predictions(out.folder / BAG, LABELS, prediction_table(LABELS, uids, split, np.concatenate([scored, found])))
-    out.finish([*names, BAG], learned=ledger_of(task.scored, task.answers))
+    ledger = Ledger.joined([ledger_of(task.scored, task.answers), learned.ledger])
+    out.finish([*names, BAG], learned=ledger)
     summary("answers", len(asked), "studies", watch.seconds, {"out of fold": len(scored)} if len(scored) else {})
 
 
 def score(
     task: AnswerTask, folder: Path, studies: pd.DataFrame, held_out: HeldOut, pseudo_labels: Upstream
-) -> np.ndarray:
-    """Write the scores of networks, boxes and curves on the M out-of-fold studies; returns the bag's word, (M, 8)."""
+) -> tuple[np.ndarray, Learned]:
+    """Write the scores of networks, boxes and curves on the M out-of-fold studies.
+
+    Returns what the bag says, (M, 8), and what was learnt of it.
+    """
     models, seen = out_of_fold(task.scored, studies, held_out)
     labels = held_out.labels.astype(np.float64)
     compared = list(systems(models, seen, labels, task.command.experiment))
@@ -97,9 +107,10 @@ def score(
     curves, rows = read_pseudo_labels(pseudo_labels), studies.iloc[held_out.rows]
     quality = box_quality(rows, read_boxes(task.boxes), read_slices(task.data), curves)
     write_box_quality(folder / BOXES, quality)
-    bag = compared[-1].probabilities
-    write_out_of_fold(folder / OUT_OF_FOLD_TABLE, answers_of(task, rows, bag, peaks_of(curves)))
-    return bag
+    learned = learn_worth(compared[-1], held_out, task.data.folder.name, again)
+    bag, more = compared[-1].probabilities, {"calibration": learned.calibration, "nested": learned.nested["study"]}
+    write_out_of_fold(folder / OUT_OF_FOLD_TABLE, answers_of(task, rows, bag, peaks_of(curves), **more))
+    return bag, learned
 
 
 def draw(task: AnswerTask) -> None:
