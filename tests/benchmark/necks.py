@@ -6,7 +6,8 @@ against these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 
 from benchmark.epochs import anonymous_memory
 from benchmark.measurements import Line, fastest
@@ -64,27 +66,36 @@ def neck_lines(
         return published(files.folders[form], 1, slices, square, pixels, change)
 
     works: list[Callable[[], object]] = [partial(read, form) for form in FORMS]
-    works += [lambda: windows[(UNAUGMENTED, 0)]]
-    works += [lambda: [windows[(epoch, 0)] for epoch in range(EPOCHS)]]
-    works += [lambda: [read(JPEG, epoch) for epoch in range(EPOCHS)]]
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(0)  # as in the processes that load batches
-    seconds = fastest(works, repeats)
-    cv2.setNumThreads(threads)
-    *theirs, ours = (1 / one for one in seconds[:-2])
-    augmented, theirs_augmented = (EPOCHS / one for one in seconds[-2:])
+    works += [partial(read, JPEG, epoch) for epoch in range(EPOCHS)]
+    works += [partial(windows.__getitem__, (epoch, 0)) for epoch in (UNAUGMENTED, *range(EPOCHS))]
+    with one_thread():
+        seconds = fastest(works, repeats)
+    theirs, theirs_augmented, ours, augmented = np.split(seconds, np.cumsum([len(FORMS), EPOCHS, 1]))
     note = f"{slices} slices of {pixels} x {pixels} pixels, one process and one thread, as loaders have"
     return [
         *(
-            Line(what=f"windows of a fracture network against {form} files", measured=ours, unit="windows/s",
-                 reference=slow, at_least=AT_LEAST.get(form), note=f"{note}; cropped and resized, not augmented")
+            Line(what=f"windows of a fracture network against {form} files", measured=1 / ours.mean(), unit="windows/s",
+                 reference=1 / slow, at_least=AT_LEAST.get(form), note=f"{note}; cropped and resized, not augmented")
             for form, slow in zip(FORMS, theirs, strict=True)
         ),
-        Line(what=f"the same, augmented, against {JPEG} files", measured=augmented, unit="windows/s",
-             reference=theirs_augmented, at_least=AT_LEAST[JPEG],
+        Line(what=f"the same, augmented, against {JPEG} files", measured=1 / augmented.mean(), unit="windows/s",
+             reference=1 / theirs_augmented.mean(), at_least=AT_LEAST[JPEG],
              note=f"{note}; the mean of {EPOCHS} draws; the augmentation is ours in both"),
         memory_line(files, few, many, slices),
     ]  # fmt: skip
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV and torch with one thread each, as in the processes that load batches."""
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
 
 
 def memory_line(files: NeckFiles, few: int, many: int, slices: int) -> Line:
