@@ -62,7 +62,10 @@ def neck_lines(
     square = (files.square.x0, files.square.y0, files.square.x1, files.square.y1)
 
     def read(form: str, epoch: int = UNAUGMENTED) -> np.ndarray:
-        change = partial(augment_stack, augmentation, seed=seed_of(SEED, epoch, 0)) if epoch != UNAUGMENTED else None
+        def change(grey: np.ndarray) -> None:
+            if epoch != UNAUGMENTED:
+                augment_stack(augmentation, grey, seed_of(SEED, epoch, 0))
+
         return published(files.folders[form], 1, slices, square, pixels, change)
 
     works: list[Callable[[], object]] = [partial(read, form) for form in FORMS]

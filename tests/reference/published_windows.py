@@ -47,12 +47,12 @@ def published_window(
     count: int,
     square: tuple[int, int, int, int],
     size: int,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    change: Callable[[np.ndarray], None] = lambda _: None,
 ) -> np.ndarray:
     """The images of the files `first` to `first + count - 1`, (count / 3, size, size, 3) uint8, head to feet.
 
-    square: x0, y0, x1, y1, end-exclusive. change: what is done to the grey slices, (count, size, size), before three
-    make an image: an augmentation, say.
+    square: x0, y0, x1, y1, end-exclusive. change: writes to the grey slices, (count, size, size), before three make an
+    image: an augmentation, say.
     """
     x0, y0, x1, y1 = square
     slices, z = [], []
@@ -61,6 +61,7 @@ def published_window(
         hu = dataset.pixel_array.astype(np.float64) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
         slices.append(grey(resized(hu[y0:y1, x0:x1], size)))
         z.append(float(dataset.ImagePositionPatient[2]))
-    shown = np.array(slices) if change is None else change(np.array(slices))
+    shown = np.array(slices)
+    change(shown)
     images = np.array([np.stack(shown[k : k + 3], axis=-1) for k in range(0, count, 3)])
     return images[::-1] if np.mean(np.diff(z)) > 0 else images

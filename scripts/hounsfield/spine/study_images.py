@@ -80,7 +80,7 @@ class StudyImages:
         volume = open_volume(study.volume, remedy=self._volume_remedy)
         grey = grey_slices(volume, study.slices, study.box, self._size, self._intensity)
         if epoch != UNAUGMENTED:
-            grey = augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
+            augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
         images = triplets(grey)
         return StudyBatch(torch.from_numpy(images), torch.tensor([len(images)]), torch.from_numpy(study.labels)[None])
 

@@ -93,7 +93,7 @@ class Windows:
         shown = np.append(slices, np.repeat(slices[-1:], -len(slices) % TRIPLET))  # the last triplet is filled up
         grey = grey_slices(volume, shown, study.box, kind.size, kind.intensity, bicubic=kind.bicubic)
         if epoch != UNAUGMENTED:
-            grey = augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
+            augment_stack(self._augmentation, grey, seed_of(*self._seeds, epoch, row))
         images, steps = triplets(grey), kind.config.slices
         if kind.per_triplet:
             slices, steps = _middles(slices), steps // TRIPLET

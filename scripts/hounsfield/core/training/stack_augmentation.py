@@ -1,4 +1,4 @@
-"""A stack of grey slices changed by one draw, and resampled once. n slices, S pixels a side."""
+"""A stack of grey slices, changed by one draw and resampled once. n slices, S pixels a side."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ PACK = 4  # slices resampled as the channels of one image; per slice a third of 
 Parameters = dict[str, Any]
 
 
-def augment_stack(transforms: StackTransforms, slices: np.ndarray, seed: int) -> np.ndarray:
-    """Change all of a stack, (n, S, S) uint8, by the draw that `augment` makes from the same seed.
+def augment_stack(transforms: StackTransforms, slices: np.ndarray, seed: int) -> None:
+    """Change all of a stack in place, (n, S, S) uint8, by the draw that `augment` makes from the same seed.
 
     Flip, affine map and distortion are put together into one map from the pixels back to where they come from. One
     transform after the other, as published, would interpolate twice and blur more.
     """
     seed_each(transforms, seed)
     flip, contrast, affine, distortion, holes = (_drawn(one, slices.shape[1:]) for one in transforms)
-    lit = slices if contrast is None else transforms.contrast.apply(slices, **contrast)
-    stays = flip is None and affine is None and distortion is None
-    changed = lit.copy() if stays else _resampled(lit, *_origins(slices.shape[-1], flip, affine, distortion))
+    if contrast is not None:
+        for own in slices:
+            own[...] = transforms.contrast.apply(own, **contrast)
+    if any(one is not None for one in (flip, affine, distortion)):
+        _resample(slices, *_origins(slices.shape[-1], flip, affine, distortion))
     for x0, y0, x1, y1 in holes["holes"] if holes else ():
-        changed[:, y0:y1, x0:x1] = 0
-    return changed
+        slices[:, y0:y1, x0:x1] = 0
 
 
 def _drawn(transform: Transform, shape: tuple[int, ...]) -> Parameters | None:
@@ -68,11 +69,14 @@ def _mirrored(places: np.ndarray, size: int) -> np.ndarray:
     return np.abs(places - period * np.rint(places / period))
 
 
-def _resampled(slices: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The slices at x and y, bilinear, (n, S, S); outside of them there is black."""
-    changed = np.empty((len(slices) + -len(slices) % PACK, *slices.shape[1:]), np.uint8)
+def _resample(slices: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    """Read the slices at x and y, bilinear, with black around them, and write what was read in their place."""
+    size = slices.shape[-1]
+    merged, cached, read = np.empty((3, size, size, PACK), np.uint8)
+    spare = np.empty((size, size), np.uint8)
     for first in range(0, len(slices), PACK):
-        own = [slices[min(place, len(slices) - 1)] for place in range(first, first + PACK)]
-        pack = cv2.remap(cv2.merge(own), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        cv2.split(pack, list(changed[first : first + PACK]))
-    return changed[: len(slices)]
+        own = [*slices[first : first + PACK], *PACK * [spare]][:PACK]
+        cv2.merge(own, merged)
+        cached[...] = merged  # merge writes past the cache, without which a turned image is read three times as slowly
+        cv2.remap(cached, x, y, cv2.INTER_LINEAR, read, cv2.BORDER_CONSTANT)
+        cv2.split(read, own)
