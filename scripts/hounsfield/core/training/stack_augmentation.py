@@ -1,7 +1,9 @@
-"""A stack of grey slices, changed by one draw and resampled once. n slices, S pixels a side."""
+"""A stack of grey slices, changed by one draw. n slices, S pixels a side."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -9,23 +11,21 @@ import numpy as np
 
 from hounsfield.core.training.augmentation import OneOf, StackTransforms, Transform, seed_each
 
-PACK = 4  # slices resampled as the channels of one image; per slice a third of OpenCV's time for one or for three
+PACK = 4  # slices moved as the channels of one image; per slice OpenCV takes a third of its time for one or for three
 Parameters = dict[str, Any]
+Move = Callable[..., np.ndarray]  # image (S, S, PACK), dst: where the moved one is written
 
 
 def augment_stack(transforms: StackTransforms, slices: np.ndarray, seed: int) -> None:
-    """Change all of a stack in place, (n, S, S) uint8, by the draw that `augment` makes from the same seed.
-
-    Flip, affine map and distortion are put together into one map from the pixels back to where they come from. One
-    transform after the other, as published, would interpolate twice and blur more.
-    """
+    """Change all of a stack in place, (n, S, S) uint8, each slice to the bytes that `augment` makes of it by itself."""
     seed_each(transforms, seed)
     flip, contrast, affine, distortion, holes = (_drawn(one, slices.shape[1:]) for one in transforms)
     if contrast is not None:
         for own in slices:
             own[...] = transforms.contrast.apply(own, **contrast)
-    if any(one is not None for one in (flip, affine, distortion)):
-        _resample(slices, *_origins(slices.shape[-1], flip, affine, distortion))
+    moves = _moves(slices.shape[-1], flip, affine, distortion)
+    if moves:
+        _move(slices, moves)
     for x0, y0, x1, y1 in holes["holes"] if holes else ():
         slices[:, y0:y1, x0:x1] = 0
 
@@ -41,42 +41,36 @@ def _drawn(transform: Transform, shape: tuple[int, ...]) -> Parameters | None:
     return parameters | transform.get_params_dependent_on_data(parameters, data)
 
 
-def _origins(
+def _moves(
     size: int, flip: Parameters | None, affine: Parameters | None, distortion: Parameters | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel comes from, x and y, (S, S) float32. The last change is the first to be undone."""
-    x, y = np.meshgrid(*2 * [np.arange(size, dtype=np.float32)])
-    if distortion is not None:
-        if "matrix" in distortion:
-            x, y = _moved_back(distortion["matrix"], x, y)
-        else:
-            x, y = distortion["map_x"], distortion["map_y"]
-        x, y = _mirrored(x, size), _mirrored(y, size)
+) -> Sequence[Move]:
+    """What moves the pixels, in order; around a slice there is black for the affine map, for a distortion a mirror."""
+    moves: list[Move] = []
+    if flip is not None:
+        moves.append(partial(cv2.flip, flipCode=1))
     if affine is not None:
-        x, y = _moved_back(affine["matrix"], x, y)
-    return x if flip is None else size - 1 - x, y
+        moves.append(_affine(affine["matrix"][:2], size, cv2.BORDER_CONSTANT))
+    if distortion is not None and "matrix" in distortion:
+        moves.append(_affine(distortion["matrix"], size, cv2.BORDER_REFLECT_101))
+    elif distortion is not None:
+        maps = {"map1": distortion["map_x"], "map2": distortion["map_y"]}
+        moves.append(partial(cv2.remap, **maps, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
+    return moves
 
 
-def _moved_back(matrix: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where an affine map takes its points from. matrix: (2, 3) or (3, 3), the way forth."""
-    (a, b, c), (d, e, f) = cv2.invertAffineTransform(np.asarray(matrix, np.float64)[:2]).tolist()
-    return a * x + b * y + c, d * x + e * y + f
+def _affine(matrix: np.ndarray, size: int, border: int) -> Move:
+    return partial(cv2.warpAffine, M=matrix, dsize=(size, size), flags=cv2.INTER_LINEAR, borderMode=border)
 
 
-def _mirrored(places: np.ndarray, size: int) -> np.ndarray:
-    """Places outside of the slice, mirrored at the middle of its outermost pixels until they are in it."""
-    period = 2 * (size - 1)
-    return np.abs(places - period * np.rint(places / period))
-
-
-def _resample(slices: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """Read the slices at x and y, bilinear, with black around them, and write what was read in their place."""
-    size = slices.shape[-1]
-    merged, cached, read = np.empty((3, size, size, PACK), np.uint8)
-    spare = np.empty((size, size), np.uint8)
+def _move(slices: np.ndarray, moves: Sequence[Move]) -> None:
+    """Move the slices in place. New images for each step would take longer than the steps."""
+    merged, image, moved = np.empty((3, *slices.shape[1:], PACK), np.uint8)
+    spare = np.empty(slices.shape[1:], np.uint8)
     for first in range(0, len(slices), PACK):
         own = [*slices[first : first + PACK], *PACK * [spare]][:PACK]
         cv2.merge(own, merged)
-        cached[...] = merged  # merge writes past the cache, without which a turned image is read three times as slowly
-        cv2.remap(cached, x, y, cv2.INTER_LINEAR, read, cv2.BORDER_CONSTANT)
-        cv2.split(read, own)
+        image[...] = merged  # merge writes past the cache, without which a turned image is read three times as slowly
+        for move in moves:
+            move(image, dst=moved)
+            image, moved = moved, image
+        cv2.split(image, own)
