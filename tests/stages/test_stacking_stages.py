@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from processes import run_together
+from safetensors.torch import load_file
 
 from conftest import Work, copy_work, work_at
 from help_paths import missing
@@ -17,13 +20,20 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.predictions import read_predictions, write_predictions
+from hounsfield.core.imaging.boxes import resize
+from hounsfield.core.imaging.heat import on_whole_slice
+from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.training import blocks
+from hounsfield.core.training.networks import build_network
 from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage.paths import BAG
+from hounsfield.stacking.activation import series_activations
+from hounsfield.stacking.config import TrainingConfig
+from hounsfield.stacking.hu_images import read_hu
 from hounsfield.stacking.paths import AVERAGE, ENSEMBLE
-from programs import REPOSITORY, run_program
+from programs import REPOSITORY, load_program, run_program
 from synthetic_runs import seen_by
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
@@ -308,3 +318,39 @@ def test_a_folder_without_predictions_names_the_stages_that_make_them(two_system
     work, folders = two_systems
     with pytest.raises(MissingInput, match=r"run_15_bagged_submission\.sh(.|\n)*run_45_stacking_ensemble\.sh"):
         bag(work, "--runs", folders[0], work.folder / "preds")
+
+
+def test_where_the_classifiers_look_is_the_mean_over_those_that_answer_for_a_series(predicted: Work) -> None:
+    stage = load_program("stacking_predict").STAGE
+    command = parse(stage_parser(stage), stage, list(predicted.arguments))
+    slices = pd.read_parquet(predicted.folder / "data/phantom/stacking/mini_stacking/slices.parquet")
+    for split, folds in (("test", (0, 1)), ("train", (1,))):
+        own = slices[(slices["split"] == split) & (slices["fold"].isna() | (slices["fold"] == 1))]
+        own = own[own["series"] == own["series"].iloc[0]]
+        found = series_activations(command, "stage", own["image_id"])
+        seen = own["hu_crc32"].notna().to_numpy()
+        assert not found[~seen].any()
+        expected = [
+            looked_at(predicted.folder, name, fold, own["image_id"][seen], command.config.training)
+            for name in ("resnet", "byobnet")
+            for fold in folds
+        ]
+        np.testing.assert_allclose(found[seen], np.mean(expected, axis=0), atol=1e-5)
+
+
+def looked_at(work: Path, network: str, fold: int, images: pd.Series, config: TrainingConfig) -> np.ndarray:
+    """The last features after the last epoch, weighted by the last layer, over the whole slice: (n, 6, G, G)."""
+    model = build_network(f"test_{network}", 6).eval()
+    weights = work / f"checkpoints/stacking/mini_stacking/{network}/fold{fold}/epoch1.safetensors"
+    model.load_state_dict(load_file(weights))
+    found = []
+    for image in images:
+        (path,) = (work / "data/phantom/hu").glob(f"*/{image}.jls")
+        hu = read_hu(path, zlib.crc32(path.read_bytes()), remedy="")
+        windows = np.stack([hu.clip(low, high) for low, high in ((0, 80), (-20, 180), (-150, 230))], axis=-1)
+        seen = (resize(windows.astype(np.float32), 64) - config.mean) / config.std
+        with torch.no_grad():
+            features = model.forward_features(torch.from_numpy(seen).permute(2, 0, 1)[None].float())[0]
+            maps = torch.einsum("ck,kij->cij", model.get_classifier().weight, features).relu()
+        found.append(on_whole_slice(maps.numpy() / (features.shape[-1] * features.shape[-2])))
+    return np.stack(found)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hounsfield.core.imaging.boxes import Box, box_of_shown, crop_to_square, resize
+from hounsfield.core.imaging.heat import Cut
 from hounsfield.core.storage.image_files import image_path, read_image
 from hounsfield.core.training.augmentation import augment, flip_shift_transpose
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
@@ -67,6 +68,20 @@ def open_slice_images(
     labels = slices[list(names)].to_numpy(np.float32, na_value=np.nan)
     images, checksums = slices["image_id"].to_numpy(), slices["image_crc32"].to_numpy()
     return SliceImages(images, checksums, labels, draw, remedy="Lower classifier.workers or classifier.batch_size")
+
+
+def cuts_seen(slices: pd.DataFrame, folder: Path, config: ClassifierConfig, remedy: str) -> list[Cut] | None:
+    """What a classifier sees of each slice; None where that is all of it.
+
+    slices: IMAGE_COLUMNS, rows and columns. Otherwise as `open_slice_images` takes it.
+    """
+    if not config.crop:
+        return None
+    boxes = [Box(*box) for box in slices[["x0", "y0", "x1", "y1"]].astype(int).to_numpy().tolist()]
+    if config.crop_boxes == "jpeg":
+        named = zip(slices["image_id"], slices["image_crc32"], strict=True)
+        boxes = [box_of_shown(read_image(image_path(folder, name), int(crc), remedy=remedy)) for name, crc in named]
+    return [Cut(*one) for one in zip(boxes, slices["rows"].astype(int), slices["columns"].astype(int), strict=True)]
 
 
 def normalise(images: Tensor, config: ClassifierConfig) -> Tensor:

@@ -6,6 +6,7 @@ B slices, S pixels a side, E embedding width, V views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.networks import embed, last_layer
-from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
+from hounsfield.core.training.networks import build_network, embed, last_layer
+from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, HemorrhageConfig, View
 from hounsfield.hemorrhage.images import normalise
 from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_name
 
@@ -36,6 +38,17 @@ def read_weights(network: Upstream, epoch: int) -> tuple[dict[str, Tensor], dict
     path = network.file(weights_name(epoch))
     network.file(path.with_suffix(".json").name)
     return load_weights(path, remedy=network.remedy)
+
+
+def load_classifier(
+    config: HemorrhageConfig, classifier: Upstream, epoch: int, devices: Devices
+) -> tuple[nn.Module, ClassifierConfig]:
+    """A trained classifier after one of its epochs, to predict with, and the configuration that it was trained with."""
+    weights, facts = read_weights(classifier, epoch)
+    trained = replace(classifier_config(facts), workers=config.classifier.workers)
+    network = build_network(trained.backbone, len(label_set_of(classifier).names))
+    network.load_state_dict(weights)
+    return devices.place(network).eval(), trained
 
 
 def classifier_config(facts: dict[str, Any]) -> ClassifierConfig:

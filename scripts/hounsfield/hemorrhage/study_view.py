@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.study_view import SliceAnswers, open_slice_answers, read_view_slices
 from hounsfield.core.evaluation.study_view import ReadPrepare
 from hounsfield.core.stages.command import applied_to
+from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.bagging import find_task, means_of_models, trained_on_facts
+from hounsfield.hemorrhage.activation import series_activations
+from hounsfield.hemorrhage.bagging import BagTask, find_task, means_of_models, trained_on_facts
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
-from hounsfield.hemorrhage.paths import BAG
+from hounsfield.hemorrhage.paths import BAG, classifier_folder
 from hounsfield.hemorrhage.stages.predict_studies import models_of_run, predict_studies
 
 MODELS = ("classifier", "sequence network")  # as the records of embeddings and predictions call them
@@ -41,4 +45,11 @@ def open_view(command: HemorrhageCommand) -> SliceAnswers:
         means_of_models(task, answers, slices),
         [inputs[name] for inputs in made_from for name in MODELS if name in inputs],
         (command.config.data_set, trained_on_facts(task)),
+        partial(series_activations, command, task.data) if _can_be_shown(command, task) else None,
     )
+
+
+def _can_be_shown(command: HemorrhageCommand, task: BagTask) -> bool:
+    """Whether images and classifiers are at hand; beside imported embeddings there are none."""
+    folders = [classifier_folder(command.work, command.experiment, fold) for fold in task.folds]
+    return (task.data.folder / IMAGES).exists() and all(read_record(folder) is not None for folder in folders)

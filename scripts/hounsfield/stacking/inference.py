@@ -13,11 +13,24 @@ from torch import nn
 
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.batches import SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
-from hounsfield.stacking.config import PredictionConfig, TrainingConfig
+from hounsfield.core.training.networks import build_network
+from hounsfield.stacking.config import NetworkConfig, PredictionConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
+from hounsfield.stacking.paths import weights_name
+
+
+def load_classifier(
+    network: NetworkConfig, classifier: Upstream, epoch: int, classes: int, devices: Devices
+) -> nn.Module:
+    """A trained classifier after one of its epochs, to predict with. classes: C."""
+    model = build_network(network.backbone, classes)
+    model.load_state_dict(load_weights(classifier.file(weights_name(epoch)))[0])
+    return devices.place(model).eval()
 
 
 def predict_slices(

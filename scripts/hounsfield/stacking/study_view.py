@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.study_view import (
@@ -17,9 +18,10 @@ from hounsfield.core.evaluation.study_view import ReadPrepare
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.stacking.activation import series_activations
 from hounsfield.stacking.ensemble import open_first_level, read_first_level
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
-from hounsfield.stacking.paths import AVERAGE, ENSEMBLE, predictions_folder
+from hounsfield.stacking.paths import AVERAGE, ENSEMBLE, hu_folder, predictions_folder
 from hounsfield.stacking.second_level_tables import open_second_level
 from hounsfield.stacking.stages.predict_studies import models_of_run, predict_studies, with_stage_options
 from hounsfield.stacking.tables import read_stacking_slices
@@ -64,4 +66,5 @@ def open_view(command: StackingCommand) -> SliceAnswers:
         {"classifiers": first, "second_level": second},
         [inputs[name] for inputs in made_from for name in MODELS if name in inputs],
         (command.config.data_set, stored.record["facts"].get("trained_on")),
+        partial(series_activations, command, STAGE) if hu_folder(work, command.data_set).exists() else None,
     )

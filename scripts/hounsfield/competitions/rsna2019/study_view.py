@@ -5,7 +5,7 @@ N slices of the data set, n of one study; C names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -35,6 +35,7 @@ from hounsfield.core.evaluation.study_findings import (
     StudyFindings,
 )
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
+from hounsfield.core.imaging.heat import activation_heats
 from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.intake.archives import FileList
 from hounsfield.core.intake.prepared_slices import SERIES_COLUMNS, series_pixels
@@ -60,6 +61,8 @@ class SliceAnswers:
     calibrated: np.ndarray  # (N, C) of the last model; NaN where nothing is calibrated
     learned_from: frozenset[str]  # images that rule and calibration have learnt from
     trained_on: Mapping[str, object] | None  # the facts that the training has noted
+    # of the slices of a series, (n,) image_id, where the classifiers look: (n, C, G, G); None where nobody can say
+    activation: Callable[[pd.Series], np.ndarray] | None = None
 
     @cached_property
     def studies(self) -> Sequence[str]:
@@ -96,8 +99,12 @@ class SliceAnswers:
         return series_pixels(files, slices, remedy=f"{self.data.remedy} --force")
 
     def overlays(self, study: str, series: str) -> Sequence[Overlay]:
-        """Nothing: these systems see classes alone."""
-        return []
+        """Where the classifiers look for each class; nothing where they are not at hand."""
+        if self.activation is None:
+            return []
+        chosen = (self._named["study"] == study) & (self._named["series"] == series)
+        maps = self.activation(self.slices["image_id"][chosen.to_numpy()])
+        return activation_heats(f"classifiers of {self.run.name}", maps, self.names)
 
     @cached_property
     def _named(self) -> pd.DataFrame:
@@ -169,12 +176,13 @@ def open_slice_answers(
     values: Mapping[str, np.ndarray],
     models: Iterable[Mapping[str, Any]],
     trained_on: tuple[str, Mapping[str, Any] | None],
+    activation: Callable[[pd.Series], np.ndarray] | None = None,
 ) -> SliceAnswers:
     """What a finished run says of a data set.
 
     name: of the run. answers: its finished folder for the data set. scored: that for its own data set, where it is
     there. slices: as `read_view_slices` gives them. values: (N, C) by model, the last one answered. models: those that
-    have answered, as records name their inputs. trained_on: data set and facts.
+    have answered, as records name their inputs. trained_on: data set and facts. activation: as SliceAnswers has it.
     """
     label_set, facts = label_set_of(answers), trained_on[1]
     rule = rule_of_run(label_set, answers, "no study is answered")
@@ -189,7 +197,9 @@ def open_slice_answers(
     )
     calibration = calibration_of_run(scored, f"the run {name} holds no out-of-fold scores")
     known = calibrated_slices(calibration, answers, slices, list(values.values())[-1], label_set.names)
-    return SliceAnswers(answers, data, label_set.names, slices, run, values, rule, calibration, *known, facts)
+    return SliceAnswers(
+        answers, data, label_set.names, slices, run, values, rule, calibration, *known, facts, activation
+    )
 
 
 def read_view_slices(data: Upstream, names: Sequence[str]) -> pd.DataFrame:

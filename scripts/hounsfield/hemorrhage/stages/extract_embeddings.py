@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
+from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
@@ -16,11 +14,11 @@ from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import build_network, embedding_width
+from hounsfield.core.training.networks import embedding_width
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
-from hounsfield.hemorrhage.inference import classifier_config, extract_arrays, read_weights
+from hounsfield.hemorrhage.inference import extract_arrays, load_classifier
 from hounsfield.hemorrhage.paths import (
     EXTRACT,
     ROWS,
@@ -85,11 +83,7 @@ def fill_store(
     devices: Devices,
 ) -> None:
     """Write the arrays and the order of their rows."""
-    weights, facts = read_weights(classifier, epoch)
-    trained = replace(classifier_config(facts), workers=config.classifier.workers)
-    network = build_network(trained.backbone, len(label_set_of(classifier).names))
-    network.load_state_dict(weights)
-    network = devices.place(network)
+    network, trained = load_classifier(config, classifier, epoch, devices)
     images = open_slice_images(slices, data.folder / IMAGES, trained, config.seed, remedy=data.remedy)
     arrays = extract_arrays(out.folder, network, images, config.embedding, trained, devices)
     if devices.first:

@@ -15,14 +15,12 @@ from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import build_network
 from hounsfield.stacking.config import NetworkConfig
 from hounsfield.stacking.ensemble import table_folder
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
-from hounsfield.stacking.inference import predict_slices, predictions_table, slices_to_predict
+from hounsfield.stacking.inference import load_classifier, predict_slices, predictions_table, slices_to_predict
 from hounsfield.stacking.networks import (
     chosen_networks,
     prediction_settings,
@@ -34,7 +32,6 @@ from hounsfield.stacking.paths import (
     TRAIN,
     hu_folder,
     network_folder,
-    weights_name,
 )
 from hounsfield.stacking.tables import read_stacking_slices
 
@@ -78,8 +75,6 @@ def predict(
             logger.info("%s: nothing to do, %s is written", name, folder / PREDICTIONS)
             return
         label_set = label_set_of(data)
-        model = build_network(network.backbone, len(label_set.names))
-        model.load_state_dict(load_weights(classifier.file(weights_name(epoch)))[0])
         chosen = slices_to_predict(slices, fold)
         if chosen.empty:
             least = f"brain_diff above {config.data.brain_diff_above:g} HU"
@@ -91,7 +86,8 @@ def predict(
         images = open_prediction_images(chosen, source, network, config.prediction, seed)
         array = out.unfinished / "predictions.npy"
         classes = len(label_set.names)
-        predict_slices(array, devices.place(model), images, config.prediction, config.training, devices, classes)
+        model = load_classifier(network, classifier, epoch, classes, devices)
+        predict_slices(array, model, images, config.prediction, config.training, devices, classes)
         if devices.first:
             write_predictions(folder / PREDICTIONS, label_set, predictions_table(label_set, chosen, open_array(array)))
         out.finish([PREDICTIONS], learned=classifier.learned(), facts=label_facts(data))
