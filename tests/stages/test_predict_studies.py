@@ -25,7 +25,7 @@ def series(folder: Path, name: str, slices: int = 4, **elements: object) -> None
         own = {"ImagePositionPatient": [0, 0, 5 * z], "SOPInstanceUID": f"1.2.{sum(name.encode())}.{z}"}
         uids = {"StudyInstanceUID": f"1.3.{sum(name.encode())}", "SeriesInstanceUID": f"1.4.{sum(name.encode())}"}
         pixels = (np.arange(64 * 64).reshape(64, 64) % (90 + z) + 1024 + len(name)).astype(np.uint16)
-        (folder / f"IM{z}").write_bytes(ct_file(pixels, PatientID=name, **uids, **own, **elements))
+        (folder / f"IM{z}").write_bytes(ct_file(pixels, **{"PatientID": name, **uids, **own, **elements}))
 
 
 def predict(work: Work, *arguments: object) -> None:
