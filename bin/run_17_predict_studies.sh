@@ -1,13 +1,14 @@
 #!/bin/sh
-# Predict your own head CT, or chest films, with an experiment's trained models: from DICOM to a line per study or film.
+# Predict your own studies or chest films with a run's trained models. For head CT this is the short name of
+# run_71_predict_study.sh, which tells the rest; with a CONFIG of films or of neck CT it prints a line per film or study.
 # In:  folders (any depth, any file names), zip archives, single DICOM files and DICOMDIRs, which stand for what they
 #      list, any number, anywhere on the line;
-#      CONFIG's trained models (run_12 to run_14, or run_42 and run_44; of chest films run_62 and run_64). Neck CT, with a
-#      CONFIG of the spine system, is answered as run_56 says
+#      trained models: those of CONFIG, else of the newest run (run_12 to run_14, or run_42 and run_44; of chest films
+#      run_62 and run_64). Neck CT, with a CONFIG of the spine system, is answered as run_56 says
 # Out: data/<data set>/slices.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row per slice, in
-#      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv. The data set is named
-#      after what is given, or by DATA_SET; another folder of the same name gets another name, and files that are new
-#      in the same one are added. Of chest films: data/<data set>/films.parquet, and in
+#      studies.csv a row per study, refused.csv; with --labels also validation/validation.csv; and what run_71 leaves.
+#      The data set is named after what is given, or by DATA_SET; another folder of the same name gets another name, and
+#      files that are new in the same one are added. Of chest films: data/<data set>/films.parquet, and in
 #      preds/<system>/<experiment>/<data set>/findings.csv a row per film, submission.csv the run lengths, pictures/ each
 #      film with the mask's outline, refused.csv
 #
@@ -19,8 +20,7 @@ set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 
 case $(system_of "${CONFIG:-}") in
-    stacking) program scripts/stacking_predict_studies.py "$@" ;;
     pneumothorax) program scripts/pneumothorax_predict_films.py "$@" ;;
     spine) program scripts/spine_predict.py "$@" ;;
-    *) program scripts/hemorrhage_predict_studies.py "$@" ;;
+    *) program scripts/predict_study.py "$@" ;;
 esac

@@ -3,11 +3,12 @@
 # In:  folders (any depth, any file names), zip archives, single DICOM files and DICOMDIRs, any number, anywhere on the
 #      line; the models of --run checkpoints/<system>/<experiment>, or of CONFIG, or else of the newest finished run,
 #      which is then named. No competition file is needed
-# Out: preds/<system>/<experiment>/studies/<name>/ (or --out): studies.csv with a row per study, refused.csv, and per
-#      study <study>/findings.json (core/evaluation/findings.schema.json describes it), findings.csv with a row per
-#      slice, and series_1.html ...: a page per series, which opens from disk. <name> is that of what is given, or
-#      DATA_SET. A study that is finished is not done again. Of two runs (--run A --run B) both are shown, and their mean:
-#      in preds/bags/<A>_and_<B>/studies/<name>/. With --show-identifiers also identified.csv: whose study each is
+# Out: in preds/<system>/<experiment>/studies/<name>/ (or --out) studies.csv with a row per study, refused.csv, and for
+#      each study <study>/findings.json (core/evaluation/findings.schema.json describes it), findings.csv with a row per
+#      slice, and a page per series, series_1.html and on, which opens from disk (not with --no-pages). The name is that
+#      of what is given, or DATA_SET. A study that is finished is not done again. Of two runs (--run A --run B) both are
+#      shown, and their mean, in preds/bags/<A>_and_<B>/studies/<name>/. With --show-identifiers, identified.csv says
+#      whose study each is; with --labels the run is scored on the studies, as run_17 says
 #
 #   sh bin/run_71_predict_study.sh /mnt/ct/head
 #   sh bin/run_71_predict_study.sh /mnt/ct/ward7 disc.zip --run checkpoints/hemorrhage/quickstart

@@ -73,6 +73,7 @@ def ask(one: ChosenRun, work: Path, words: Sequence[str]) -> Asked:
         "--run", help="checkpoints/SYSTEM/EXPERIMENT (default: the newest finished); may be given twice"
     )
     parser.add_argument("--out", help="folder of findings and pages (default: preds/SYSTEM/EXPERIMENT/studies/NAME)")
+    parser.add_argument("--no-pages", action="store_true", help="write tables and findings alone")
     paths, options = paths_apart(parser, words)
     command = parse(parser, stage, ["--config", str(one.config), "--work", str(work), *options])
     if not paths:
@@ -107,7 +108,8 @@ def predict(asked: Sequence[Asked], out: Path | None) -> None:
         view = one.system.adaptor().predict_paths(command, paths, one.system.read_prepare())
         answered.append(Answered(one.name, view, watch.seconds))
     given = [Path(path) for path in asked[0].paths] if asked[0].command.arguments.show_identifiers else []
-    answer_studies(answered, out, NAME, Pages(study_page, page_name), force=asked[0].command.force, given=given)
+    pages = None if asked[0].command.arguments.no_pages else Pages(study_page, page_name)
+    answer_studies(answered, out, NAME, pages, force=asked[0].command.force, given=given)
 
 
 if __name__ == "__main__":

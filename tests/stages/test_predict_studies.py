@@ -29,7 +29,7 @@ def series(folder: Path, name: str, slices: int = 4, **elements: object) -> None
 
 
 def predict(work: Work, *arguments: object) -> None:
-    run_program("hemorrhage_predict_studies", *work.arguments, *arguments, "--jobs", 1)
+    run_program("predict_study", *work.arguments, *arguments, "--jobs", 1)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_folder_is_known_again_and_grows_and_another_of_its_name_is_kept_apart
 def test_missing_models_are_named_before_a_file_is_read(prepared: Work, tmp_path: Path) -> None:
     series(tmp_path / "ct", "a")
     with pytest.raises(MissingInput, match=r"checkpoints/hemorrhage/mini/fold0 is missing; make it with: .*run_12"):
-        run_program("hemorrhage_predict_studies", *work_at(tmp_path / "empty").arguments, tmp_path / "ct")
+        run_program("predict_study", *work_at(tmp_path / "empty").arguments, tmp_path / "ct")
     assert not (tmp_path / "empty/data").exists()
 
 
@@ -120,6 +120,9 @@ def test_own_identifiers_are_shown_where_they_are_asked_for_and_nowhere_else(
     assert set(own["patient"]) == {"Smith^Jane"}
     assert own["study"].str.startswith("1.3.").all()
     assert own["series"].str.startswith("1.4.").all()
+    listed = work.folder / PREDS / "studies/ct/identified.csv"
+    assert list(pd.read_csv(listed)["patient_id"]) == ["Smith^Jane"]
+    listed.unlink()
     shutil.rmtree(folder / "identified")
     told = [path for path in work.folder.rglob("*") if path.is_file() and b"Smith^Jane" in path.read_bytes()]
     assert told == []

@@ -42,7 +42,7 @@ def test_the_second_system_answers_given_studies_as_its_stages_do(
 ) -> None:
     series(tmp_path / "ward", "a", slices=5)
     (tmp_path / "ward/notes.txt").write_text("no DICOM")
-    run_program("stacking_predict_studies", *trained.arguments, tmp_path / "ward", "--jobs", 1)
+    run_program("predict_study", *trained.arguments, tmp_path / "ward", "--jobs", 1)
     shown = capsys.readouterr().out
     folder = trained.folder / "preds/stacking/small/ward"
     studies, findings = pd.read_csv(folder / "studies.csv"), pd.read_csv(folder / "findings.csv")

@@ -199,9 +199,9 @@ def test_an_archive_may_be_named_by_its_variable(tree: Tree, stage: str, option:
 @pytest.mark.parametrize(
     ("variables", "program"),
     [
-        ({}, "hemorrhage_predict_studies"),
-        ({"CONFIG": "configs/hemorrhage/quickstart.yaml"}, "hemorrhage_predict_studies"),
-        ({"CONFIG": "configs/stacking/quickstart.yaml", "DATA_SET": "ward"}, "stacking_predict_studies"),
+        ({}, "predict_study"),
+        ({"CONFIG": "configs/hemorrhage/quickstart.yaml"}, "predict_study"),
+        ({"CONFIG": "configs/stacking/quickstart.yaml", "DATA_SET": "ward"}, "predict_study"),
     ],
 )
 def test_own_studies_go_to_the_program_of_the_configuration_s_system(
@@ -216,8 +216,8 @@ def test_own_studies_go_to_the_program_of_the_configuration_s_system(
 @pytest.mark.parametrize(
     ("shipped", "program"),
     [
-        ("hemorrhage/quickstart", "hemorrhage_predict_studies"),
-        ("stacking/quickstart", "stacking_predict_studies"),
+        ("hemorrhage/quickstart", "predict_study"),
+        ("stacking/quickstart", "predict_study"),
         ("pneumothorax/quickstart", "pneumothorax_predict_films"),
         ("pneumothorax/blend_v1", "pneumothorax_predict_films"),
         ("spine/quickstart", "spine_predict"),
@@ -238,7 +238,7 @@ def test_own_studies_may_lie_in_a_folder_with_quotes_blanks_and_commands_in_its_
 ) -> None:
     name = """it's "7" $(touch pwned) `touch pwned`;touch pwned & *"""
     done = tree.run("run_17_predict_studies.sh", f"../{name}", DATA_SET="ward")
-    assert tree.calls() == [f"DATA_SET=ward|scripts/hemorrhage_predict_studies.py|../{name}"], done.stderr
+    assert tree.calls() == [f"DATA_SET=ward|scripts/predict_study.py|../{name}"], done.stderr
     assert list(tmp_path.rglob("pwned")) == []
 
 

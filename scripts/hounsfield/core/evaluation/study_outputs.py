@@ -47,23 +47,29 @@ class Answered(NamedTuple):
 
 
 def answer_studies(
-    answered: Sequence[Answered], folder: Path | None, stage: str, pages: Pages, *, force: bool, given: Sequence[Path]
+    answered: Sequence[Answered],
+    folder: Path | None,
+    stage: str,
+    pages: Pages | None,
+    *,
+    force: bool,
+    given: Sequence[Path],
 ) -> None:
     """Write what is not written yet for each study, and say where it is.
 
     answered: of one run, or of several for the same studies. folder: None is that of the run's studies by the name of
-    their data set. stage: that writes. force: write everything anew. given: where the files lie whose identifiers are
-    to be written, too.
+    their data set. stage: that writes. pages: None where none are wanted. force: write everything anew. given: where
+    the files lie whose identifiers are to be written, too.
     """
     views = [one.view for one in answered]
     view = as_one(views)
     folder = folder or studies_folder(answered)
     seconds = {f"predict {one.run}": round(one.seconds, 3) for one in answered}
-    provenance, rows = provenance_of(views, stage), []
+    provenance, rows = provenance_of(views, stage, pages is not None), []
     for study in progress(view.studies, total=len(view.studies), unit="study", label="studies"):
         findings = replace(view.findings(study), seconds=seconds)
         answer_study(view, findings, folder / study, provenance, pages, force=force)
-        rows.append(study_row(findings, f"{study}/{pages.name(0)}"))
+        rows.append(study_row(findings, f"{study}/{pages.name(0)}" if pages else ""))
     write_csv(folder / STUDIES, pd.DataFrame(rows))
     refused = view.answers.folder / REFUSED
     if refused.exists() and refused != folder / REFUSED:
@@ -88,18 +94,18 @@ def as_one(views: Sequence[StudyView]) -> StudyView:
     return views[0] if len(views) == 1 else JoinedView(views)
 
 
-def provenance_of(views: Sequence[StudyView], stage: str) -> Provenance:
+def provenance_of(views: Sequence[StudyView], stage: str, has_pages: bool = True) -> Provenance:
     """The answers and what they are of: equal answers may be of other pictures."""
     inputs = {}
     for number, one in enumerate(views):
         inputs[f"answers {number}"] = one.answers.as_input()
         if "data set" in one.answers.record["inputs"]:
             inputs[f"data set {number}"] = Input(**one.answers.record["inputs"]["data set"])
-    return Provenance(stage, {}, inputs)
+    return Provenance(stage, {"pages": has_pages}, inputs)
 
 
 def answer_study(
-    view: StudyView, findings: StudyFindings, place: Path, provenance: Provenance, pages: Pages, *, force: bool
+    view: StudyView, findings: StudyFindings, place: Path, provenance: Provenance, pages: Pages | None, *, force: bool
 ) -> None:
     """Write findings and pages of one study, unless they are there. force: write them anew."""
     with output(place, provenance, force=force or made_otherwise(place, provenance), remedy="") as out:
@@ -107,14 +113,20 @@ def answer_study(
             _write_study(view, findings, out, pages)
 
 
-def _write_study(view: StudyView, findings: StudyFindings, out: Output, pages: Pages) -> None:
-    watch, names, study = Stopwatch(), {}, findings.study
+def _write_study(view: StudyView, findings: StudyFindings, out: Output, pages: Pages | None) -> None:
+    watch, drawn = Stopwatch(), {} if pages is None else _draw_pages(view, findings, out, pages)
+    timed = replace(findings, seconds={**findings.seconds, "pages": round(watch.seconds, 3)})
+    out.finish([*drawn.values(), *write_findings(out.folder, timed, drawn)])
+
+
+def _draw_pages(view: StudyView, findings: StudyFindings, out: Output, pages: Pages) -> dict[str, str]:
+    """The file of each series' page, by series."""
+    names, study = {}, findings.study
     for place, series in enumerate(findings.series):
         pixels, overlays = view.pixels(study, series.series), view.overlays(study, series.series)
         names[series.series] = pages.name(place)
         write_bytes(out.folder / pages.name(place), pages.draw(findings, place, pixels, overlays).encode())
-    timed = replace(findings, seconds={**findings.seconds, "pages": round(watch.seconds, 3)})
-    out.finish([*names.values(), *write_findings(out.folder, timed, names)])
+    return names
 
 
 def _write_identified(folder: Path, given: Sequence[Path], view: StudyView) -> Path:
@@ -139,7 +151,7 @@ def _printed_runs(findings: Iterable[StudyFindings]) -> str:
 
 
 def _printed_pages(folder: Path, rows: Sequence[Mapping[str, object]]) -> str:
-    lines = [f"{row['study']}: {folder / str(row['page'])}" for row in rows[:MANY_STUDIES]]
-    if len(rows) > MANY_STUDIES:
+    lines = [f"{row['study']}: {folder / str(row['page'])}" for row in rows[:MANY_STUDIES] if row["page"]]
+    if lines and len(rows) > MANY_STUDIES:
         lines.append(f"and {len(rows) - MANY_STUDIES} more")
     return "\n".join([*lines, f"all studies: {folder / STUDIES}"])
