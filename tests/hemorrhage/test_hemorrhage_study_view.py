@@ -28,7 +28,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds and two epochs, bagged for their own data set and for another one."""
     work = tmp_path_factory.mktemp("work")
     config = toy_config(folds=(0, 1))
-    make_data_set(work, patients=20, test_patients=3, slices=4)
+    make_data_set(work, patients=100, test_patients=3, slices=3)
     make_data_set(work, OTHER, patients=0, test_patients=2, slices=3, seed=5)
     write_config(work / "configs", "crop", config)
     make_runs(work, "crop", config)
@@ -117,3 +117,25 @@ SEQUENCES = ("/sequence_epoch0", "/sequence_epoch1")
 def test_answers_that_are_not_there_are_named_with_what_makes_them(work: Path) -> None:
     with pytest.raises(MissingInput, match=r"data/nothing is missing; make it with: .*DATA_SET=nothing .*run_01"):
         view_of(work, "--apply-to", "nothing")
+
+
+@pytest.mark.parametrize(("data_set", "slices", "studies"), [
+    (DATA_SET, "out_of_fold.csv", "out_of_fold_studies.csv"), (OTHER, "findings.csv", "studies.csv"),
+])  # fmt: skip
+def test_calibrated_values_are_those_of_the_tables_of_answers(
+    work: Path, data_set: str, slices: str, studies: str
+) -> None:
+    """Out of fold by calibrators of other patients, of an applied data set by those of all."""
+    folder, columns = predictions_folder(work, "crop", DATA_SET, data_set), [f"{name}_calibrated" for name in CLASSES]
+    by_slice = pd.read_csv(folder / slices).set_index("image_id")[columns]
+    by_study = pd.read_csv(folder / studies).set_index("study")[columns]
+    assert by_study.notna().any(axis=None)
+    view = view_of(work, *(() if data_set == DATA_SET else ("--apply-to", data_set)))
+    for study, expected in by_study.iterrows():
+        found = view.findings(str(study))
+        calibrated = [answer.calibrated for answer in found.answers]
+        np.testing.assert_allclose(np.array(calibrated, float), expected.to_numpy(float), atol=1e-6, rtol=0)
+        (series,) = found.series
+        assert series.models[0].calibrated is None
+        expected_slices = by_slice.loc[series.slices["image_id"]].to_numpy()
+        np.testing.assert_allclose(series.models[1].calibrated, expected_slices, atol=1e-6, rtol=0)

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, OUT_OF_FOLD, answer_slices, rule_of_run
+from hounsfield.competitions.rsna2019.answers import (
+    ANSWER_COLUMNS,
+    OUT_OF_FOLD,
+    STUDIES_OUT_OF_FOLD,
+    answer_slices,
+    rule_of_run,
+)
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, outside
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
@@ -59,7 +65,7 @@ class SliceAnswers:
     rule: StudyRule
     calibration: Calibration
     calibrated: np.ndarray  # (N, C) of the last model; NaN where nothing is calibrated
-    learned_from: frozenset[str]  # images that rule and calibration have learnt from
+    calibrated_studies: pd.DataFrame  # C columns, by study: those that the calibration has learnt from
     trained_on: Mapping[str, object] | None  # the facts that the training has noted
     # of the slices of a series, (n,) image_id, where the classifiers look: (n, C, G, G); None where nobody can say
     activation: Callable[[pd.Series], np.ndarray] | None = None
@@ -152,12 +158,14 @@ class SliceAnswers:
         studies = Studies(*(slices[name].to_numpy() for name in ("study", "series", "order")))
         values = study_values(self._answered[rows], studies, self.rule.neighbours).to_numpy()  # (1, C)
         calibrated = self.calibration.apply("study", values)[0]
-        if slices["image_id"].isin(self.learned_from).any():
-            calibrated = np.full(len(self.names), np.nan)
-        points, how = self.calibration.points("study"), f"rule over slices: {self.rule.name}; {self.rule.scored_on}"
+        if (study := slices["study"].iloc[0]) in self.calibrated_studies.index:
+            calibrated = self.calibrated_studies.loc[study].to_numpy(np.float64)
+        points, known = self.calibration.points("study"), self.calibration.levels.get("study", {})
         found = []
         for name, value, sure in zip(self.names, values[0].tolist(), calibrated.tolist(), strict=True):
             met = [PointMet.of(point, value) for point in points.get(name, ())] or [self._by_rule(name, value)]
+            how = f"rule over slices: {self.rule.name}; {self.rule.scored_on}"
+            how += f"; calibration: {known[name].words}" if name in known else ""
             found.append(StudyAnswer(self.run.name, name, value, None if np.isnan(sure) else sure, how, met))
         return found
 
@@ -195,11 +203,34 @@ def open_slice_answers(
         scored_on=rule.scored_on,
         scores=scores.to_dict("records"),
     )
-    calibration = calibration_of_run(scored, f"the run {name} holds no out-of-fold scores")
-    known = calibrated_slices(calibration, answers, slices, list(values.values())[-1], label_set.names)
+    calibration = calibration_of_run(answers, "no study is answered")
+    calibrated, by_study = _calibrated(calibration, answers, slices, list(values.values())[-1], label_set.names)
     return SliceAnswers(
-        answers, data, label_set.names, slices, run, values, rule, calibration, *known, facts, activation
+        answers, data, label_set.names, slices, run, values, rule, calibration, calibrated, by_study, facts, activation
     )
+
+
+def _calibrated(
+    calibration: Calibration, answers: Upstream, slices: pd.DataFrame, probabilities: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Calibrated probabilities, (N, C), and those of the studies that the calibration has learnt from.
+
+    These, and their slices, have theirs by calibrators of other patients, as the tables of out-of-fold answers hold
+    them. probabilities: (N, C).
+    """
+    found = calibration.apply("slice", probabilities)
+    images = _out_of_fold(answers, OUT_OF_FOLD, "image_id", names)
+    own = slices["image_id"].isin(images.index).to_numpy()
+    found[own] = images.loc[slices["image_id"][own]].to_numpy(np.float64)
+    return found, _out_of_fold(answers, STUDIES_OUT_OF_FOLD, "study", names)
+
+
+def _out_of_fold(answers: Upstream, table: str, row: str, names: Sequence[str]) -> pd.DataFrame:
+    """The calibrated probabilities of a table of out-of-fold answers, by its rows; NaN where it has none."""
+    columns = [f"{name}{SUFFIX}" for name in names]
+    if table not in answers.record["files"]:
+        return pd.DataFrame(columns=columns)
+    return pd.read_csv(answers.file(table), dtype={row: str}).set_index(row).reindex(columns=columns)
 
 
 def read_view_slices(data: Upstream, names: Sequence[str]) -> pd.DataFrame:
@@ -212,20 +243,3 @@ def aligned_predictions(slices: pd.DataFrame, table: pd.DataFrame, names: Sequen
     """A table of predictions in the order of `slices`: (N, C), NaN where it does not hold a slice."""
     found: np.ndarray = table.set_index("image_id")[list(names)].reindex(slices["image_id"]).to_numpy(np.float64)
     return found
-
-
-def calibrated_slices(
-    calibration: Calibration, answers: Upstream, slices: pd.DataFrame, probabilities: np.ndarray, names: Sequence[str]
-) -> tuple[np.ndarray, frozenset[str]]:
-    """Calibrated probabilities, (N, C), and the images of the slices that the calibration has learnt from.
-
-    These have theirs by calibrators of other patients, as out_of_fold.csv holds them. probabilities: (N, C).
-    """
-    found = calibration.apply("slice", probabilities)
-    if OUT_OF_FOLD not in answers.record["files"]:
-        return found, frozenset()
-    table = pd.read_csv(answers.file(OUT_OF_FOLD), dtype={"image_id": str}).set_index("image_id")
-    own = slices["image_id"].isin(table.index).to_numpy()
-    columns = [f"{name}{SUFFIX}" for name in names]
-    found[own] = table.reindex(index=slices["image_id"][own], columns=columns).to_numpy(np.float64)
-    return found, frozenset(table.index)
