@@ -213,7 +213,8 @@ class NeckAnswers:
     def _study_answers(self, study: str) -> list[StudyAnswer]:
         raw = self._bag.loc[[study], list(NAMES)].to_numpy(np.float64)  # (1, 8)
         count = len(self._networks(study))
-        how = f"study head: mean of {count} networks that see the whole neck; {self.worth.in_words}"
+        who = "one network that sees" if count == 1 else f"mean of {count} networks that see"
+        how = f"study head: {who} the whole neck; {self.worth.in_words}"
         points, found = self.worth.calibration.points("study"), []
         for name, value, sure in zip(NAMES, raw[0].tolist(), self._calibrated(study, raw).tolist(), strict=True):
             met = [PointMet.of(point, value) for point in points.get(name, ())]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import Intake, check_given, own_places
+from hounsfield.core.intake.given_studies import Intake, check_given, on_given, own_places
+from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
+from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.core.storage.data_sets import data_folder
 
-INTAKE = Intake(reserved=("theirs",), lists=("images",), places="images")
+INTAKE = Intake(stage="run_01_their_prepare", reserved=("theirs",), lists=("images",), places="images")
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
@@ -22,3 +27,36 @@ def test_a_blank_path_is_refused_and_not_read_as_the_folder_that_one_stands_in(
     with pytest.raises(WrongUse, match="--images is blank"):
         own_places([blank], tmp_path / "data" / "mine", "mine", INTAKE)
     assert check_given(["."], "run_17_predict_studies") == [Path()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyConfig:
+    """An experiment's."""
+
+    data_set: str = "theirs"
+    folds: tuple[int, ...] = (0,)
+
+
+def command_in(work: Path, *words: str) -> Command[Any]:
+    (work / "any.yaml").write_text("data_set: theirs\n")
+    stage = Stage(AnyConfig, "", work / "any.yaml", role="applies", parts=())
+    return parse(stage_parser(stage), stage, ["--config", str(work / "any.yaml"), "--work", str(work), *words])
+
+
+def prepared(work: Path, stage: str, name: str, given: Path) -> None:
+    """A data set that a stage has prepared from a folder."""
+    with output(data_folder(work, name), Provenance(stage, {}, {}), force=False, remedy="") as out:
+        out.finish([], facts={"source": ["--images", str(given)]})
+
+
+def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(tmp_path: Path) -> None:
+    """A head that was answered for bleeds, and then for fractures: the second must not replace the first."""
+    given = tmp_path / "ward"
+    given.mkdir()
+    prepared(tmp_path, "run_61_other_prepare", "ward", given)
+    assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
+    prepared(tmp_path, "run_01_their_prepare", "ward_2", given)
+    assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
+    with pytest.raises(WrongUse, match=r"DATA_SET=ward: .*ward was prepared by another stage than run_01_their"):
+        on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE)
+    assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"

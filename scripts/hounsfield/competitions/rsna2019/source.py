@@ -17,6 +17,7 @@ from hounsfield.competitions.rsna2019.labels import LABELS, read_labels
 from hounsfield.competitions.rsna2019.own_labels import OwnLabels, label_words, read_own_labels
 from hounsfield.competitions.rsna2019.paths import (
     PHANTOM,
+    PREPARE,
     TEST_FOLDERS,
     TRAIN_FOLDERS,
     data_folder,
@@ -47,7 +48,7 @@ IMAGE = rf"(?:^|.*[/\\])(?P<folder>{'|'.join(TRAIN_FOLDERS + TEST_FOLDERS)})[/\\
 PSEUDONYM = re.compile(r"ID_[0-9a-f]{6,16}")  # as the competition gives them
 GIVEN_NAMES = Naming(given=PSEUDONYM)
 LISTS = ("images", "classes", "class-weights")  # options that take several words
-INTAKE = Intake(reserved=("rsna2019", PHANTOM), lists=LISTS, places="images")
+INTAKE = Intake(stage=PREPARE, reserved=("rsna2019", PHANTOM), lists=LISTS, places="images")
 TRAIN_LABELS, SAMPLE = "stage_2_train.csv", "stage_2_sample_submission.csv"
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from hounsfield.competitions.rsna2022.folds import read_folds
 from hounsfield.competitions.rsna2022.label_table import read_study_labels
 from hounsfield.competitions.rsna2022.labels import NAMES
-from hounsfield.competitions.rsna2022.paths import PHANTOM, SAMPLE, data_folder, raw_archive
+from hounsfield.competitions.rsna2022.paths import PHANTOM, PREPARE, SAMPLE, data_folder, raw_archive
 from hounsfield.competitions.rsna2022.phantom.archive import write_archive
 from hounsfield.competitions.rsna2022.phantom.recipe import QUICKSTART
 from hounsfield.competitions.rsna2022.preparation import SLICE, STUDIES_AS_NAMED, TEST_FOLDER, TRAIN_FOLDER
@@ -40,7 +40,7 @@ from hounsfield.core.storage.files import value_digest
 TRAIN_LABELS, TEST_ROWS = "train.csv", "test.csv"
 SEGMENTATIONS = r"(?:^|/)segmentations/[^/.][^/]*\.nii(?:\.gz)?$"
 LISTS = ("archive", "images")  # options that take several words
-INTAKE = Intake(reserved=("rsna2022", PHANTOM), lists=LISTS, places="images")
+INTAKE = Intake(stage=PREPARE, reserved=("rsna2022", PHANTOM), lists=LISTS, places="images")
 
 
 @dataclass(frozen=True)

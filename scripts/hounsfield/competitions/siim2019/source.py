@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from hounsfield.competitions.siim2019.masks import Annotation
-from hounsfield.competitions.siim2019.paths import PHANTOM, data_folder, raw_archive
+from hounsfield.competitions.siim2019.paths import PHANTOM, PREPARE, data_folder, raw_archive
 from hounsfield.competitions.siim2019.phantom.archive import write_archive
 from hounsfield.competitions.siim2019.phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
@@ -45,7 +45,7 @@ TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first that is there count
 SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
 FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
-INTAKE = Intake(reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
+INTAKE = Intake(stage=PREPARE, reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
 LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")  # in any folder of images
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)

@@ -28,6 +28,7 @@ ResultT = TypeVar("ResultT")
 class Intake(NamedTuple):
     """What a competition's preparation calls its own: given studies must not become one of its data sets."""
 
+    stage: str  # that prepares; a data set that another one has prepared is not this competition's
     reserved: tuple[str, ...]  # names of data sets
     lists: tuple[str, ...]  # options of the preparation that take several words
     places: str  # the one among them that names folders, archives and files of one's own, without its dashes
@@ -83,7 +84,9 @@ def prepare_given(
 def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Command[Any]:
     """The same command, for the data set that these paths are, or are to become.
 
-    Its name is the one that was asked for, or one after the paths that is free, or theirs already.
+    Its name is the one that was asked for, or one after the paths that is free, or theirs already. The same paths may
+    be a data set of another competition's kind, too, which has another name. Raises WrongUse where the one that was
+    asked for is not free.
     """
     asked, trained_on = command.arguments.apply_to, str(command.config.data_set)
     reserved = (RAW, *intake.reserved, trained_on.lower())
@@ -95,13 +98,25 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
         folder = data_folder(command.work, name)
         if not (folder / RECORD).exists():
             return True
+        if made_by_other(folder, intake):
+            return False
         record = read_record(folder)
         if record is None:  # begun: by the same files?
             return bool(read_json(folder / RECORD)["inputs"].get("files", {}).get("sha256") == _digest(paths))
         return bool(recorded_options(folder, intake.lists).get(intake.places) == given)
 
+    if asked and made_by_other(data_folder(command.work, asked), intake):
+        raise WrongUse(
+            f"DATA_SET={asked}: {data_folder(command.work, asked)} was prepared by another stage than {intake.stage}; "
+            "choose another name, or leave it out"
+        )
     name = asked or free_name(name_after(paths), reserved, is_free)
     return replace(command, data_set=name, variables={**command.variables, "DATA_SET": name})
+
+
+def made_by_other(folder: Path, intake: Intake) -> bool:
+    """Whether a folder holds a data set, finished or begun, of another competition's kind."""
+    return (folder / RECORD).exists() and read_json(folder / RECORD)["stage"] != intake.stage
 
 
 def _digest(paths: Sequence[Path]) -> str:
