@@ -28,7 +28,7 @@ from hounsfield.pneumothorax.scores import GIVEN_RULE, NESTED_RULE
 PICTURES = "pictures"  # a folder
 MANY_FILMS = 40  # more are not printed one by one
 LONGEST_PATH = 60  # characters of a path that is printed
-TEXTS = ("path", "view_position", "flags", "rule", "scored_on", "trained_on", "warnings")
+TEXTS = ("path", "view_position", "flags", "rule", "scored_on", "calibration", "trained_on", "warnings")
 
 
 class Worth(NamedTuple):

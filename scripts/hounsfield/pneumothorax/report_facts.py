@@ -31,7 +31,7 @@ from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.regions import submitted_mask
-from hounsfield.pneumothorax.results import SCORES
+from hounsfield.pneumothorax.results import NAME, SCORES
 from hounsfield.pneumothorax.scores import (
     NESTED_RULE,
     OPTIMISTIC_RULE,
@@ -41,7 +41,6 @@ from hounsfield.pneumothorax.scores import (
     film_results,
 )
 
-NAME = "pneumothorax"
 TRUE, PREDICTED = (48, 209, 88), (255, 69, 58)  # of outlines, red, green and blue
 SIDE = 320  # pixels of a picture
 

@@ -13,6 +13,7 @@ from hounsfield.competitions.siim2019.rle import encode
 from hounsfield.competitions.siim2019.submission import fill as submission_of
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.submission import write as write_submission
+from hounsfield.core.evaluation.calibration import SUFFIX, Calibration
 from hounsfield.core.evaluation.findings import write_csv
 from hounsfield.core.logs import logger, progress
 from hounsfield.core.storage.tables import escape_cell
@@ -21,20 +22,26 @@ from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.regions import submitted_mask
 from hounsfield.pneumothorax.rules import film_probability
 
+NAME = "pneumothorax"  # the one class
 SHOWN = 10  # identifiers in a message
-SUBMISSION, FINDINGS, SCORES = "submission.csv", "findings.csv", "scores.csv"
+SUBMISSION, FINDINGS, SCORES, OUT_OF_FOLD = "submission.csv", "findings.csv", "scores.csv", "out_of_fold.csv"
 
 
 def write_test_films(
-    folder: Path, films: MappedFilms, rule: Triplet, config: SubmissionConfig, sample: Path
+    folder: Path, films: MappedFilms, rule: Triplet, config: SubmissionConfig, sample: Path, calibration: Calibration
 ) -> pd.DataFrame:
-    """Write submission and findings of the test films; returns what was predicted, as `predict_test_films` does.
+    """Write submission and findings of the test films; returns what was predicted.
+
+    That is as `predict_test_films` has it, with the calibrated probability beside the raw one.
 
     sample: the sample submission; without one the submission has one row for each test film. A film that it asks for
     without a map is given an empty mask, and named.
     """
     asked = sample_films(sample) if sample.exists() else films.films["film_id"].iloc[films.test].tolist()
     predicted = predict_test_films(films, rule, config, Counter(asked))
+    calibrated = calibration.apply("study", predicted[["probability"]].to_numpy())[:, 0]
+    predicted.insert(3, f"probability{SUFFIX}", calibrated)  # beside the raw one
+    predicted["calibration"] = calibration.words("study")
     texts = dict(zip(predicted["film_id"], predicted["run_lengths"], strict=True))
     submission = submission_of(asked, texts)
     for what, found in (
@@ -65,5 +72,5 @@ def predict_test_films(
             (film["film_id"], film["path"], film_probability(values, rule), pixels, pixels / mask.size, encode(mask))
         )
     table = pd.DataFrame(found, columns=["film_id", "path", "probability", "pixels", "share", "run_lengths"])
-    table.insert(3, "pneumothorax", (table["pixels"] > 0).astype(np.int8))
+    table.insert(3, NAME, (table["pixels"] > 0).astype(np.int8))
     return table

@@ -20,7 +20,7 @@ from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.dicom.refusals import FLAGS
-from hounsfield.core.evaluation.calibration import Calibration, Level, calibration_of_run
+from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import read_refused, refused_by_study
 from hounsfield.core.evaluation.scores import read_scores
@@ -39,6 +39,7 @@ from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import record_digest
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.pneumothorax.answers import Worth, worth_of
+from hounsfield.pneumothorax.calibration import UNSCORED
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
@@ -46,17 +47,15 @@ from hounsfield.pneumothorax.maps import as_probabilities, as_stored
 from hounsfield.pneumothorax.paths import SUBMIT, predictions_folder
 from hounsfield.pneumothorax.pictures import in_proportion, outlines, shown_shape
 from hounsfield.pneumothorax.regions import submitted_mask
-from hounsfield.pneumothorax.results import SCORES
+from hounsfield.pneumothorax.results import NAME, OUT_OF_FOLD, SCORES
 from hounsfield.pneumothorax.rules import film_probability
 from hounsfield.pneumothorax.rules import in_words as rule_in_words
 from hounsfield.pneumothorax.scores import open_scored
 from hounsfield.pneumothorax.stages.own_films import rule_for
 from hounsfield.pneumothorax.stages.predict_films import networks_of_run, predict_films
 
-FILM, NAME = "film", "pneumothorax"  # the one series of a study, and the one class
+FILM = "film"  # the one series of a study
 MODEL, NETWORK = "mean map", "network"
-LEVEL: Level = "slice"  # of a calibration: that of films
-UNSCORED = "the run holds no out-of-fold scores"
 
 
 def models_of(command: PneumothoraxCommand) -> list[Upstream]:
@@ -117,7 +116,7 @@ class FilmAnswers:
         film, label = self._film(row), self._film(row)["label"]
         probability = film_probability(self.films.maps.values(row), self.rules[row])
         raw = np.array([[probability]])
-        calibrated = self._calibration.apply(LEVEL, raw)
+        calibrated = self._calibrated(study, raw)
         values = ModelValues(self.name, MODEL, raw, None if np.isnan(calibrated).any() else calibrated)
         words = " ".join(FLAGS.get(code, code) for code in str(film["flags"] or "").split())
         slices = pd.DataFrame([(film["path"], study, np.nan, 0, words)], columns=list(SLICE_COLUMNS))
@@ -175,7 +174,21 @@ class FilmAnswers:
 
     @cached_property
     def _calibration(self) -> Calibration:
-        return calibration_of_run(self.run, UNSCORED)
+        return calibration_of_run(self.answers, UNSCORED)
+
+    @cached_property
+    def _nested(self) -> pd.Series[float]:
+        """The calibrated probability of out-of-fold films, by calibrators of other patients, by film."""
+        if OUT_OF_FOLD not in self.answers.record["files"]:
+            return pd.Series(dtype=float)
+        table = pd.read_csv(self.answers.file(OUT_OF_FOLD), dtype={"film_id": str})
+        return table.set_index("film_id")[f"probability{SUFFIX}"].astype(float)
+
+    def _calibrated(self, study: str, raw: np.ndarray) -> np.ndarray:
+        """(1, 1), NaN where nothing is calibrated."""
+        if study in self._nested.index:
+            return np.array([[self._nested[study]]])
+        return self._calibration.apply("study", raw)
 
     def _networks(self, row: int) -> dict[str, str]:
         """Folder and digest of the networks behind a film's map; out of fold of the one fold that holds it out."""
@@ -201,7 +214,7 @@ class FilmAnswers:
         known = [None if np.isnan(one) else float(one) for one in (self.worth.sensitivity, self.worth.specificity)]
         shown = f"the mask covers {100 * mask.mean():.2f} % of the film" if mask.any() else "no pneumothorax by it"
         how = f"rule on the mean map: {rule_in_words(rule)}; {shown}; {self.worth.scored_on}"
-        points = [PointMet.of(point, value) for point in self._calibration.points(LEVEL).get(NAME, ())]
+        points = [PointMet.of(point, value) for point in self._calibration.points("study").get(NAME, ())]
         by_rule = PointMet("rule", rule.top, bool(mask.any()), known[0], known[1])
         calibrated = None if values.calibrated is None else float(values.calibrated[0, 0])
         return StudyAnswer(self.name, NAME, value, calibrated, how, [by_rule, *points])

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hounsfield.core.evaluation.calibrator_fits import choose_calibrator, cross_fitted, fit_calibrator
+from hounsfield.core.evaluation.calibration import Reliability
+from hounsfield.core.evaluation.calibrator_fits import choose_method, cross_fitted, fit_calibrator
 from hounsfield.core.evaluation.calibrators import METHODS
+from hounsfield.core.evaluation.reliability import reliability_of
 from reference.temperature import best_temperature
 
 ROWS = st.lists(st.tuples(st.floats(0.01, 0.99), st.sampled_from([0.0, 0.4, 1.0])), min_size=2, max_size=30)
@@ -62,19 +64,24 @@ def test_a_constant_one_half_and_labels_of_one_kind_can_be_fitted(method):
 
 def test_each_row_is_calibrated_by_what_has_not_seen_its_group():
     probabilities, groups = np.linspace(0.1, 0.9, 60), np.repeat([0, 1, 2], 20)
-    asked = {}
 
-    def fit(own, labels, of):
-        for group in {0, 1, 2} - set(of.tolist()):
-            asked[group] = (own, labels)
-        return fit_calibrator("isotonic", own, labels)
+    found = cross_fitted("isotonic", probabilities, MIXED, groups)
 
-    found = cross_fitted(probabilities, MIXED, groups, fit)
+    for group in range(3):
+        own, others = groups == group, groups != group
+        fitted = fit_calibrator("isotonic", probabilities[others], MIXED[others])
+        np.testing.assert_array_equal(found[own], fitted.apply(probabilities[own]))
 
-    for group, (own, labels) in asked.items():
-        rows = groups == group
-        assert not np.isin(probabilities[rows], own).any()
-        np.testing.assert_array_equal(found[rows], fit_calibrator("isotonic", own, labels).apply(probabilities[rows]))
+
+def test_a_single_group_has_no_others_and_stays_as_it_is():
+    found = cross_fitted("temperature", np.array([0.9, 0.2]), np.array([0.0, 1.0]), np.zeros(2))
+
+    np.testing.assert_array_equal(found, [0.9, 0.2])
+
+
+def chosen(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> str:
+    nested = {one: reliability_of(cross_fitted(one, probabilities, labels, groups), labels) for one in METHODS}
+    return choose_method(nested["none"], nested)
 
 
 def test_a_model_that_is_too_sure_is_given_a_temperature_and_a_bent_one_an_isotonic_map():
@@ -83,6 +90,14 @@ def test_a_model_that_is_too_sure_is_given_a_temperature_and_a_bent_one_an_isoto
     labels = (draws.random(4000) < 1 / (1 + np.exp(-logits))).astype(float)
     too_sure, bent = 1 / (1 + np.exp(-3 * logits)), 1 / (1 + np.exp(-logits)) ** 4
 
-    assert choose_calibrator(too_sure, labels, groups).method == "temperature"
-    assert choose_calibrator(too_sure, labels, groups).temperature == pytest.approx(3, abs=0.3)
-    assert choose_calibrator(bent, labels, groups).method == "isotonic"
+    assert chosen(too_sure, labels, groups) == "temperature"
+    assert fit_calibrator("temperature", too_sure, labels).temperature == pytest.approx(3, abs=0.3)
+    assert chosen(bent, labels, groups) == "isotonic"
+
+
+def test_a_lower_calibration_error_is_not_bought_with_a_higher_log_loss():
+    raw, certain, worse = (Reliability(*one) for one in (
+        (0.10, None, None, 0.1, 0.30), (0.05, None, None, 0.1, 0.31), (0.11, None, None, 0.1, 0.20),
+    ))  # fmt: skip
+
+    assert choose_method(raw, {"none": raw, "temperature": worse, "isotonic": certain}) == "none"

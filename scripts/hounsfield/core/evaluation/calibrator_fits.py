@@ -1,16 +1,17 @@
-"""Fitting and choosing a calibrator, so that what is fitted on a patient is never asked about that patient.
+"""Fitting calibrators, and choosing one by patients that it was not fitted on.
 
 n rows of one name; labels from 0 to 1, all of them known. Groups hold whole patients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from hounsfield.core.evaluation.calibrators import METHODS, Calibrator, Method
-from hounsfield.core.evaluation.metrics import clipped_logits, log_loss
+from hounsfield.core.evaluation.calibration import Reliability
+from hounsfield.core.evaluation.calibrators import Calibrator, Method
+from hounsfield.core.evaluation.metrics import clipped_logits
 from hounsfield.core.evaluation.scores import CLIP
 
 SHARPEST, FLATTEST = (
@@ -19,7 +20,6 @@ SHARPEST, FLATTEST = (
 )  # bounds of 1 / temperature; labels that are told apart without an error have no best one
 ROUNDS = 100
 ENOUGH = 1e-9  # of 1 / temperature
-Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Calibrator]  # of probabilities, labels and groups, (n,) each
 
 
 def fit_calibrator(method: Method, probabilities: np.ndarray, labels: np.ndarray) -> Calibrator:
@@ -72,25 +72,19 @@ def held_out_groups(groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray
         yield groups == group, groups != group
 
 
-def cross_fitted(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, fit: Fit) -> np.ndarray:
+def cross_fitted(method: Method, probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Each row calibrated by what was fitted on the other groups, (n,). A single group stays as it is."""
     found = probabilities.astype(np.float64)
     for scored, fitted in held_out_groups(groups):
         if fitted.any():
-            calibrator = fit(probabilities[fitted], labels[fitted], groups[fitted])
-            found[scored] = calibrator.apply(probabilities[scored])
+            found[scored] = fit_calibrator(method, probabilities[fitted], labels[fitted]).apply(probabilities[scored])
     return found
 
 
-def choose_calibrator(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Calibrator:
-    """The method with the lowest log loss on groups that it was not fitted on, fitted on all rows.
+def choose_method(raw: Reliability, nested: Mapping[Method, Reliability]) -> Method:
+    """The method with the lowest log loss on groups that it was not fitted on; `none`, where no method is better.
 
-    As a `Fit` of `cross_fitted` this is nested: the choice, too, is made without the rows that are scored.
+    Better is a lower calibration error without a higher log loss. nested: of the values of `cross_fitted`.
     """
-    losses = {method: _cross_fitted_loss(method, probabilities, labels, groups) for method in METHODS}
-    return fit_calibrator(min(METHODS, key=lambda method: losses[method]), probabilities, labels)
-
-
-def _cross_fitted_loss(method: Method, probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
-    found = cross_fitted(probabilities, labels, groups, lambda p, y, _: fit_calibrator(method, p, y))
-    return float(log_loss(found, labels, clip=CLIP).mean())
+    better = {method: one for method, one in nested.items() if one.ece < raw.ece and one.log_loss <= raw.log_loss}
+    return min(better, key=lambda method: better[method].log_loss, default="none")

@@ -1,9 +1,10 @@
 """What a finished run can learn about its own probabilities, from out-of-fold rows alone.
 
 Patients are dealt into groups. What calibrates a row, and the threshold that it is judged by, were fitted on the other
-groups; what is kept for new patients was fitted on all. That a calibrator helps is asked of the nested values, too, so
-that these are never worse than raw ones. One leak remains, as of every rule that is fitted on out-of-fold predictions:
-the models behind the other groups' rows have seen the scored patient. N rows, C names.
+groups; what is kept for new patients was fitted on all. Which of the methods is kept is asked of these nested values,
+so that they are never worse than raw ones: that choice, one of three, is all that is made on the patients it is scored
+on. One leak remains, as of every rule that is fitted on out-of-fold predictions: the models behind the other groups'
+rows have seen the scored patient. N rows, C names.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.calibration import Calibration, Level, NameCalibration, calibration_of_run
-from hounsfield.core.evaluation.calibrator_fits import choose_calibrator, cross_fitted, held_out_groups
-from hounsfield.core.evaluation.calibrators import Calibrator
+from hounsfield.core.evaluation.calibrator_fits import choose_method, cross_fitted, fit_calibrator, held_out_groups
+from hounsfield.core.evaluation.calibrators import METHODS
 from hounsfield.core.evaluation.folds import fold_by_rarest_label
 from hounsfield.core.evaluation.operating_points import operating_points
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, check_seen
@@ -27,6 +28,7 @@ from hounsfield.core.stages.upstream import Upstream
 
 GROUPS = 5
 FEWEST = 5  # patients with positive rows, and with negative ones, of a name that is calibrated
+NOT_BETTER = "no calibrator was better on other patients"
 NO_ROW = "there is no labelled row that is out of fold"
 PART = "calibration"  # of the output's ledger: whom the calibrators for new patients have seen
 
@@ -158,14 +160,9 @@ def learn_name(
         reason = f"positives of {counts[0]} patients and negatives of {counts[1]}; {FEWEST} of each are needed"
         return NameCalibration(None, reason, *about), np.full(len(labels), np.nan)
     raw = reliability_of(probabilities, labels)
-    nested = cross_fitted(probabilities, labels, groups, choose_calibrator)
-    found, calibrated, reason = choose_calibrator(probabilities, labels, groups), reliability_of(nested, labels), ""
-    if found.method == "none" or calibrated.ece >= raw.ece or calibrated.log_loss > raw.log_loss:
-        found, calibrated, nested, reason = (
-            Calibrator(),
-            raw,
-            probabilities,
-            "no calibrator was better on other patients",
-        )
+    nested = {method: cross_fitted(method, probabilities, labels, groups) for method in METHODS}
+    worth = {method: reliability_of(values, labels) for method, values in nested.items()}
+    method = choose_method(raw, worth)
+    found, reason = fit_calibrator(method, probabilities, labels), "" if method != "none" else NOT_BETTER
     points = operating_points(probabilities, labels, patients, groups)
-    return NameCalibration(found, reason, *about, raw, calibrated, points), nested
+    return NameCalibration(found, reason, *about, raw, worth[method], points), nested[method]

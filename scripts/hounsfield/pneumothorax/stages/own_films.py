@@ -8,6 +8,7 @@ from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
 from hounsfield.core.evaluation.findings import REFUSED, read_refused, write_csv
 from hounsfield.core.logs import Stopwatch, logger, progress, show, summary
 from hounsfield.core.stages.command import applied_to, on_training_set
@@ -18,6 +19,7 @@ from hounsfield.core.stages.upstream import Upstream, check_made, reading, requi
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.image_files import encode_png, store_image
 from hounsfield.pneumothorax.answers import PICTURES, Worth, answer_table, printed, worth_of
+from hounsfield.pneumothorax.calibration import learned_by_run
 from hounsfield.pneumothorax.choice import read_choice
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import Triplet
@@ -85,7 +87,9 @@ def answer(command: PneumothoraxCommand, films: MappedFilms, rule: Rule, data: U
     """Write run lengths, findings, refused files and a picture of each film."""
     watch, config = Stopwatch(), command.config.submission
     sample = sample_submission_path(command.work, command.data_set)
-    predicted = write_test_films(out.folder, films, rule.triplet, config, sample)
+    known = learned_by_run(rule.inputs.get("out-of-fold scores"), rule.triplet)
+    write_calibration(out.folder / CALIBRATION, known.calibration)
+    predicted = write_test_films(out.folder, films, rule.triplet, config, sample, known.calibration)
     table = answer_table(predicted, films, rule.triplet, rule.worth)
     write_csv(out.folder / FINDINGS, table.drop(columns="run_lengths"))
     write_csv(out.folder / REFUSED, read_refused(data))
@@ -95,5 +99,5 @@ def answer(command: PneumothoraxCommand, films: MappedFilms, rule: Rule, data: U
         mask = decode(text, (int(film["rows"]), int(film["columns"])))
         store_image(out.folder / PICTURES / f"{film['film_id']}.png", encode_png(outlined(films.image(row), mask)))
     learned = Ledger.joined([films.maps.output.learned(), *(one.learned() for one in rule.inputs.values())])
-    out.finish([SUBMISSION, FINDINGS, REFUSED], learned=learned)
+    out.finish([SUBMISSION, FINDINGS, REFUSED, CALIBRATION], learned=learned)
     summary("answers", len(predicted), "films", watch.seconds, {"positive": int(predicted["pneumothorax"].sum())})

@@ -9,19 +9,22 @@ import numpy as np
 from hounsfield.competitions.siim2019.labels import LABELS
 from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.tables import open_data_set
+from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
 from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import check_made, reading
 from hounsfield.core.storage.files import file_digest
+from hounsfield.pneumothorax.calibration import learn_films, write_out_of_fold
 from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, experiments_of, remedies
 from hounsfield.pneumothorax.gallery import draw_gallery
 from hounsfield.pneumothorax.mapped_films import maps_settings
 from hounsfield.pneumothorax.maps import refuse_other_films
 from hounsfield.pneumothorax.paths import MAPS, SUBMIT, THRESHOLDS, TRAIN, predictions_folder
-from hounsfield.pneumothorax.results import FINDINGS, SCORES, SUBMISSION, write_test_films
+from hounsfield.pneumothorax.results import FINDINGS, OUT_OF_FOLD, SCORES, SUBMISSION, write_test_films
 from hounsfield.pneumothorax.scores import (
     METRIC,
     FilmResults,
@@ -73,25 +76,31 @@ def submit(command: PneumothoraxCommand, scored: list[Scored], out: Output) -> N
     """Score, submit and draw."""
     watch, config, last = Stopwatch(), command.config.submission, scored[-1]
     results = [film_results(one.films, one.rules(config.triplet), config) for one in scored]
-    write_score_table(command, scored, results, out)
+    again = " && ".join(f"{remedies(command)(one)} --force" for one in CHAIN)
+    write_score_table(scored, results, out, again)
+    learned = learn_films(last, results[-1], config.triplet, command.data_set, again)
+    write_calibration(out.folder / CALIBRATION, learned.calibration)
     rule = config.triplet or last.chosen.everywhere
-    predicted = write_test_films(
-        out.folder, last.films, rule, config, sample_submission_path(command.work, command.data_set)
-    )
+    sample = sample_submission_path(command.work, command.data_set)
+    predicted = write_test_films(out.folder, last.films, rule, config, sample, learned.calibration)
     shown = last.shown_rule(config.triplet)
+    write_out_of_fold(out.folder / OUT_OF_FOLD, last, results[-1][shown], learned)
     title = f"{command.experiment}, out-of-fold films, {shown.replace('_', ' ')}"
     draw_gallery(out.folder / GALLERY, last.films, results[-1][shown], last.rules(config.triplet)[shown], config, title)
-    out.finish([SUBMISSION, FINDINGS, SCORES, GALLERY], learned=last.ledger, facts={"rule": asdict(rule)})
+    ledger = Ledger.joined([last.ledger, learned.ledger])
+    names = [SUBMISSION, FINDINGS, OUT_OF_FOLD, SCORES, CALIBRATION, GALLERY]
+    out.finish(names, learned=ledger, facts={"rule": asdict(rule)})
     summary(
         "submission", len(predicted), "test films", watch.seconds, {"positive": int(predicted["pneumothorax"].sum())}
     )
 
 
-def write_score_table(
-    command: PneumothoraxCommand, scored: list[Scored], results: list[dict[str, FilmResults]], out: Output
-) -> None:
-    """Score the empty submission, and every experiment by each rule, on the same out-of-fold films."""
-    films, again = scored[-1].films, " && ".join(f"{remedies(command)(one)} --force" for one in CHAIN)
+def write_score_table(scored: list[Scored], results: list[dict[str, FilmResults]], out: Output, again: str) -> None:
+    """Score the empty submission, and every experiment by each rule, on the same out-of-fold films.
+
+    again: the commands that make the maps anew.
+    """
+    films = scored[-1].films
     systems = [prior(films.labels)]
     for one, found in zip(scored, results, strict=True):
         systems += scored_systems(one, found)
