@@ -36,6 +36,7 @@ def answers(report: RunReport, numbers: dict[str, Any]) -> dict[str, str]:
         "software": ", ".join(f"{name} {'/'.join(found)}" for name, found in numbers["libraries"].items()),
         "initialised": _settings(numbers, lambda _, name: name in INITIAL),
         "training": _settings(numbers, lambda _, name: name in TRAINING),
+        "hardware": "; ".join(dict.fromkeys(words for one in numbers["times"] for words in one["machines"])),
         "measures": _measures(report),
         "uncertainty": f"95 % intervals of {DRAWS} bootstrap samples of whole patients; differences are paired",
         "internal": f"cross-validation: {own['rows']} {level.rows} of {own['patients']} patients, out of fold",

@@ -26,7 +26,15 @@ from hounsfield.report.examples import changed_rows, worst_rows
 from hounsfield.report.flow_diagram import flow_svg
 from hounsfield.report.level_charts import level_charts
 from hounsfield.report.level_numbers import level_numbers
-from hounsfield.report.lineage import chain, libraries, outputs_of, patients_seen, proof, settings_by_stage
+from hounsfield.report.lineage import (
+    chain,
+    libraries,
+    outputs_of,
+    patients_seen,
+    proof,
+    settings_by_stage,
+    stage_times,
+)
 from hounsfield.report.pictures import examples_shown
 from hounsfield.report.tables import (
     COUNT_COLUMNS,
@@ -41,6 +49,7 @@ from hounsfield.report.tables import (
     score_rows,
     seen_rows,
     setting_rows,
+    time_rows,
 )
 from hounsfield.report.training_course import training_charts, training_runs
 
@@ -79,6 +88,7 @@ def write_report(report: RunReport) -> Path:
 def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
     """Every number of the report; pictures of rows are written into the folder `figures` on the way."""
     outputs = outputs_of(report)
+    links, trainings = chain(report, outputs), training_runs(report, outputs)
     first = report.levels[0]
     shown = next((level for level in report.levels if level.picture is not None), first)
     return {
@@ -95,13 +105,14 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
         "flow": [_step(step) for step in report.flow],
         "spreads": [spread_numbers(spread) for spread in report.spreads],
         "counts": report.counts,
-        "trainings": training_runs(report, outputs),
+        "trainings": trainings,
         "ledger": {
-            "chain": chain(report, outputs),
+            "chain": links,
             "patients_seen": list(patients_seen(outputs)),
             "proof": proof(report),
             "by_design": report.seen_by_design,
         },
+        "times": stage_times(report, links, trainings),
         "settings": settings_by_stage(report, outputs),
         "libraries": libraries(report, outputs),
     }
@@ -145,6 +156,7 @@ def _values(report: RunReport, numbers: dict[str, Any]) -> dict[str, Any]:
         "proof": proof_rows(numbers["ledger"]["proof"], report.levels[0].rows),
         "seen": seen_rows(numbers["ledger"]["patients_seen"]),
         "chain": chain_rows(numbers["ledger"]["chain"]),
+        "times": time_rows(numbers["times"]),
         "settings": setting_rows(numbers["settings"]),
         "libraries": pairs(LIBRARY_COLUMNS, {name: ", ".join(found) for name, found in numbers["libraries"].items()}),
         "counts": {heading: pairs(COUNT_COLUMNS, found) for heading, found in report.counts.items()},

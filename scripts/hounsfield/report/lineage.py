@@ -6,7 +6,7 @@ N rows of the level that is scored.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from hounsfield.core.evaluation.run_report import RunReport
 from hounsfield.core.stages.ledger import ROLES, Ledger
 from hounsfield.core.stages.lineage import Rested, rested_on
 from hounsfield.core.stages.outputs import read_record, record_digest
+from hounsfield.core.stages.times import read_times, time_of
 
 
 def outputs_of(report: RunReport) -> list[Rested]:
@@ -104,3 +105,37 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def stage_times(
+    report: RunReport, links: Sequence[dict[str, Any]], trainings: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """By stage: how many outputs, of how many the time is known, seconds in all, on what, samples per second.
+
+    links: as `chain` gives them. trainings: as `training_runs` gives them.
+    """
+    times = read_times(report.run.work)
+    found = []
+    for stage in sorted({one["stage"] for one in links if one["stage"]}):
+        own = [one for one in links if one["stage"] == stage]
+        known = [line for one in own if (line := time_of(times, one["place"], one["digest"])) is not None]
+        rates = [run["samples_per_second"] for run in trainings if run["stage"] == stage and run["samples_per_second"]]
+        found.append(
+            {
+                "stage": stage,
+                "outputs": len(own),
+                "timed": len(known),
+                "seconds": round(sum(float(line["seconds"]) for line in known), 1) if known else None,
+                "finished": max((str(line["finished"]) for line in known), default=None),
+                "machines": sorted({machine_words(line) for line in known}),
+                "samples_per_second": round(float(np.median(rates)), 1) if rates else None,
+            }
+        )
+    return found
+
+
+def machine_words(line: Mapping[str, Any]) -> str:
+    """What an output was made on, in words. line: of `times.jsonl`."""
+    gpus = list(line.get("gpus") or [])
+    graphics = f", {len(gpus)} x {gpus[0]}" if gpus else ""
+    return f"{line.get('processor')}, {line.get('cores')} cores{graphics}, Python {line.get('python')}"

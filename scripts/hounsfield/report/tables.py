@@ -11,6 +11,7 @@ from hounsfield.core.evaluation.scores import BOUNDS
 from hounsfield.core.stages.ledger import ROLES
 
 DASH = "–"
+NOT_RECORDED = "not recorded"
 
 
 class Table(NamedTuple):
@@ -262,3 +263,29 @@ def setting_rows(found: list[dict[str, str]]) -> Table:
         ("stage", "Which stage it belongs to."),
     ]
     return Table(columns, [[one["setting"], one["value"], one["stage"]] for one in found])
+
+
+def time_rows(found: list[dict[str, Any]]) -> Table:
+    """A row per stage: how long its outputs took, and on what."""
+    columns = [
+        ("stage", "Which stage it is."),
+        ("outputs", "How many of its outputs the run rests on."),
+        ("seconds", "Of all of these together, each since its stage was last started."),
+        ("samples per second", "Median over the epochs of its trainings; other stages leave no rate."),
+        ("finished", "When the last of them was done, in universal time."),
+        ("on", "Processor, cores, GPUs that were used, and Python."),
+    ]
+    rows = [
+        [
+            one["stage"],
+            str(one["outputs"]),
+            NOT_RECORDED
+            if one["seconds"] is None
+            else f"{one['seconds']:.1f}" + (f" (of {one['timed']})" if one["timed"] < one["outputs"] else ""),
+            shown(one["samples_per_second"], 1),
+            one["finished"] or NOT_RECORDED,
+            "; ".join(one["machines"]) or NOT_RECORDED,
+        ]
+        for one in found
+    ]
+    return Table(columns, rows)

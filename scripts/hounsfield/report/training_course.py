@@ -11,7 +11,7 @@ import pandas as pd
 
 from hounsfield.core.evaluation.run_report import RunReport
 from hounsfield.core.stages.lineage import Rested
-from hounsfield.core.training.scalar_files import TENSORBOARD, read_scalars
+from hounsfield.core.training.scalar_files import SAMPLES_PER_SECOND, TENSORBOARD, read_scalars
 from hounsfield.report.charts import Chart, Line
 
 LOSS = "training_loss"
@@ -27,14 +27,16 @@ def training_runs(report: RunReport, outputs: Sequence[Rested]) -> list[dict[str
         scalars = read_scalars(report.run.work / one.place / TENSORBOARD)
         if scalars.empty:
             continue
-        fold = FOLD.search(one.place)
+        fold, kept = FOLD.search(one.place), set(scalars["name"]) - {SAMPLES_PER_SECOND}
         found.append(
             {
                 "place": one.place,
                 "network": FOLD.sub("fold*", one.place).removeprefix("checkpoints/"),
                 "fold": fold.group(1) if fold else "",
-                "scalars": {str(name): _curve(own) for name, own in scalars.groupby("name", sort=True)},
+                "stage": one.stage,
+                "scalars": {str(name): _curve(own) for name, own in scalars.groupby("name", sort=True) if name in kept},
                 "seconds_per_epoch": _seconds_per_epoch(scalars),
+                "samples_per_second": _median(scalars.loc[scalars["name"] == SAMPLES_PER_SECOND, "value"]),
             }
         )
     return sorted(found, key=lambda run: (run["network"], run["fold"]))
@@ -47,7 +49,11 @@ def _curve(scalars: pd.DataFrame) -> dict[str, list[Any]]:
 def _seconds_per_epoch(scalars: pd.DataFrame) -> float | None:
     """The median time between the ends of two epochs; None where there is but one."""
     ends = np.sort(scalars.loc[scalars["name"] == LOSS, "time"].to_numpy())
-    return round(float(np.median(np.diff(ends))), 3) if len(ends) > 1 else None
+    return _median(np.diff(ends))
+
+
+def _median(values: np.ndarray | pd.Series) -> float | None:
+    return round(float(np.median(values)), 3) if len(values) else None
 
 
 def training_charts(runs: Sequence[dict[str, Any]]) -> list[Chart]:

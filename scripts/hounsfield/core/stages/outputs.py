@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
+from hounsfield.core.stages.times import note_time
 from hounsfield.core.storage.files import file_digest, json_values, locked, read_json, value_digest, write_json
 
 RECORD = "output.json"
@@ -87,6 +89,7 @@ class Output:
     processes: Processes
     finished: bool
     facts: dict[str, Any]  # what the stage has noted beside the files; empty until it is finished
+    opened: float = field(default_factory=time.monotonic)  # when
 
     @property
     def unfinished(self) -> Path:
@@ -111,8 +114,10 @@ class Output:
                 learned.write(self.folder / LEDGER_FILE)
                 names.append(LEDGER_FILE)
             digests = {name: _file_entry(self.folder / name) for name in sorted(names)}
-            write_json(self.folder / RECORD, {**self.provenance.as_json(), "files": digests, "facts": dict(facts)})
+            record = {**self.provenance.as_json(), "files": digests, "facts": dict(facts)}
+            write_json(self.folder / RECORD, record)
             _tidy(self.folder)
+            note_time(self.folder, record_digest(record), time.monotonic() - self.opened)
         self.finished = True
         self.processes.barrier()
 

@@ -30,6 +30,7 @@ from hounsfield.core.logs import Scalars, Stopwatch, logger, progress, summary
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import seed_step
+from hounsfield.core.training.scalar_files import SAMPLES_PER_SECOND
 from hounsfield.core.training.schedules import ScheduleBy
 from hounsfield.core.training.state import TrainingState
 from hounsfield.core.training.stops import Stopped, StopRequest, stop_on_sigterm
@@ -189,6 +190,8 @@ class TrainingRun:
             self._scalars.add(name, value, state.epoch)
         listing = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in numbers.items())
         logger.info("%s, epoch %d: %s", self._name, state.epoch, listing)
+        if self._samples:
+            self._scalars.add(SAMPLES_PER_SECOND, self._samples / self._watch.seconds, state.epoch)
         waited = {"s waiting for data": f"{self._waited:.1f}"}
         outlook = self._course.outlook(1)
         self._course.end_epoch()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 TENSORBOARD = "tensorboard"  # the folder of a training's output that holds its event files
+SAMPLES_PER_SECOND = "samples_per_second"
 COLUMNS = ("name", "epoch", "value", "time")
 
 
