@@ -31,6 +31,7 @@ from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 from hounsfield.pneumothorax.paths import predictions_folder
 from hounsfield.pneumothorax.stages import thresholds
 from hounsfield.pneumothorax.study_view import FILM, NAME, FilmAnswers, models_of, open_view, predict_paths
+from hounsfield.viewer.study_page import study_page
 from programs import run_program, work_of
 
 STAGE = Stage(PneumothoraxConfig, "", DEFAULT_CONFIG, role="applies")
@@ -203,3 +204,9 @@ def test_what_is_missing_stops_before_a_film_is_read(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="nets is a blend"):
         models_of(command_in(tmp_path, "nets"))
     assert not predictions_folder(tmp_path, "nets").exists()
+
+
+def test_a_page_of_a_film_names_the_rule_that_answers(own: FilmAnswers) -> None:
+    study = own.studies[0]
+    html = study_page(own.findings(study), 0, own.pixels(study, FILM), own.overlays(study, FILM))
+    assert "The rule that answers for the run" in html

@@ -22,6 +22,7 @@ from hounsfield.core.evaluation.study_findings import (
 NOTHING = "–"
 SHORT = 12  # digits of a digest that are shown
 POINTS = {
+    "rule": ("rule", "The rule that answers for the run, as it was scored out of fold"),
     "sensitivity_95": ("sensitivity 95 %", "The threshold that found 95 % of the positive out-of-fold studies"),
     "specificity_95": ("specificity 95 %", "The threshold that passed 95 % of the negative out-of-fold studies"),
     "youden": ("best Youden index", "The threshold with the largest sum of sensitivity and specificity out of fold"),
