@@ -156,7 +156,11 @@ def made_neck(slices: int = 40, rows: int = 64, columns: int = 48) -> tuple[Seri
     positions = -2.0 * at
     pixels = SeriesPixels(hu.astype(np.int16), HOUNSFIELD, positions, (1.0, 1.0), ("R", "L", "A", "P"))
     corners = np.tile([columns / 2 - 14.0, rows / 2 - 16.0, columns / 2 + 14.0, rows / 2 + 16.0], (slices, 1))
-    return pixels, [Curves("vertebrae", VERTEBRAE, values), Boxes("neck", corners)]
+    return pixels, [
+        Curves("network", VERTEBRAE, values),
+        Curves("segmentation", VERTEBRAE, values**2),
+        Boxes("neck", corners),
+    ]
 
 
 def made_film(rows: int = 128, columns: int = 112) -> tuple[SeriesPixels, list[Overlay]]:

@@ -348,6 +348,10 @@ def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: WebDriver, folde
     ).click().perform()
     settle(driver)
     assert run(driver, "return state.index") == 30
+    first = greys(driver, "section")
+    Select(driver.find_element(By.ID, "curves")).select_by_visible_text("segmentation")
+    settle(driver)
+    assert (greys(driver, "section") != first).any()
     click(driver, "#side")
     assert not section.is_displayed()
 

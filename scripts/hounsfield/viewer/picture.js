@@ -2,8 +2,14 @@
 // The slice: grey values in a canvas of its own matrix, and over it whatever is marked.
 
 const INK = "#ffffff"; // on a slice, which is dark in both schemes
-const BOX_INK = "#56b4e9";
-const OUTLINE_INK = "#e69f00";
+const CUT_INK = "#e69f00";
+// Of outlines and boxes, in their order: each has a colour and a dash of its own
+const LINES = [
+  { ink: "#e69f00", dash: [], border: "solid" },
+  { ink: "#56b4e9", dash: [9, 5], border: "dashed" },
+  { ink: "#cc79a7", dash: [3, 4], border: "dotted" },
+  { ink: "#009e73", dash: [12, 4, 3, 4], border: "double" },
+];
 // Dark to bright, from "inferno" of matplotlib: brighter is always more
 const HEAT = [[87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 const NICE_MM = [200, 100, 50, 20, 10, 5];
@@ -107,8 +113,14 @@ function drawHeat(context, heat, index, opacity, width, height) {
   context.drawImage(heatCanvas, 0, 0, width, height);
 }
 
-function drawLines(context, lines, ink, scaleX, scaleY) {
+function lineOf(number) {
+  return LINES[number % LINES.length];
+}
+
+function drawLines(context, lines, number, scaleX, scaleY) {
+  const { ink, dash } = lineOf(number);
   for (const [colour, thick] of [["#000000", 4], [ink, 2]]) {
+    context.setLineDash(colour === ink ? dash : []);
     context.strokeStyle = colour;
     context.lineWidth = thick;
     for (const line of lines) {
@@ -118,6 +130,7 @@ function drawLines(context, lines, ink, scaleX, scaleY) {
       context.stroke();
     }
   }
+  context.setLineDash([]);
 }
 
 function drawCross(context, probe, scaleX, scaleY) {
@@ -136,7 +149,7 @@ function drawCross(context, probe, scaleX, scaleY) {
 
 // Where the view from the side cuts the slice.
 function drawCut(context, x, height) {
-  context.strokeStyle = OUTLINE_INK;
+  context.strokeStyle = CUT_INK;
   context.lineWidth = 1;
   context.setLineDash([6, 6]);
   context.beginPath();
@@ -153,13 +166,14 @@ function drawMarks(canvas, state) {
   const [scaleX, scaleY] = [width / view.columns, height / view.rows];
   if (state.heat >= 0) drawHeat(context, view.heats[state.heat], state.index, state.opacity, width, height);
   view.contours.forEach((one, i) => {
-    if (state.contours[i]) drawLines(context, one.polygons[state.index], OUTLINE_INK, scaleX, scaleY);
+    if (state.contours[i]) drawLines(context, one.polygons[state.index], i, scaleX, scaleY);
   });
   view.boxes.forEach((one, i) => {
     const corners = one.corners[state.index];
     if (!state.boxes[i] || corners.includes(null)) return;
     const [left, top, right, bottom] = corners;
-    drawLines(context, [[[left, top], [right, top], [right, bottom], [left, bottom]]], BOX_INK, scaleX, scaleY);
+    const line = [[left, top], [right, top], [right, bottom], [left, bottom]];
+    drawLines(context, [line], view.contours.length + i, scaleX, scaleY);
   });
   if (state.sideShown) drawCut(context, (state.column + 0.5) * scaleX, height);
   drawLetters(context, width, height);

@@ -10,10 +10,13 @@ function betweenSlices() {
   return first === null || last === null || first === last ? null : Math.abs(last - first) / (COUNT - 1);
 }
 
-// The last slice is at the top where it lies nearer to the head: along the normal of an axial slice seen from the feet.
+// Positions grow towards the head in axial slices seen from the feet; of others nobody knows where the head is.
+function headIsKnown() {
+  return betweenSlices() !== null && view.letters !== null && view.letters.join("") === "RLAP";
+}
+
 function headIsLast() {
-  const letters = view.letters && view.letters.join("");
-  return letters === "RLAP" && view.positions[0] < view.positions[COUNT - 1];
+  return headIsKnown() && view.positions[0] < view.positions[COUNT - 1];
 }
 
 const side = {
@@ -52,7 +55,8 @@ const side = {
     context.imageSmoothingQuality = "high";
     context.drawImage(this.canvas, 0, this.top, wide, this.tall);
     this.drawLetters(context, wide);
-    view.curves.forEach((one) => this.drawCurves(context, one, wide + 8, width - wide - 16));
+    const curves = view.curves[state.curves];
+    if (curves) this.drawCurves(context, curves, wide + 8, width - wide - 16);
     const y = this.top + ((this.rowOf(state.index) + 0.5) / COUNT) * this.tall;
     context.setLineDash([]);
     context.strokeStyle = "#e69f00";
@@ -67,7 +71,7 @@ const side = {
     context.font = "600 14px system-ui, 'DejaVu Sans', sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "center";
-    if (headIsLast()) {
+    if (headIsKnown()) {
       outlined(context, "H", wide / 2, this.top + 12);
       outlined(context, "F", wide / 2, this.top + this.tall - 12);
     }
@@ -85,7 +89,8 @@ const side = {
     context.textBaseline = "middle";
     const room = width - 34; // the names' place
     curves.labels.forEach((label, k) => {
-      context.strokeStyle = context.fillStyle = colourOf(k);
+      const column = view.names.indexOf(label); // a class has one colour everywhere
+      context.strokeStyle = context.fillStyle = colourOf(column < 0 ? k : column);
       context.lineWidth = 2;
       context.setLineDash(DASHES[k % DASHES.length]);
       context.beginPath();

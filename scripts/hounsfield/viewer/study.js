@@ -16,6 +16,7 @@ const state = {
   contours: view.contours.map(() => true),
   boxes: view.boxes.map(() => true),
   sideShown: view.curves.length > 0,
+  curves: 0, // which of them
   column: Math.floor(view.columns / 2),
   probe: null, // the pixel that is read
   cross: false, // whether it was chosen by keys, and is marked
@@ -266,14 +267,19 @@ function listenToControls() {
   $("side")?.addEventListener("click", () => change({ sideShown: !state.sideShown }));
   $("section")?.addEventListener("click", (event) => goTo(side.sliceAt(event.offsetY)));
   $("column")?.addEventListener("input", () => change({ column: Number($("column").value) }));
+  $("curves")?.addEventListener("change", () => change({ curves: Number($("curves").value) }));
   $("opacity")?.addEventListener("input", () => change({ opacity: $("opacity").valueAsNumber / 100 }));
   $("heat")?.addEventListener("change", () => showHeat(Number($("heat").value)));
 }
 
 function addOverlayControls() {
   view.heats.forEach((heat, i) => $("heat").append(element("option", `${heat.label} (${heat.name})`, { value: i })));
+  let number = 0; // as picture.js counts lines
   for (const [kind, overlays] of [["contours", view.contours], ["boxes", view.boxes]]) {
     overlays.forEach((one, i) => {
+      const { ink, border } = lineOf(number++);
+      const sample = element("span", "", { class: "sample", "aria-hidden": "true" });
+      sample.style.borderTop = `4px ${border} ${ink}`;
       const label = element("label", ` ${one.name}`, { title: $("overlays").dataset[kind] });
       const box = element("input", "", { type: "checkbox", checked: "", "data-kind": kind });
       box.addEventListener("change", () => {
@@ -281,6 +287,7 @@ function addOverlayControls() {
         change({});
       });
       label.prepend(box);
+      label.append(sample);
       $("overlays").append(label);
     });
   }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hounsfield.core.evaluation.study_findings import SeriesFindings, StudyFindings
-from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
+from hounsfield.core.imaging.series_view import Curves, Overlay, SeriesPixels
 from hounsfield.core.pages.page import page
 from hounsfield.viewer.controls import CONTROLS, KEYS
 from hounsfield.viewer.facts import (
@@ -79,6 +79,7 @@ def study_page(
         unit=pixels.unit,
         presets=offered,
         overlays=overlays,
+        curves=[one.name for one in overlays if isinstance(one, Curves)],
         overlay_kinds={type(one).__name__ for one in overlays},
         has_calibrated=any(model.calibrated is not None for model in found.models),
         pages=[page_name(number) for number in range(len(findings.series))],
