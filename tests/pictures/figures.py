@@ -120,7 +120,11 @@ def save_picture(figure: Figure, path: Path, greys: int = 96) -> None:
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    save_with_palette(np.asarray(canvas.buffer_rgba())[:, :, :3], path, greys)
+
+
+def save_with_palette(pixels: np.ndarray, path: Path, greys: int) -> None:
+    """Write a picture as `save_picture` does. pixels: (rows, columns, 3) uint8."""
     index = np.rint(pixels[:, :, 0] * ((greys - 1) / 255)).astype(np.uint8)
     palette = np.repeat(np.rint(np.linspace(0, 255, greys)), 3).astype(np.uint8).tobytes()
     coloured = pixels.max(axis=2) > pixels.min(axis=2)

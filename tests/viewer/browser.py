@@ -50,11 +50,11 @@ def size(driver: WebDriver, width: int, height: int = 900, scheme: str = "light"
 
 
 def open_page(driver: WebDriver, path: Path) -> None:
-    """Open a study's page, and wait until all its slices are unpacked and the first is drawn."""
+    """Open a page; of a series, wait until all slices are unpacked and the first is drawn."""
     driver.get_log("browser")
     driver.get_log("performance")
     driver.get(path.as_uri())
-    wait_until(driver, "document.documentElement.dataset.unpacked === 'all'")
+    wait_until(driver, "!document.getElementById('viewer') || document.documentElement.dataset.unpacked === 'all'")
     settle(driver)
 
 

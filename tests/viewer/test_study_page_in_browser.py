@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,19 @@ def test_raw_and_calibrated_values_are_those_of_the_findings(head: WebDriver) ->
     assert (greys(head, "strip") != before).any()
     press(head, "c")
     assert run(head, f"return {cells}") == [f"{value:.3f}" for value in found.raw[5]]
+
+
+def test_a_model_that_is_not_calibrated_says_so_among_those_that_are(driver: WebDriver, folder: Path) -> None:
+    findings = made_findings(COUNT)
+    series = findings.series[0]
+    models = [replace(series.models[0], calibrated=None), series.models[1]]
+    path = folder / "half.html"
+    path.write_text(study_page(replace(findings, series=[replace(series, models=models)]), 0, PIXELS))
+    open_page(driver, path)
+    headings = "[...document.querySelectorAll('#values th[title]')].map((one) => one.textContent)"
+    assert run(driver, f"return {headings}") == ["classifier", "sequence", "truth"]
+    press(driver, "c")
+    assert run(driver, f"return {headings}") == ["classifier, raw", "sequence", "truth"]
 
 
 def test_truth_stands_beside_each_slice(head: WebDriver) -> None:

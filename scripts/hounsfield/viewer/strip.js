@@ -18,6 +18,11 @@ function modelValues(model, state) {
   return state.calibrated && model.calibrated ? model.calibrated : model.raw;
 }
 
+// What a model is called: among calibrated ones it is said which is not.
+function modelTitle(model, state) {
+  return state.calibrated && !model.calibrated ? `${model.title}, raw` : model.title;
+}
+
 // What stands in the strip, from top to bottom: { top, height, label, kind, and the values by slice }.
 function stripRows(state) {
   const rows = [];
@@ -26,7 +31,7 @@ function stripRows(state) {
     view.models.forEach((model, i) => {
       const values = modelValues(model, state).map((row) => row[column]);
       const label = i === 0 ? name : "";
-      rows.push({ top, height: ROW, label, model: model.title, kind: "bars", column, values });
+      rows.push({ top, height: ROW, label, model: modelTitle(model, state), kind: "bars", column, values });
       top += ROW + 1;
     });
     if (view.truth) {
@@ -116,7 +121,7 @@ const strip = {
     const said = view.names.map((name, column) => view.models.map((model) => {
       const values = modelValues(model, state).map((row) => row[column] ?? -1);
       const highest = Math.max(...values);
-      return `${name}, ${model.title}: highest ${percent(highest)} at slice ${values.indexOf(highest) + 1}`;
+      return `${name}, ${modelTitle(model, state)}: highest ${percent(highest)} at slice ${values.indexOf(highest) + 1}`;
     }).join("; "));
     return `Along the series: ${said.join(". ")}`;
   },

@@ -102,7 +102,7 @@ function drawValues() {
     if (view.truth) row.append(element("td", truthWords(view.truth[state.index][column])));
     return row;
   });
-  for (const model of view.models) head.append(element("th", model.title, { scope: "col", title: modelMeaning(model) }));
+  for (const model of view.models) head.append(element("th", modelTitle(model, state), { scope: "col", title: modelMeaning(model) }));
   if (view.truth) head.append(element("th", "truth", { scope: "col", title: "What the labels of the slice say" }));
   $("values").replaceChildren(head, ...body);
 }
@@ -132,7 +132,7 @@ function drawProbe() {
 function say() {
   const values = view.models.slice(-1).flatMap((model) => view.names.map((name, column) =>
     `${name} ${percent(modelValues(model, state)[state.index][column])}`));
-  const title = view.models.length ? `${view.models.at(-1).title}: ` : "";
+  const title = view.models.length ? `${modelTitle(view.models.at(-1), state)}: ` : "";
   $("live").textContent = [
     `Slice ${state.index + 1} of ${COUNT}`, $("position").textContent, title + values.join(", "),
     view.flags[state.index] && `flags: ${view.flags[state.index]}`, state.cross && probeWords(),
