@@ -123,16 +123,23 @@ def save_picture(figure: Figure, path: Path, greys: int = 96) -> None:
     save_with_palette(np.asarray(canvas.buffer_rgba())[:, :, :3], path, greys)
 
 
-def save_with_palette(pixels: np.ndarray, path: Path, greys: int) -> None:
-    """Write a picture as `save_picture` does. pixels: (rows, columns, 3) uint8."""
+def save_with_palette(pixels: np.ndarray, path: Path, greys: int, exact: int = 0) -> None:
+    """Write a picture as `save_picture` does. pixels: (rows, columns, 3) uint8.
+
+    exact: so many colours stay as they are, the most frequent ones: of a page, those of texts, controls and classes.
+    """
     index = np.rint(pixels[:, :, 0] * ((greys - 1) / 255)).astype(np.uint8)
     palette = np.repeat(np.rint(np.linspace(0, 255, greys)), 3).astype(np.uint8).tobytes()
     coloured = pixels.max(axis=2) > pixels.min(axis=2)
     if coloured.any():
         row = Image.fromarray(pixels[coloured][None])
-        others = row.quantize(256 - greys, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        others = row.quantize(256 - greys - exact, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         index[coloured] = np.asarray(others)[0] + greys
-        palette += bytes(others.getpalette() or ())
+        palette = (palette + bytes(others.getpalette() or ())).ljust(3 * (256 - exact), b"\0")
+        colours, counts = np.unique(pixels[coloured], axis=0, return_counts=True)
+        for number, colour in enumerate(colours[np.argsort(-counts, kind="stable")[:exact]], 256 - exact):
+            index[(pixels == colour).all(axis=2)] = number
+            palette += colour.tobytes()
     picture = Image.fromarray(index)
     picture.putpalette(palette)
     with atomic_write(path) as partial:

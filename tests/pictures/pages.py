@@ -22,7 +22,7 @@ from selenium.webdriver import ActionChains, Keys
 from pictures.figures import save_with_palette
 from viewer.browser import browser, open_page, settle, size
 
-GREYS = 64
+GREYS, EXACT = 64, 48  # of the palette
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
             settle(driver)
         shot = base64.b64decode(driver.get_screenshot_as_base64())
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
-    save_with_palette(pixels, options.output, GREYS)
+    save_with_palette(pixels, options.output, GREYS, EXACT)
     print(f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB")
     return 0
 

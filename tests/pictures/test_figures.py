@@ -29,6 +29,7 @@ from pictures.figures import (
     new_figure,
     preparation_steps,
     save_picture,
+    save_with_palette,
 )
 from pictures.pipeline import STAGES, WAYS
 from programs import REPOSITORY, load_program, run_program
@@ -210,3 +211,17 @@ def test_a_size_that_cannot_be_drawn_is_refused(
     assert load_program("pictures/draw").main() == 2
     assert "size 32: rows and columns must be 64 to 1024" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_most_frequent_colours_of_a_page_stay_exact(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    pixels[:20], pixels[20:25] = (0, 114, 178), (213, 94, 0)
+    save_with_palette(pixels, tmp_path / "page.png", 64, exact=2)
+    read = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"))
+    assert (read[:25] == pixels[:25]).all()
+    assert len(np.unique(read.reshape(-1, 3), axis=0)) <= 256
+
+
+def test_the_picture_of_a_page_is_small() -> None:
+    assert (REPOSITORY / ".github/pictures/viewer.png").stat().st_size < 150_000

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium import webdriver
+from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -27,21 +27,21 @@ PATIENCE = 60  # seconds, on a machine that is busy
 
 
 @contextmanager
-def browser() -> Iterator[WebDriver]:
+def browser() -> Iterator[Chrome]:
     """A browser that logs its console and every request."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(BROWSER)
     for option in OPTIONS:
         options.add_argument(option)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(str(DRIVER)))
+    driver = Chrome(options, Service(str(DRIVER)))
     try:
         yield driver
     finally:
         driver.quit()
 
 
-def size(driver: WebDriver, width: int, height: int = 900, scheme: str = "light") -> None:
+def size(driver: Chrome, width: int, height: int = 900, scheme: str = "light") -> None:
     """Set the window's inner size and the colour scheme."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -49,7 +49,7 @@ def size(driver: WebDriver, width: int, height: int = 900, scheme: str = "light"
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
 
-def open_page(driver: WebDriver, path: Path) -> None:
+def open_page(driver: Chrome, path: Path) -> None:
     """Open a page; of a series, wait until all slices are unpacked and the first is drawn."""
     driver.get_log("browser")
     driver.get_log("performance")
@@ -58,30 +58,30 @@ def open_page(driver: WebDriver, path: Path) -> None:
     settle(driver)
 
 
-def wait_until(driver: WebDriver, condition: str) -> None:
+def wait_until(driver: Chrome, condition: str) -> None:
     """Wait for an expression of JavaScript to become true."""
     WebDriverWait(driver, PATIENCE, 0.02).until(lambda one: one.execute_script(f"return {condition}"), condition)
 
 
-def settle(driver: WebDriver) -> None:
+def settle(driver: Chrome) -> None:
     """Wait until the page has drawn what was last asked of it."""
     script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))"
     driver.execute_async_script(script)
 
 
-def run(driver: WebDriver, script: str, *arguments: Any) -> Any:
+def run(driver: Chrome, script: str, *arguments: Any) -> Any:
     """Run JavaScript that returns a value."""
     return driver.execute_script(script, *arguments)
 
 
-def requests_of(driver: WebDriver) -> list[str]:
+def requests_of(driver: Chrome) -> list[str]:
     """The addresses that the page has asked for since it was opened."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     return [url for url in sent if not url.startswith("data:")]
 
 
-def greys(driver: WebDriver, canvas: str = "image", channel: int = 0) -> np.ndarray:
+def greys(driver: Chrome, canvas: str = "image", channel: int = 0) -> np.ndarray:
     """One channel of a canvas, the red one or another; 3 is how opaque it is. Returns (rows, columns) uint8."""
     script = """
         const canvas = document.getElementById(arguments[0]);

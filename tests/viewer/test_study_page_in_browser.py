@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import Select
 
 from hounsfield.core.imaging.windows import BONE, BRAIN, Window, apply_window
@@ -45,24 +44,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver() -> Iterator[WebDriver]:
+def driver() -> Iterator[Chrome]:
     with browser() as one:
         yield one
 
 
 @pytest.fixture
-def head(driver: WebDriver, folder: Path) -> WebDriver:
+def head(driver: Chrome, folder: Path) -> Chrome:
     size(driver, 1440)
     open_page(driver, folder / "head.html")
     return driver
 
 
-def press(driver: WebDriver, *keys: str) -> None:
+def press(driver: Chrome, *keys: str) -> None:
     ActionChains(driver, duration=0).send_keys(*keys).perform()
     settle(driver)
 
 
-def slice_shown(driver: WebDriver) -> int:
+def slice_shown(driver: Chrome) -> int:
     """From 0, and the same in the slider, the picture and the words."""
     shown = int(run(driver, "return document.getElementById('image').dataset.slice"))
     assert run(driver, "return document.getElementById('slice').value") == str(shown + 1)
@@ -75,17 +74,17 @@ def expected(values: np.ndarray, window: Window) -> np.ndarray:
     return np.floor(apply_window(values.clip(-1350, 1300), window) * 255 + 0.5).astype(np.uint8)
 
 
-def window_shown(driver: WebDriver) -> Window:
+def window_shown(driver: Chrome) -> Window:
     level, width = run(driver, "return [state.level, state.width]")
     return Window(level, width)
 
 
-def click(driver: WebDriver, element: str) -> None:
+def click(driver: Chrome, element: str) -> None:
     driver.find_element(By.CSS_SELECTOR, element).click()
     settle(driver)
 
 
-def test_the_canvas_shows_every_stored_value_through_the_window(head: WebDriver) -> None:
+def test_the_canvas_shows_every_stored_value_through_the_window(head: Chrome) -> None:
     for index in (0, COUNT // 2 - 1, COUNT - 1):
         run(head, "goTo(arguments[0])", index)
         settle(head)
@@ -93,7 +92,7 @@ def test_the_canvas_shows_every_stored_value_through_the_window(head: WebDriver)
         np.testing.assert_array_equal(greys(head), expected(PIXELS.values[index], BRAIN))
 
 
-def test_a_drag_changes_level_and_width_and_the_greys_follow(head: WebDriver) -> None:
+def test_a_drag_changes_level_and_width_and_the_greys_follow(head: Chrome) -> None:
     run(head, "goTo(4)")
     before = greys(head)
     stage = head.find_element(By.ID, "stage")
@@ -109,7 +108,7 @@ def test_a_drag_changes_level_and_width_and_the_greys_follow(head: WebDriver) ->
 
 
 @pytest.mark.parametrize("by_key", [True, False], ids=["key", "button"])
-def test_presets_set_their_window(head: WebDriver, by_key: bool) -> None:
+def test_presets_set_their_window(head: Chrome, by_key: bool) -> None:
     if by_key:
         press(head, "4")
     else:
@@ -120,7 +119,7 @@ def test_presets_set_their_window(head: WebDriver, by_key: bool) -> None:
     np.testing.assert_array_equal(greys(head), expected(PIXELS.values[0], BONE))
 
 
-def test_the_fields_and_their_keys_set_the_window(head: WebDriver) -> None:
+def test_the_fields_and_their_keys_set_the_window(head: Chrome) -> None:
     for name, value in (("level", "100"), ("width", "300")):
         field = head.find_element(By.ID, name)
         field.send_keys(Keys.CONTROL, "a")
@@ -135,7 +134,7 @@ def test_the_fields_and_their_keys_set_the_window(head: WebDriver) -> None:
     assert window_shown(head).center == pytest.approx(133)
 
 
-def test_keys_slider_wheel_and_strip_change_the_slice(head: WebDriver) -> None:
+def test_keys_slider_wheel_and_strip_change_the_slice(head: Chrome) -> None:
     for key, wanted in (
         (Keys.ARROW_DOWN, 1), (Keys.ARROW_RIGHT, 2), (Keys.PAGE_DOWN, 7), (Keys.ARROW_UP, 6), (Keys.PAGE_UP, 1),
         (Keys.ARROW_LEFT, 0), (Keys.ARROW_LEFT, 0), (Keys.END, COUNT - 1), (Keys.ARROW_DOWN, COUNT - 1), (Keys.HOME, 0),
@@ -166,7 +165,7 @@ def _at(element: object) -> object:
     return ScrollOrigin.from_element(element)
 
 
-def test_the_wheel_elsewhere_and_keys_elsewhere_leave_the_slice_alone(head: WebDriver) -> None:
+def test_the_wheel_elsewhere_and_keys_elsewhere_leave_the_slice_alone(head: Chrome) -> None:
     run(head, "document.activeElement.blur()")
     press(head, Keys.ARROW_DOWN)
     assert slice_shown(head) == 0
@@ -177,7 +176,7 @@ def test_the_wheel_elsewhere_and_keys_elsewhere_leave_the_slice_alone(head: WebD
     assert slice_shown(head) == 0
 
 
-def test_the_value_under_the_pointer_is_the_stored_one_by_mouse_and_by_keys(head: WebDriver) -> None:
+def test_the_value_under_the_pointer_is_the_stored_one_by_mouse_and_by_keys(head: Chrome) -> None:
     stage = head.find_element(By.ID, "stage")
     ActionChains(head, duration=0).move_to_element_with_offset(stage, 10, 7).perform()
     settle(head)
@@ -191,7 +190,7 @@ def test_the_value_under_the_pointer_is_the_stored_one_by_mouse_and_by_keys(head
     assert head.find_element(By.ID, "probe").text == "≤ -1350 HU at column 1, row 1"
 
 
-def test_raw_and_calibrated_values_are_those_of_the_findings(head: WebDriver) -> None:
+def test_raw_and_calibrated_values_are_those_of_the_findings(head: Chrome) -> None:
     found = made_findings(COUNT).series[0].models[1]
     run(head, "goTo(5)")
     settle(head)
@@ -205,7 +204,7 @@ def test_raw_and_calibrated_values_are_those_of_the_findings(head: WebDriver) ->
     assert run(head, f"return {cells}") == [f"{value:.3f}" for value in found.raw[5]]
 
 
-def test_a_model_that_is_not_calibrated_says_so_among_those_that_are(driver: WebDriver, folder: Path) -> None:
+def test_a_model_that_is_not_calibrated_says_so_among_those_that_are(driver: Chrome, folder: Path) -> None:
     findings = made_findings(COUNT)
     series = findings.series[0]
     models = [replace(series.models[0], calibrated=None), series.models[1]]
@@ -218,7 +217,7 @@ def test_a_model_that_is_not_calibrated_says_so_among_those_that_are(driver: Web
     assert run(driver, f"return {headings}") == ["classifier, raw", "sequence", "truth"]
 
 
-def test_truth_stands_beside_each_slice(head: WebDriver) -> None:
+def test_truth_stands_beside_each_slice(head: Chrome) -> None:
     truth = "[...document.querySelectorAll('#values tr')].slice(1).map((row) => row.cells[3].textContent)"
     series = made_findings(COUNT).series[0]
     for index in (4, COUNT - 1):
@@ -228,13 +227,13 @@ def test_truth_stands_beside_each_slice(head: WebDriver) -> None:
         assert run(head, f"return {truth}") == words
 
 
-def marked(driver: WebDriver, index: int) -> np.ndarray:
+def marked(driver: Chrome, index: int) -> np.ndarray:
     run(driver, "goTo(arguments[0])", index)
     settle(driver)
     return greys(driver, "marks")
 
 
-def test_overlays_are_switched_on_and_off(head: WebDriver) -> None:
+def test_overlays_are_switched_on_and_off(head: Chrome) -> None:
     boxes = head.find_elements(By.CSS_SELECTOR, "#overlays input[type=checkbox]")
     assert len(boxes) == 2
     plain = marked(head, 3)
@@ -256,7 +255,7 @@ def test_overlays_are_switched_on_and_off(head: WebDriver) -> None:
     assert all(box.is_selected() for box in boxes)
 
 
-def test_the_heat_opaqueis_brightest_where_it_was_highest(head: WebDriver) -> None:
+def test_the_heat_opaqueis_brightest_where_it_was_highest(head: Chrome) -> None:
     run(head, "toggleMarks(); view.letters = null; view.pixelMm = null")
     Select(head.find_element(By.ID, "heat")).select_by_visible_text("any (classifier)")
     settle(head)
@@ -267,7 +266,18 @@ def test_the_heat_opaqueis_brightest_where_it_was_highest(head: WebDriver) -> No
     assert (column + 0.5) / opaque.shape[1] == pytest.approx(6.5 / 10, abs=0.06)
 
 
-def test_an_outline_lies_on_its_pixels(head: WebDriver) -> None:
+def test_a_heat_map_without_anything_on_the_slice_says_so(head: Chrome) -> None:
+    note = head.find_element(By.ID, "heat-empty")
+    press(head, "h")
+    assert not note.is_displayed()
+    run(head, "view.heats[0].values.fill(0, 0, 120); goTo(1)")
+    settle(head)
+    assert not note.is_displayed()
+    press(head, Keys.HOME)
+    assert note.is_displayed()
+
+
+def test_an_outline_lies_on_its_pixels(head: Chrome) -> None:
     run(head, "view.letters = null; view.pixelMm = null; state.boxes[0] = false")
     marks = marked(head, 1) > 150  # the outline's own colour
     rows, columns = PIXELS.values.shape[1:]
@@ -276,7 +286,7 @@ def test_an_outline_lies_on_its_pixels(head: WebDriver) -> None:
     assert places.max(axis=0) == pytest.approx((50, 30), abs=1)
 
 
-def test_the_live_region_says_slice_values_and_flags(head: WebDriver) -> None:
+def test_the_live_region_says_slice_values_and_flags(head: Chrome) -> None:
     press(head, Keys.ARROW_DOWN)
     run(head, "say()")
     said = run(head, "return document.getElementById('live').textContent")
@@ -285,7 +295,7 @@ def test_the_live_region_says_slice_values_and_flags(head: WebDriver) -> None:
     assert head.find_element(By.ID, "live").get_attribute("aria-live") == "polite"
 
 
-def test_everything_is_reached_by_tab_and_the_focus_is_seen(head: WebDriver) -> None:
+def test_everything_is_reached_by_tab_and_the_focus_is_seen(head: Chrome) -> None:
     reached = set()
     for _ in range(40):
         press(head, Keys.TAB)
@@ -296,7 +306,7 @@ def test_everything_is_reached_by_tab_and_the_focus_is_seen(head: WebDriver) -> 
     assert {"slice", "calibrated", "heat", "opacity", "side", "SUMMARY", "level", "width", "preset"} <= reached
 
 
-def test_every_control_says_what_it_is(head: WebDriver) -> None:
+def test_every_control_says_what_it_is(head: Chrome) -> None:
     missing = """
         const controls = document.querySelectorAll("button, input, select, canvas[role], thead th");
         return [...controls].filter((one) => !one.closest("[title]")?.title).map((one) => one.outerHTML);
@@ -310,7 +320,7 @@ def test_every_control_says_what_it_is(head: WebDriver) -> None:
 @pytest.mark.parametrize("name", ["head", "neck", "film", "hostile"])
 @pytest.mark.parametrize(("width", "scheme"), [(800, "dark"), (1440, "light")])
 def test_a_page_has_no_error_asks_for_nothing_and_fits(
-    driver: WebDriver, folder: Path, name: str, width: int, scheme: str
+    driver: Chrome, folder: Path, name: str, width: int, scheme: str
 ) -> None:
     size(driver, width, scheme=scheme)
     path = folder / f"{name}.html"
@@ -327,7 +337,7 @@ def _brightness(colour: str) -> float:
     return sum(float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3])
 
 
-def test_the_policy_stops_a_request_and_a_foreign_script(head: WebDriver) -> None:
+def test_the_policy_stops_a_request_and_a_foreign_script(head: Chrome) -> None:
     asked = """
         const done = arguments[0];
         const script = document.createElement("script");
@@ -339,7 +349,7 @@ def test_the_policy_stops_a_request_and_a_foreign_script(head: WebDriver) -> Non
     assert "http://127.0.0.1:9/" not in requests_of(head)
 
 
-def test_hostile_texts_are_shown_and_not_run(driver: WebDriver, folder: Path) -> None:
+def test_hostile_texts_are_shown_and_not_run(driver: Chrome, folder: Path) -> None:
     open_page(driver, folder / "hostile.html")
     press(driver, Keys.ARROW_DOWN)
     assert "stolen" not in driver.title.replace(HOSTILE, "")
@@ -349,7 +359,7 @@ def test_hostile_texts_are_shown_and_not_run(driver: WebDriver, folder: Path) ->
     assert driver.find_elements(By.TAG_NAME, "img") == []
 
 
-def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: WebDriver, folder: Path) -> None:
+def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: Chrome, folder: Path) -> None:
     size(driver, 1440)
     open_page(driver, folder / "neck.html")
     pixels, _ = made_neck()
@@ -370,21 +380,21 @@ def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: WebDriver, folde
     assert not section.is_displayed()
 
 
-def test_a_series_from_the_feet_up_is_drawn_with_the_head_at_the_top(head: WebDriver) -> None:
+def test_a_series_from_the_feet_up_is_drawn_with_the_head_at_the_top(head: Chrome) -> None:
     click(head, "#side")
     run(head, "side.canvas.id = 'cut'; document.body.append(side.canvas)")
     column = run(head, "return state.column")
     np.testing.assert_array_equal(greys(head, "cut"), expected(PIXELS.values[::-1, :, column], BRAIN))
 
 
-def test_a_film_has_one_slice_and_all_its_greys(driver: WebDriver, folder: Path) -> None:
+def test_a_film_has_one_slice_and_all_its_greys(driver: Chrome, folder: Path) -> None:
     open_page(driver, folder / "film.html")
     pixels, _ = made_film()
     np.testing.assert_array_equal(greys(driver), pixels.values[0].astype(np.uint8))
     assert driver.find_elements(By.CSS_SELECTOR, "#slice, #strip, #side, #calibrated") == []
 
 
-def test_a_damaged_page_says_so(driver: WebDriver, folder: Path) -> None:
+def test_a_damaged_page_says_so(driver: Chrome, folder: Path) -> None:
     text = (folder / "film.html").read_text()
     start = text.index('["', text.index('id="pixels"')) + 2
     (folder / "cut.html").write_text(text[:start] + text[start + 400 :])

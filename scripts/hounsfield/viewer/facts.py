@@ -26,7 +26,6 @@ POINTS = {
     "sensitivity_95": ("sensitivity 95 %", "The threshold that found 95 % of the positive out-of-fold studies"),
     "specificity_95": ("specificity 95 %", "The threshold that passed 95 % of the negative out-of-fold studies"),
     "youden": ("best Youden index", "The threshold with the largest sum of sensitivity and specificity out of fold"),
-    "rule": ("the masks' rule", "The threshold of the rule that makes masks"),
 }
 # What the columns of a score table mean, the first pattern that fits; {} stands for what the pattern caught.
 SCORES = (

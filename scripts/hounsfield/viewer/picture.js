@@ -89,6 +89,13 @@ function drawScale(context, width, height) {
   outlined(context, `${length} mm`, x, y - 7);
 }
 
+// Whether a map shows anything on a slice; null while it is not unpacked.
+function heatIsEmpty(heat, index) {
+  if (!heat || !heat.values) return null;
+  const size = heat.rows * heat.columns;
+  return heat.values.subarray(index * size, (index + 1) * size).every((value) => value === 0);
+}
+
 function heatColour(value) {
   const place = (value / 255) * (HEAT.length - 1);
   const first = Math.min(Math.floor(place), HEAT.length - 2);

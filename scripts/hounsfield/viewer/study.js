@@ -78,7 +78,10 @@ function drawControls() {
   $("flags").textContent = view.flags[state.index] || "none";
   $("calibrated")?.setAttribute("aria-pressed", state.calibrated);
   $("side")?.setAttribute("aria-pressed", state.sideShown);
-  if ($("heat")) $("heat").value = state.heat;
+  if ($("heat")) {
+    $("heat").value = state.heat;
+    $("heat-empty").hidden = !heatIsEmpty(view.heats[state.heat], state.index);
+  }
 }
 
 function element(tag, text, attributes = {}) {
