@@ -4,7 +4,8 @@
 # In:  data/<data set>/ (run_51) with boxes (run_52) and pseudo-labels (run_53), CONFIG's study networks and what they
 #      say of their validation folds (run_55); or folders (any depth, any file names), zip archives and DICOM files
 # Out: preds/spine/<experiment>/: scores.csv, boxes.csv, submission.csv, findings.csv with a row per study, out_of_fold.csv,
-#      pictures/; of another data set (DATA_SET) or of paths studies/<data set>/ in it: findings.csv, refused.csv, pictures/.
+#      calibration.json, pictures/; of another data set (DATA_SET) or of paths studies/<data set>/ in it: findings.csv,
+#      refused.csv, calibration.json, pictures/.
 #      Studies of your own become a data set that is named after what is given, or by DATA_SET
 #
 #   sh bin/run_56_spine_predict.sh

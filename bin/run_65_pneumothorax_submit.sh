@@ -3,8 +3,9 @@
 # gallery of true and false positives and negatives.
 # In:  data/<data set>/maps/<experiment>/ (run_63), preds/pneumothorax/<experiment>/thresholds/ (run_64), of a blend's
 #      experiments, too; films.parquet, films/, masks/ and sample_submission.csv of data/<data set>/ (run_61)
-# Out: preds/pneumothorax/<experiment>/: submission.csv, findings.csv, scores.csv, gallery.png; with --apply-to another data
-#      set, in a folder of its name there: findings.csv, submission.csv, refused.csv, and in pictures/ each film, outlined
+# Out: preds/pneumothorax/<experiment>/: submission.csv, findings.csv, out_of_fold.csv, scores.csv, calibration.json,
+#      gallery.png; with --apply-to another data set, in a folder of its name there: findings.csv, submission.csv,
+#      refused.csv, calibration.json, and in pictures/ each film, outlined
 #
 #   sh bin/run_65_pneumothorax_submit.sh
 #   sh bin/run_65_pneumothorax_submit.sh --submission.regions components --submission.least_region 0.0001

@@ -2,7 +2,7 @@
 
 In: bag.parquet or ensemble.parquet in each of the folders given, data/<data set>/slices.parquet and
 sample_submission.csv.
-Out: preds/bags/<name>/ submission.csv.gz, findings.csv, scores.csv.
+Out: preds/bags/<name>/ submission.csv.gz, findings.csv, scores.csv, calibration.json.
 """
 
 from __future__ import annotations

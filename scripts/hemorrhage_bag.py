@@ -2,8 +2,8 @@
 
 In: preds/hemorrhage/<experiment>/fold<k>_epoch<e>/, the logits beside the embeddings, and of data/<data set>/
 slices.parquet and sample_submission.csv.
-Out: preds/hemorrhage/<experiment>/ submission.csv.gz, findings.csv, studies.csv, out_of_fold.csv, scores.csv,
-study_rule.json, bag.parquet; of several experiments in
+Out: preds/hemorrhage/<experiment>/ submission.csv.gz, findings.csv, studies.csv, out_of_fold.csv,
+out_of_fold_studies.csv, scores.csv, study_rule.json, calibration.json, bag.parquet; of several experiments in
 <a>+<b>/. With --apply-to another data set, in a folder of its name below that one.
 """
 

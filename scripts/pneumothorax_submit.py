@@ -2,7 +2,8 @@
 
 In: data/<data set>/maps/<experiment>/ and preds/pneumothorax/<experiment>/thresholds/, of a blend's experiments too; in
 data/<data set>/ films.parquet, films/, masks/ and sample_submission.csv.
-Out: preds/pneumothorax/<experiment>/ submission.csv, findings.csv, scores.csv, gallery.png.
+Out: preds/pneumothorax/<experiment>/ submission.csv, findings.csv, out_of_fold.csv, scores.csv, calibration.json,
+gallery.png.
 With --apply-to another data set: in a folder of its name there, submission.csv, findings.csv, refused.csv, pictures/.
 """
 

@@ -2,8 +2,9 @@
 
 In: data/<data set>/ with its boxes, the networks below checkpoints/spine/<experiment>/, and what they say of their
 validation folds; or folders, zip archives and DICOM files.
-Out: preds/spine/<experiment>/ scores.csv, boxes.csv, submission.csv, findings.csv, out_of_fold.csv, pictures/; of
-another data set, or studies of your own, studies/<data set>/ in it, with findings.csv, refused.csv, pictures/.
+Out: preds/spine/<experiment>/ scores.csv, boxes.csv, submission.csv, findings.csv, out_of_fold.csv, calibration.json,
+pictures/; of another data set, or studies of your own, studies/<data set>/ in it, with findings.csv, refused.csv,
+calibration.json, pictures/.
 """
 
 from __future__ import annotations

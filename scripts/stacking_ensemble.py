@@ -2,7 +2,7 @@
 
 In: preds/stacking/<experiment>/ (the classifiers' tables and the second level's), data/<data set>/stacking/
 <experiment>/slices.parquet, and of data/<data set>/ slices.parquet and sample_submission.csv.
-Out: preds/stacking/<experiment>/ submission.csv.gz, findings.csv, scores.csv, ensemble.parquet.
+Out: preds/stacking/<experiment>/ submission.csv.gz, findings.csv, scores.csv, calibration.json, ensemble.parquet.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from hounsfield.competitions.siim2019.labels import dice
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.evaluation.calibration import LEVELS, read_calibration
+from hounsfield.core.evaluation.reliability import expected_calibration_error
 from hounsfield.core.evaluation.scores import CLEAN_HEADING, read_scores
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import read_record
@@ -165,6 +167,45 @@ def test_every_row_of_the_score_table_says_by_which_rule_and_whom_it_knows(work)
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_films_whose_fold_chose_the_epochs_are_not_calibrated_and_their_answers_say_so(work) -> None:
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    run_program("pneumothorax_submit", *arguments)
+    folder = predictions_folder(work, "one")
+    words = "not calibrated: epochs chosen by the scored fold"
+    assert [read_calibration(folder / "calibration.json").words(level) for level in LEVELS] == [words] * 2
+    for name in ("findings.csv", "out_of_fold.csv"):
+        table = pd.read_csv(folder / name)
+        assert table["probability_calibrated"].isna().all()
+        assert set(table["calibration"]) == {words}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_films_are_calibrated_by_rules_and_calibrators_of_other_films(work) -> None:
+    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
+    ledger = sees_and_stops()
+    clean = Ledger(ledger.rows[ledger.rows["role"] == "train"])
+    made_maps(work, "one", arrays, [0, 1], SETTINGS, seen=clean)
+    arguments = experiment(work, "one")
+    run_program("pneumothorax_thresholds", *arguments)
+    run_program("pneumothorax_submit", *arguments)
+    folder = predictions_folder(work, "one")
+    calibration = read_calibration(folder / "calibration.json")
+    known = calibration.levels["slice"]["pneumothorax"]
+    assert (known.positives, known.negatives, known.patients) == (8, 16, TRAIN)
+    assert known == calibration.levels["study"]["pneumothorax"]
+    assert [point.name for point in known.points] == ["sensitivity_95", "specificity_95", "youden"]
+    table, found = pd.read_csv(folder / "out_of_fold.csv"), pd.read_csv(folder / "findings.csv")
+    labels = table["label_pneumothorax"].to_numpy(float)
+    assert sorted(table["film_id"]) == [f"film{number:03d}" for number in range(TRAIN)]
+    error = expected_calibration_error(table["probability_calibrated"].to_numpy(), labels)
+    assert error == pytest.approx(known.calibrated.ece, abs=1e-5)
+    assert error <= expected_calibration_error(table["probability"].to_numpy(), labels)
+    expected = calibration.apply("slice", found[["probability"]].to_numpy())[:, 0]
+    assert found["probability_calibrated"].to_numpy() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_a_chosen_rule_has_a_ledger_of_whom_it_was_chosen_on_and_whom_the_networks_behind_knew(work) -> None:
     arguments = experiment(work, "one")
     run_program("pneumothorax_thresholds", *arguments)
@@ -184,7 +225,8 @@ def test_maps_by_networks_that_have_learnt_from_a_scored_patient_are_not_scored(
     arguments = experiment(work, "one")
     run_program("pneumothorax_thresholds", *arguments)
     with pytest.raises(
-        BadInput, match=r"published_rule \(one\): 1 of 24 patients.*train: 1.*run_62_pneumothorax_train"
+        BadInput,
+        match=r"published_rule \(one\): 1 of 24 patients.*train: 1; the first: p000.*run_62_pneumothorax",
     ):
         run_program("pneumothorax_submit", *arguments)
 

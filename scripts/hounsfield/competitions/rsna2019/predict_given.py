@@ -77,25 +77,31 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     if table is not None or arguments.show_identifiers:
         identifiers = own_identifiers(given, slices)
     if table is not None and identifiers is not None:
-        refuse_learned(steps.on_training_set(command), steps, models, slices, identifiers)
+        learned = Ledger.joined([one.learned() for one in models])
+        refuse_learned(steps, command, learned, slices, identifiers, command.experiment)
     found = steps.predict(command)
     show(printed(found.answers.folder))
     if identifiers is not None and arguments.show_identifiers:
         show(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
     if table is not None and identifiers is not None:
+        learned, what = found.answers.learned(), f"the calibration of {command.experiment}"
+        refuse_learned(steps, command, learned, slices, identifiers, what)
         show(f"\n{validate(command, steps, found, table, slices, identifiers)}")
     return command
 
 
 def refuse_learned(
-    training: AnyCommand, steps: Steps, models: Sequence[Upstream], slices: pd.DataFrame, identifiers: pd.DataFrame
+    steps: Steps, command: AnyCommand, learned: Ledger, slices: pd.DataFrame, identifiers: pd.DataFrame, what: str
 ) -> None:
-    """Raise BadInput where the models have learnt from a patient of the slices. training: on their own data set."""
-    learned, naming = Ledger.joined([one.learned() for one in models]), naming_of(training.work, training.data_set)
+    """Raise BadInput where a patient of the slices is one that was learnt from.
+
+    learned: from whom, on the run's own data set. what: has learnt from them, for the message.
+    """
+    training = steps.on_training_set(command)
     data = open_data_set(training.work, training.data_set, steps.remedies(training))
     known = read_slices(data, ("patient_id", "study_uid"))
     studies = set(known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"])
-    refuse_seen(slices, identifiers, learned, naming, studies, training.experiment)
+    refuse_seen(slices, identifiers, learned, naming_of(training.work, training.data_set), studies, what)
 
 
 def validate(

@@ -76,9 +76,9 @@ def naming_of(work: Path, data_set: str) -> Naming:
 
 
 def refuse_seen(
-    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, studies: set[str], run: str
+    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, studies: set[str], what: str
 ) -> None:
-    """Raise BadInput where the run has learnt from a patient or a study among the slices, with their pseudonyms here.
+    """Raise BadInput where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
 
     slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; studies: its
     pseudonyms of the studies learnt from.
@@ -96,8 +96,8 @@ def refuse_seen(
     if found:
         total, listing = slices["patient_id"].nunique(), ", ".join(found[:SHOWN])
         raise BadInput(
-            f"{run} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say nothing "
-            f"about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
+            f"{what} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say "
+            f"nothing about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
         )
 
 
