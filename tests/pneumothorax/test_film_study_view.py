@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from hounsfield.core.evaluation.study_findings import StudyAnswer
 from hounsfield.core.imaging.series_view import GREY, Contours, Heat, Overlay
 from hounsfield.core.intake import prepare_files
 from hounsfield.core.stages.command import Stage, parse, stage_parser
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.paths_given import add_study_options
 from hounsfield.core.storage.files import read_json
 from hounsfield.pneumothorax.commands import PneumothoraxCommand
@@ -51,7 +53,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> FilmAnswers:
     work = tmp_path_factory.mktemp("own")
     made_films(work, train=TRAIN, test=TEST)
     arguments = experiment(work, "one")
-    made_maps(work, "one", [seeing_map(n) for n in range(TRAIN + TEST)], [0, 1], SETTINGS, seen=sees_and_stops())
+    rows = sees_and_stops().rows
+    seen = Ledger(rows[rows["role"] == "train"])  # of networks whose epochs no film has chosen: all films calibrate
+    made_maps(work, "one", [seeing_map(n) for n in range(TRAIN + TEST)], [0, 1], SETTINGS, seen=seen)
     with pytest.MonkeyPatch.context() as patch:  # pictures take longer than all the rest
         patch.setattr(thresholds, "draw_surface", lambda path, *_: path.write_bytes(b"picture"))
         patch.setattr(work_of("pneumothorax_submit"), "draw_gallery", lambda path, *_: path.write_bytes(b"picture"))
@@ -114,6 +118,18 @@ def test_answers_are_those_of_stage_65(own: FilmAnswers, given: FilmAnswers) -> 
     assert {answer(own, film).points[0].met for film in own.studies} == {True, False}
 
 
+def test_calibrated_probabilities_are_those_of_stage_65_and_out_of_fold_by_other_films(own: FilmAnswers) -> None:
+    for name in ("findings.csv", "out_of_fold.csv"):
+        table = pd.read_csv(own.answers.folder / name).set_index("film_id")
+        assert len(table) == (TEST if name == "findings.csv" else TRAIN)
+        for film, row in table.iterrows():
+            found = own.findings(str(film))
+            assert found.answers[0].calibrated == pytest.approx(row["probability_calibrated"], abs=1e-6)
+            assert found.series[0].models[0].calibrated.tolist() == [[found.answers[0].calibrated]]
+    names = [point.name for point in answer(own, "film000").points]
+    assert names == ["rule", "sensitivity_95", "specificity_95", "youden"]
+
+
 def test_films_out_of_fold_are_answered_by_the_rule_of_the_other_folds_as_scored(own: FilmAnswers) -> None:
     chosen = read_json(own.data.work / "preds/pneumothorax/one/thresholds/rules.json")
     scores = read_scores(own.answers.folder / "scores.csv").set_index("system").loc["nested_rule"]
@@ -156,12 +172,23 @@ def test_given_films_say_which_networks_answered_what_was_refused_and_what_is_od
     assert "Smith" not in str(findings_json(given.findings("a"), {}))
 
 
-def test_a_film_is_shown_in_its_own_proportions_and_its_sides_are_not_guessed(given: FilmAnswers) -> None:
-    pixels = given.pixels("c", FILM)
-    assert (pixels.values.shape, pixels.values.dtype, pixels.unit) == ((1, 48, 40), np.int16, GREY)
-    assert np.abs(pixels.values[0] - chest(2)[:, :40]).mean() < 12  # prepared at 32 pixels, shown at 48
-    assert (pixels.pixel_mm, pixels.letters) == (None, None)
-    assert np.isnan(pixels.positions_mm).all()
+def test_a_film_is_shown_at_its_own_size_and_as_it_was_prepared_where_its_file_has_gone(
+    given: FilmAnswers, tmp_path: Path
+) -> None:
+    shown = given.pixels("c", FILM)
+    assert (shown.values[0] == chest(2)[:, :40]).all()
+    assert (shown.values.dtype, shown.unit, shown.pixel_mm, shown.letters) == (np.int16, GREY, None, None)
+    assert np.isnan(shown.positions_mm).all()
+    other = write_films(tmp_path / "ward", {"c.dcm": film_file(chest(3))})  # under the same name
+
+    def prepared_from(place: Path) -> FilmAnswers:
+        record = {**given.data.record, "facts": {"source": ["--images", str(place)]}}
+        return replace(given, data=replace(given.data, record=record))
+
+    prepared = prepared_from(tmp_path / "gone").pixels("c", FILM).values
+    assert prepared.shape == (1, 48, 40)
+    assert 0 < np.abs(prepared[0] - chest(2)[:, :40]).mean() < 12  # it was prepared with 32 pixels a side
+    assert (prepared_from(other).pixels("c", FILM).values == prepared).all()
 
 
 def test_outlines_hold_the_mask_that_is_submitted_and_the_true_one(own: FilmAnswers) -> None:

@@ -32,6 +32,7 @@ FILM_COLUMNS = (
     "path",
     "view_position",
     "flags",
+    "pixel_digest",
     "image_crc32",
     "mask_crc32",
 )

@@ -28,12 +28,12 @@ def in_proportion(film: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     )
 
 
-def outlines(mask: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
+def outlines(mask: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """The outlines of a mask's regions and of their holes, each (n, 2) x and y in pixels of a picture of `shape`.
 
     mask: of any size, bool. They run through the centres of the outermost pixels, whose edges are whole numbers.
     """
-    return tuple(one[:, 0] + PIXEL_CENTRE for one in _contours(mask, shape))
+    return tuple(one[:, 0] + PIXEL_CENTRE for one in _contours(mask, (shape[0], shape[1])))
 
 
 def outlined(film: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -51,5 +51,5 @@ def outlined(film: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _contours(mask: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
     """Outlines as OpenCV has them, (n, 1, 2) int32 each."""
     small = resize_mask(mask, shape).astype(np.uint8)
-    found, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    found, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     return list(found)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.siim2019.domain import outside
+from hounsfield.competitions.siim2019.original_films import OriginalFilms
 from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.tables import open_data_set
@@ -45,7 +46,7 @@ from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
 from hounsfield.pneumothorax.maps import as_probabilities, as_stored
 from hounsfield.pneumothorax.paths import SUBMIT, predictions_folder
-from hounsfield.pneumothorax.pictures import in_proportion, outlines, shown_shape
+from hounsfield.pneumothorax.pictures import in_proportion, outlines
 from hounsfield.pneumothorax.regions import submitted_mask
 from hounsfield.pneumothorax.results import NAME, OUT_OF_FOLD, SCORES
 from hounsfield.pneumothorax.rules import film_probability
@@ -135,9 +136,8 @@ class FilmAnswers:
         )
 
     def pixels(self, study: str, series: str) -> SeriesPixels:
-        """The film as it was prepared, in its own proportions. No header is trusted for its size or its sides."""
-        row = self._places[study]
-        grey = in_proportion(self.films.image(row), self._shape(row))
+        """The film. No header is trusted for its size in mm, or for the patient's sides."""
+        grey = self._picture(self._places[study])
         return SeriesPixels(grey[np.newaxis].astype(np.int16), GREY, np.array([np.nan]), None, None)
 
     def overlays(self, study: str, series: str) -> Sequence[Overlay]:
@@ -145,7 +145,7 @@ class FilmAnswers:
         row = self._places[study]
         true, heat = self.films.true_mask(row), self.films.maps.values(row)
         masks = {"mask by the rule": self._mask(row)} | ({} if true is None else {"true mask": true})
-        shape = shown_shape(self._shape(row))
+        shape = self._picture(row).shape
         found: list[Overlay] = [Contours(name, (outlines(mask, shape),)) for name, mask in masks.items()]
         return [*found, Heat("probability map", NAME, as_stored(as_probabilities(heat), "uint8")[np.newaxis])]
 
@@ -156,6 +156,16 @@ class FilmAnswers:
 
     def _film(self, row: int) -> pd.Series[Any]:
         return self.films.films.iloc[row]
+
+    @cached_property
+    def _originals(self) -> OriginalFilms:
+        return OriginalFilms(self.data)
+
+    def _picture(self, row: int) -> np.ndarray:
+        """The film at its own size where its file is still there; else as it was prepared, in its own proportions."""
+        film = self._film(row)
+        grey = self._originals.grey(film["path"], film["pixel_digest"])
+        return in_proportion(self.films.image(row), self._shape(row)) if grey is None else grey
 
     def _shape(self, row: int) -> tuple[int, int]:
         """Rows and columns of the film as it came."""
