@@ -10,6 +10,7 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
+from hounsfield.core.imaging.series_view import Boxes
 from hounsfield.core.imaging.windows import BONE, BRAIN, Window, apply_window
 from hounsfield.viewer.study_page import study_page
 from viewer.browser import browser, greys, needs_browser, open_page, requests_of, run, settle, size, wait_until
@@ -378,6 +379,34 @@ def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: Chrome, folder: 
     assert (greys(driver, "section") != first).any()
     click(driver, "#side")
     assert not section.is_displayed()
+
+
+def test_the_side_is_cut_at_the_middle_of_the_box_and_shows_it_in_its_slices_alone(
+    driver: Chrome, folder: Path
+) -> None:
+    pixels, (curves, *_) = made_neck()
+    corners = np.tile([4.0, 16.0, 24.0, 48.0], (len(pixels.values), 1))
+    corners[:20] = np.nan
+    findings = made_findings(len(pixels.values), names=("overall", *VERTEBRAE), system="spine", with_models=False)
+    (folder / "box.html").write_text(study_page(findings, 0, pixels, [curves, Boxes("neck", corners)]))
+    size(driver, 1440)
+    open_page(driver, folder / "box.html")
+    assert run(driver, "return [state.column, Number(document.getElementById('column').value)]") == [14, 14]
+    shown = greys(driver, "section").astype(int)
+    click(driver, "#overlays input[data-kind=boxes]")
+    rows, columns = np.nonzero(greys(driver, "section") != shown)
+    tall = len(shown)
+    wide = tall * 64 / (40 * 2)  # 40 slices of 2 mm, 64 rows of 1 mm
+    assert columns.min() == pytest.approx(wide * 16 / 64, abs=3)
+    assert columns.max() == pytest.approx(wide * 48 / 64, abs=3)
+    assert rows.min() == pytest.approx(tall / 2, abs=3)
+    assert rows.max() == pytest.approx(tall, abs=3)
+    click(driver, "#overlays input[data-kind=boxes]")
+    run(driver, "change({ column: 30 })")  # beside the box
+    settle(driver)
+    beside = greys(driver, "section")
+    click(driver, "#overlays input[data-kind=boxes]")
+    assert (greys(driver, "section") == beside).all()
 
 
 def test_a_series_from_the_feet_up_is_drawn_with_the_head_at_the_top(head: Chrome) -> None:

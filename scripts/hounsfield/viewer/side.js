@@ -54,6 +54,7 @@ const side = {
     const context = fit(canvas, width, this.tall);
     context.imageSmoothingQuality = "high";
     context.drawImage(this.canvas, 0, this.top, wide, this.tall);
+    this.drawBoxes(context, state, wide);
     this.drawLetters(context, wide);
     const curves = view.curves[state.curves];
     if (curves) this.drawCurves(context, curves, wide + 8, width - wide - 16);
@@ -65,6 +66,25 @@ const side = {
     context.moveTo(0, y);
     context.lineTo(view.curves.length ? width : wide, y);
     context.stroke();
+  },
+
+  // Where the boxes are cut, too: from front to back in each slice, and only in those that have one.
+  drawBoxes(context, state, wide) {
+    const scale = wide / view.rows;
+    const height = this.tall / COUNT;
+    view.boxes.forEach((one, i) => {
+      const [front, back] = [[], []];
+      one.corners.forEach(([left, top, right, bottom], slice) => {
+        if (left === null || state.column < left || state.column >= right) return;
+        for (const y of [this.heightOf(slice) - height / 2, this.heightOf(slice) + height / 2]) {
+          front.push([top * scale, y]);
+          back.push([bottom * scale, y]);
+        }
+      });
+      const upwards = (line) => line.sort((a, b) => a[1] - b[1]); // the head may be last
+      const outline = [...upwards(front), ...upwards(back).reverse()];
+      if (state.boxes[i] && outline.length) drawLines(context, [outline], view.contours.length + i, 1, 1);
+    });
   },
 
   drawLetters(context, wide) {

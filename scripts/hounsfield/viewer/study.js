@@ -7,6 +7,12 @@ const WINDOW_STEP = 1.1; // times as wide, or a share of the width up and down
 const DRAG_STEP = 1.5; // values per CSS pixel, at the width of the usual windows
 const SAY_AFTER = 350; // ms after the last change: no slice of a quick run is read out
 
+// The middle of the first box, where there is one: what is looked for lies there.
+function middleColumn() {
+  const box = view.boxes.flatMap((one) => one.corners).find((corners) => corners[0] !== null);
+  return Math.floor((box ? box[0] + box[2] : view.columns) / 2);
+}
+
 const state = {
   index: 0,
   ...view.presets[0], // level, width
@@ -17,7 +23,7 @@ const state = {
   boxes: view.boxes.map(() => true),
   sideShown: view.curves.length > 0,
   curves: 0, // which of them
-  column: Math.floor(view.columns / 2),
+  column: middleColumn(),
   probe: null, // the pixel that is read
   cross: false, // whether it was chosen by keys, and is marked
 };
@@ -78,6 +84,7 @@ function drawControls() {
   $("flags").textContent = view.flags[state.index] || "none";
   $("calibrated")?.setAttribute("aria-pressed", state.calibrated);
   $("side")?.setAttribute("aria-pressed", state.sideShown);
+  if ($("column")) $("column").value = state.column;
   if ($("heat")) {
     $("heat").value = state.heat;
     $("heat-empty").hidden = !heatIsEmpty(view.heats[state.heat], state.index);
