@@ -42,7 +42,7 @@ def note_time(folder: Path, digest: str, seconds: float) -> None:
 def read_times(work: Path) -> dict[str, dict[str, Any]]:
     """The last line of each output, by its place below the work folder; lines that a kill has cut are passed over."""
     found: dict[str, dict[str, Any]] = {}
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         for text in (work / TIMES).read_text().splitlines():
             with suppress(json.JSONDecodeError, KeyError, TypeError):
                 line = json.loads(text)
@@ -63,19 +63,21 @@ def work_of(folder: Path) -> Path | None:
 
 def machine() -> dict[str, Any]:
     """What this process computes on, and with which Python."""
-    processor = platform.processor() or platform.machine()
-    with suppress(OSError):
-        names = [
-            line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-        ]
-        processor = names[0].strip() if names else processor
     return {
-        "processor": processor,
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpus": _gpus(),
         "system": platform.system(),
         "python": platform.python_version(),
     }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
 
 
 def _gpus() -> list[str]:
