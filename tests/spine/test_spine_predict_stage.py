@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ from hounsfield.core.evaluation.calibration import read_calibration
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.ledger import Ledger
+from programs import run_program
 from spine.made_data import DATA_SET
 
 
@@ -150,3 +152,16 @@ def test_a_network_that_has_learnt_from_a_scored_patient_is_not_scored(copied: P
         out.finish(["rows.parquet"], learned=Ledger.of(DATA_SET, ["p000"]))
     with pytest.raises(BadInput, match=r"1 of 6 patients to be scored were seen .*train: 1"):
         start(copied, "predict", "--force")
+
+
+def test_the_report_of_a_run_says_of_every_study_how_its_patient_was_seen(copied: Path) -> None:
+    folder = folder_of(copied)
+    run_program("report", "--run", folder, "--work", copied)
+    numbers = json.loads((folder / "report.json").read_text())
+    scores = read_scores(folder / "scores.csv").set_index("system")["study_loss"]
+    gain, proof = numbers["later_stage"]["study"], numbers["ledger"]["proof"]
+    assert (gain["earlier"], gain["later"]) == ("one", "bag")
+    assert gain["mean_gain"] == pytest.approx(scores["one_second_order"] - scores["bag_second_order"], abs=1e-7)
+    assert sum(one["rows"] for one in proof) == 6 == sum(one["patients"] for one in proof)
+    assert sum(one["seen"]["upstream"] for one in proof) > 0 == sum(one["seen"]["train"] for one in proof)
+    assert len(list((folder / "report").glob("worst_*.png"))) == len(numbers["worst"]) > 0

@@ -20,7 +20,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.results import NAME
-from hounsfield.pneumothorax.scores import EARLY_STOP, GIVEN_RULE, NESTED_RULE, FilmResults, Scored
+from hounsfield.pneumothorax.scores import EARLY_STOP, GIVEN_RULE, NESTED_RULE, OPTIMISTIC_RULE, FilmResults, Scored
 
 UNSCORED = "the run holds no out-of-fold scores"
 ANOTHER_RULE = "the run was calibrated by another rule than the one that answers"
@@ -52,9 +52,16 @@ def learned_by_run(run: Upstream | None, rule: Triplet) -> Learned:
     return Learned.by_run(run, UNSCORED)
 
 
-def write_out_of_fold(path: Path, scored: Scored, found: FilmResults, learned: Learned) -> None:
-    """Write a row per out-of-fold film: its probability, raw and calibrated, what the rule said, and its label."""
-    films = scored.films
+def write_out_of_fold(
+    path: Path, scored: Scored, results: Mapping[str, FilmResults], shown: str, learned: Learned
+) -> None:
+    """Write a row per out-of-fold film: its probability, raw and calibrated, what the rule said, and its label.
+
+    results: of all rules; shown: the name of the rule that answers. What the other rules that were not chosen on the
+    same films make of each film stands behind, under their names.
+    """
+    films, found = scored.films, results[shown]
+    others = {name: one for name, one in results.items() if name not in (shown, OPTIMISTIC_RULE)}
     rows = films.films.iloc[films.held_out]
     nested = learned.nested.get("study", np.full((len(rows), 1), np.nan))
     table = pd.DataFrame(
@@ -68,6 +75,8 @@ def write_out_of_fold(path: Path, scored: Scored, found: FilmResults, learned: L
             "calibration": learned.calibration.words("study"),
             f"label_{NAME}": films.labels,
             "fold": films.folds,
+            **{f"probability_{name}": one.probability for name, one in others.items()},
+            **{f"dice_{name}": one.dice for name, one in others.items()},
         }
     )
     write_csv(path, table)

@@ -14,6 +14,7 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.findings import read_refused
+from hounsfield.core.evaluation.predictions import OUT_OF_FOLD as UNSEEN_ROWS
 from hounsfield.core.evaluation.run_report import (
     NOTHING_HELD_OUT,
     FlowStep,
@@ -22,23 +23,21 @@ from hounsfield.core.evaluation.run_report import (
     RunReport,
     Spread,
     StageAnswers,
+    calibrated_answers,
 )
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
+from hounsfield.core.storage.tables import escape_cell
 from hounsfield.pneumothorax.choice import read_choice
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.regions import submitted_mask
-from hounsfield.pneumothorax.results import NAME, SCORES
+from hounsfield.pneumothorax.results import NAME, OUT_OF_FOLD, SCORES
 from hounsfield.pneumothorax.scores import (
     NESTED_RULE,
-    OPTIMISTIC_RULE,
-    SECOND_ORDER,
-    FilmResults,
     Scored,
-    film_results,
 )
 
 TRUE, PREDICTED = (48, 209, 88), (255, 69, 58)  # of outlines, red, green and blue
@@ -54,10 +53,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
     films = MappedFilms(Maps(maps[experiment]), data)
     thresholds = input_of(run, f"thresholds of {experiment}", remedy_of)
     scored, config = Scored(experiment, films, thresholds, read_choice(thresholds)), submission_config(run)
-    rules = {name: own for name, own in scored.rules(config.triplet).items() if name != OPTIMISTIC_RULE}
-    results = film_results(films, rules, config)
     seen = run.learned().roles_by_fold(films.patients, films.folds)
-    table = read_films(data)
+    scores, table = read_scores(run.file(SCORES)), read_films(data)
+    answer = scores[(scores["system"] == scored.shown_rule(config.triplet)) & (scores["experiment"] == experiment)]
+    ledger = str(answer["ledger"].iloc[0])
     return RunReport(
         run=run,
         task="Does a chest film show a pneumothorax, and where?",
@@ -66,9 +65,9 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         data_set=data.folder.name,
         drawn=bool((facts_of(None, data) or {}).get("drawn")),
         seen=seen,
-        seen_by_design=f"{SECOND_ORDER}: chosen on maps of networks that have seen the patient" if seen.any() else "",
-        levels=[film_level(films, results, rules, config)],
-        scores=read_scores(run.file(SCORES)),
+        seen_by_design="" if ledger == UNSEEN_ROWS else ledger,
+        levels=[film_level(run, scored, config)],
+        scores=scores,
         calibration=calibration_of_run(run, ""),
         flow=flow(data, table, films),
         spreads=spreads(table),
@@ -83,16 +82,23 @@ def submission_config(run: Upstream) -> SubmissionConfig:
     return SubmissionConfig(**settings, triplet=None if triplet is None else Triplet(**triplet))
 
 
-def film_level(
-    films: MappedFilms, results: dict[str, FilmResults], rules: dict[str, list[Triplet]], config: SubmissionConfig
-) -> Level:
-    """The films, by each rule; the last of them, chosen on other folds where there are several, is the answer."""
-    words = {NESTED_RULE: "rule chosen on the other folds' maps"}
+def film_level(run: Upstream, scored: Scored, config: SubmissionConfig) -> Level:
+    """The films, by the rule that was fixed beforehand, where there is one, and by the rule that answers."""
+    films, shown = scored.films, scored.shown_rule(config.triplet)
+    rows, ids = films.films.iloc[films.held_out], films.films["film_id"].iloc[films.held_out].tolist()
+    table = pd.read_csv(run.file(OUT_OF_FOLD), dtype={"film_id": str})
+    table = table.set_index("film_id").loc[[escape_cell(one) for one in ids]]
+    earlier = [name.removeprefix("dice_") for name in table.columns if name.startswith("dice_")]
+    columns = {**{name: f"_{name}" for name in earlier}, shown: ""}
     stages = [
-        StageAnswers(name, found.probability[:, np.newaxis], 1 - found.dice, words.get(name, "rule fixed beforehand"))
-        for name, found in results.items()
+        StageAnswers(
+            name,
+            table[[f"probability{end}"]].to_numpy(np.float64),
+            1 - table[f"dice{end}"].to_numpy(np.float64),
+            "rule chosen on the other folds' maps" if name == NESTED_RULE else "rule fixed beforehand",
+        )
+        for name, end in columns.items()
     ]
-    rows, answer = films.films.iloc[films.held_out], stages[-1].name
     return Level(
         row="film",
         rows="films",
@@ -104,8 +110,9 @@ def film_level(
         stages=stages,
         how="the highest probability at which the rule's first threshold and area would still see one",
         loss="1 - Dice of the film",
-        compared=(stages[0].name, answer) if len(stages) > 1 else None,
-        picture=film_pictures(films, rules[answer], config),
+        compared=(earlier[0], shown) if earlier else None,
+        calibrated=calibrated_answers(run, OUT_OF_FOLD, "film_id", ids, ["probability"]),
+        picture=film_pictures(films, scored.rules(config.triplet)[shown], config),
     )
 
 

@@ -21,12 +21,13 @@ def calibration_numbers(level: Level, column: int, learned: NameCalibration | No
 
     learned: what the run has stored of the name; None where it has nothing.
     """
-    values = {"raw": level.answer.probabilities[:, column]}
+    labels, values = level.labels[:, column], {"raw": level.answer.probabilities[:, column]}
     if level.calibrated is not None and not np.isnan(level.calibrated[:, column]).all():
         values["calibrated"] = level.calibrated[:, column]
+        labels = np.where(np.isnan(values["calibrated"]), np.nan, labels)  # the same rows of both
     return {
         "calibrator": learned.words if learned else "not calibrated: the run has stored nothing of it",
-        "reliability": {name: reliability(own, level.labels[:, column]) for name, own in values.items()},
+        "reliability": {name: reliability(own, labels) for name, own in values.items()},
         "operating_points": [confusion(point) for point in learned.points] if learned else [],
     }
 
@@ -45,7 +46,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]
     filled = counts > 0
     means = [np.bincount(place, one, BINS)[filled] / counts[filled] for one in (values, truth)]
     bins = {"predicted": numbers(means[0]), "observed": numbers(means[1]), "rows": counts[filled].tolist()}
-    return {**asdict(reliability_of(values, truth)), "bins": bins}
+    return {**asdict(reliability_of(values, truth)), "rows": int(known.sum()), "bins": bins}
 
 
 def confusion(point: OperatingPoint) -> dict[str, Any]:

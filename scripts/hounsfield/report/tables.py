@@ -32,7 +32,10 @@ def with_interval(value: Any, low: Any, high: Any, digits: int = 4) -> str:
     """A number and its 95 % interval."""
     if shown(value) == DASH:
         return DASH
-    return shown(value, digits) if shown(low) == DASH else f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    if shown(low) == DASH:
+        return shown(value, digits)
+    bounds = f"({low:.{digits}f} to {high:.{digits}f})".replace(" ", "\u00a0")  # stays in one line
+    return f"{value:.{digits}f} {bounds}"
 
 
 def score_rows(scores: pd.DataFrame) -> Table:
@@ -80,6 +83,7 @@ def score_rows(scores: pd.DataFrame) -> Table:
 RELIABILITY_COLUMNS = [
     ("name", "The class."),
     ("probabilities", "Raw as the models give them; calibrated by a calibrator that was fitted on other patients."),
+    ("rows", "How many have a known label and, where the class is calibrated, a calibrated probability."),
     (
         "calibration error",
         "How far the share of positives is from the mean probability, in tenths of the rows: 0 is best.",
@@ -100,9 +104,8 @@ def reliability_rows(by_name: dict[str, Any]) -> Table:
     rows = []
     for name, own in by_name.items():
         for kind, one in own["reliability"].items():
-            values = (
-                [shown(one[key]) for key in ("ece", "slope", "intercept", "brier", "log_loss")] if one else [DASH] * 5
-            )
+            keys = ("rows", "ece", "slope", "intercept", "brier", "log_loss")
+            values = [shown(one[key]) if one else DASH for key in keys]
             rows.append([name, kind, *values, own["calibrator"]])
     return Table(RELIABILITY_COLUMNS, rows)
 

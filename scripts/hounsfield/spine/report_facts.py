@@ -26,6 +26,7 @@ from hounsfield.core.evaluation.run_report import (
     RunReport,
     Spread,
     StageAnswers,
+    calibrated_answers,
 )
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.imaging.windows import Window, apply_window
@@ -97,6 +98,7 @@ def study_level(
         how="the study network's own answer, averaged over models and seeds",
         loss="weighted log loss of the study",
         compared=(next(iter(models)), BAG) if len(models) > 1 else None,
+        calibrated=calibrated_answers(run, OUT_OF_FOLD_TABLE, "study", rows["study_uid"].tolist(), NAMES),
         picture=neck_pictures(run, data, rows),
     )
 

@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, OUT_OF_FOLD, RULE, answer_slices
+from hounsfield.competitions.rsna2019.answers import (
+    ANSWER_COLUMNS,
+    OUT_OF_FOLD,
+    RULE,
+    STUDIES_OUT_OF_FOLD,
+    answer_slices,
+)
 from hounsfield.competitions.rsna2019.paths import images_folder
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.evaluation.by_study import labels_by_unit
@@ -40,7 +46,6 @@ REPORT_COLUMNS = tuple(
     )
 )  # of slices, and the labels
 TEST, UNLABELLED = "test slices: predicted, not scored", "no label"
-STUDIES_OUT_OF_FOLD = "out_of_fold_studies.csv"
 LOSS = "weighted log loss of the slice"
 
 

@@ -84,7 +84,7 @@ def submit(command: PneumothoraxCommand, scored: list[Scored], out: Output) -> N
     sample = sample_submission_path(command.work, command.data_set)
     predicted = write_test_films(out.folder, last.films, rule, config, sample, learned.calibration)
     shown = last.shown_rule(config.triplet)
-    write_out_of_fold(out.folder / OUT_OF_FOLD, last, results[-1][shown], learned)
+    write_out_of_fold(out.folder / OUT_OF_FOLD, last, results[-1], shown, learned)
     title = f"{command.experiment}, out-of-fold films, {shown.replace('_', ' ')}"
     draw_gallery(out.folder / GALLERY, last.films, results[-1][shown], last.rules(config.triplet)[shown], config, title)
     ledger = Ledger.joined([last.ledger, learned.ledger])
