@@ -17,6 +17,7 @@ from hounsfield.core.errors import MissingInput, WrongUse
 from programs import run_program
 
 RUN = "checkpoints/hemorrhage/mini"
+HOSTILE = "\"'><script>alert(1)<!-- =cmd|' "
 PREDS = "preds/hemorrhage/mini"
 
 
@@ -72,14 +73,18 @@ def test_the_folder_of_a_predicted_study_gives_its_pages_anywhere(work: Work, tm
     for z in range(4):
         own = {"ImagePositionPatient": [0, 0, 5 * z], "SOPInstanceUID": f"1.2.{z}", "SeriesInstanceUID": "1.4"}
         pixels = (np.arange(64 * 64).reshape(64, 64) % (90 + z) + 1024).astype(np.uint16)
-        (source / f"IM{z}").write_bytes(ct_file(pixels, StudyInstanceUID="1.3", **own))
+        texts = dict.fromkeys(("PatientName", "StudyDescription", "SeriesDescription"), f"{HOSTILE}secret")
+        (source / f"{HOSTILE}{z}").write_bytes(ct_file(pixels, StudyInstanceUID="1.3", **own, **texts))
     run_program("predict_study", *work.arguments, "--fold", 0, 1, source, "--run", RUN, "--jobs", 1)
     (folder,) = (work.folder / PREDS / "studies" / "ct").glob("*/")
     view(work, folder)
     view(work, folder, "--out", tmp_path / "elsewhere")
     shown, again = view_of(folder / "series_1.html"), view_of(tmp_path / "elsewhere" / "series_1.html")
     assert shown == again
-    assert shown["files"] == [f"IM{z}" for z in range(4)]
+    assert shown["files"] == [f"{HOSTILE}{z}" for z in range(4)]
+    page = (folder / "series_1.html").read_text()
+    assert "secret" not in page  # a header's text
+    assert "<script>alert" not in page
     record = json.loads((folder / "output.json").read_text())
     assert record["stage"] == "run_71_predict_study"  # which knows it again
 

@@ -31,7 +31,7 @@ KEYS = (
     ("Page Up, Page Down", "five slices back, five on"),
     ("Home, End", "first slice, last slice"),
     ("1, 2, 3 …", "the windows, in the order of their buttons"),
-    ("[ ]", "window narrower, wider"),
+    ("- +", "window narrower, wider"),
     (", .", "level lower, higher"),
     ("Shift and arrows", "move the cross that reads the value of a pixel"),
     ("c", "raw or calibrated probabilities"),

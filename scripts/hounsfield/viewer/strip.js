@@ -89,10 +89,11 @@ const strip = {
       context.fillRect(this.left, row.top, this.cell * COUNT, row.height);
     }
     const gap = this.cell > 4 ? 1 : 0;
+    const colour = row.kind === "bars" ? colourOf(row.column) : ink;
     row.values.forEach((value, slice) => {
       const x = this.left + slice * this.cell;
       const wide = Math.max(this.cell - gap, 0.5);
-      context.fillStyle = row.kind === "bars" ? colourOf(row.column) : ink;
+      context.fillStyle = colour;
       context.strokeStyle = ink;
       context.lineWidth = 1;
       const centre = x + wide / 2;

@@ -5,6 +5,9 @@ const $ = (id) => document.getElementById(id);
 const PAGE_STEP = 5; // slices
 const WINDOW_STEP = 1.1; // times as wide, or a share of the width up and down
 const DRAG_STEP = 1.5; // values per CSS pixel, at the width of the usual windows
+const WHEEL_STEP = 50; // CSS pixels of scrolling per slice: a wheel's notch, or a stroke on a touch pad
+const LINE = 40; // CSS pixels, where a browser counts lines
+const SLICES_PER_DRAW = 16; // of the side view, while slices are being unpacked
 const SAY_AFTER = 350; // ms after the last change: no slice of a quick run is read out
 
 // The middle of the first box, where there is one: what is looked for lies there.
@@ -132,7 +135,9 @@ function probeWords() {
   const { x, y } = state.probe;
   const value = values[y * view.columns + x] + view.low;
   const bound = value === view.low ? "≤ " : value === view.high ? "≥ " : "";
-  return `${bound}${value} ${view.unit} at column ${x + 1}, row ${y + 1}`;
+  const side = view.reduction;
+  const averaged = side > 1 ? `, the mean of ${side} × ${side} pixels,` : "";
+  return `${bound}${value} ${view.unit}${averaged} at column ${x * side + 1}, row ${y * side + 1}`;
 }
 
 function drawProbe() {
@@ -198,8 +203,8 @@ const KEYS = {
   PageDown: () => goTo(state.index + PAGE_STEP),
   Home: () => goTo(0),
   End: () => goTo(COUNT - 1),
-  "[": () => setWindow(state.level, state.width / WINDOW_STEP),
-  "]": () => setWindow(state.level, state.width * WINDOW_STEP),
+  "-": () => setWindow(state.level, state.width / WINDOW_STEP),
+  "+": () => setWindow(state.level, state.width * WINDOW_STEP),
   ",": () => setWindow(state.level - state.width * (WINDOW_STEP - 1), state.width),
   ".": () => setWindow(state.level + state.width * (WINDOW_STEP - 1), state.width),
   c: () => $("calibrated")?.click(),
@@ -237,6 +242,7 @@ function pixelAt(event) {
 }
 
 function listenToStage(stage) {
+  let scrolled = 0; // CSS pixels since the last slice
   let dragged = null; // where the drag began, and the window then
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -259,7 +265,10 @@ function listenToStage(stage) {
   stage.addEventListener("wheel", (event) => {
     if (event.ctrlKey || COUNT === 1) return; // the browser's own zoom, and the page's scrolling
     event.preventDefault();
-    goTo(state.index + Math.sign(event.deltaY));
+    scrolled += event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1);
+    if (Math.abs(scrolled) < WHEEL_STEP) return;
+    goTo(state.index + Math.sign(scrolled));
+    scrolled = 0;
   }, { passive: false });
 }
 
@@ -321,7 +330,9 @@ function start() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({}));
   $("stage").focus({ preventScroll: true });
   change({});
-  return volume.read(0).then(() => volume.readAll(() => state.sideShown && change({})));
+  return volume.read(0).then(() => volume.readAll(() => {
+    if (state.sideShown && (volume.done % SLICES_PER_DRAW === 0 || volume.done === COUNT)) change({});
+  }));
 }
 
 start().then(() => { document.documentElement.dataset.unpacked = "all"; }, (error) => {
