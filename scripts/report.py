@@ -31,8 +31,8 @@ def main() -> None:
     from hounsfield.systems import SYSTEMS
 
     work = Path(options.work).resolve()
-    folder = options.run if options.run.exists() else work / options.run
-    system = next((name for name in folder.resolve().parts[::-1] if name in LAST_STAGES), "")
+    folder = run_folder(work, options.run)
+    system = next((name for name in folder.parts[::-1] if name in LAST_STAGES), "")
     if not system:
         raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name preds/<system>/<experiment>")
     again = command_line(LAST_STAGES[system], {"CONFIG": f"configs/{system}/{folder.name}.yaml"})
@@ -43,10 +43,18 @@ def main() -> None:
     show(f"report: {shown(page)}")
 
 
+def run_folder(work: Path, given: Path) -> Path:
+    """The folder of a run's predictions, by it or by that of its checkpoints, from here or from the work folder."""
+    folder = (given if given.exists() else work / given).resolve()
+    if folder.is_relative_to(work / "checkpoints"):
+        return work / "preds" / folder.relative_to(work / "checkpoints")
+    return folder
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line; a configuration stands for its run."""
     parser = argparse.ArgumentParser(description="Write the report of a finished run")
-    parser.add_argument("--run", type=Path, help="folder of the run, such as preds/hemorrhage/quickstart")
+    parser.add_argument("--run", type=Path, help="folder of the run, below preds/ or checkpoints/")
     config = os.environ.get("CONFIG") or "configs/hemorrhage/crop.yaml"
     parser.add_argument("--config", type=Path, default=Path(config), help="or the configuration of the run (CONFIG)")
     work = os.environ.get("WORK") or REPOSITORY

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from bagged_run import make_bag
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
 from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.stages.finished import finished_run
+from hounsfield.hemorrhage.report_facts import report_facts
+from hounsfield.report.build import write_report
 from hounsfield.report.card import escaped
 from hounsfield.report.flow_diagram import flow_svg
 from programs import load_program, run_program
@@ -168,6 +173,25 @@ def test_a_run_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_pat
         run_program("report", "--run", tmp_path, "--work", tmp_path)
 
 
+def test_hostile_names_of_classes_and_rows_are_shown_as_text(folder: Path, tmp_path: Path) -> None:
+    work = shutil.copytree(folder.parents[2], tmp_path / "work")
+    found, remedy_of = finished_run(work, work / folder.relative_to(folder.parents[2]), "")
+    facts = report_facts(found, remedy_of)
+    slices = facts.levels[0]
+    names = (f"$x_{HOSTILE}", "_hidden", "=cmd|' /C calc'!A0", "a\nb", "../../up", "${jndi}")
+    hostile = replace(slices, names=names, ids=np.array([f"{HOSTILE}{n}" for n in range(len(slices.ids))]))
+    page = write_report(replace(facts, data_set=HOSTILE, levels=[hostile], flow=[FlowStep(HOSTILE, 1)])).read_text()
+    assert "<script" not in page.lower() and "&lt;script&gt;" in page
+    assert {path.parent.name for path in page_files(found.folder)} == {"report"}
+    assert "<script" not in (found.folder / "MODEL_CARD.md").read_text()
+
+
+def page_files(folder: Path) -> list[Path]:
+    return [path for kind in ("svg", "png") for path in folder.rglob(f"*.{kind}")]
+
+
 def test_a_configuration_stands_for_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["report.py", "--config", "configs/hemorrhage/no_crop.yaml"])
-    assert load_program("report").parse_arguments().run == Path("preds/hemorrhage/no_crop")
+    program = load_program("report")
+    assert program.parse_arguments().run == Path("preds/hemorrhage/no_crop")
+    assert program.run_folder(Path("/w"), Path("/w/checkpoints/spine/published")) == Path("/w/preds/spine/published")

@@ -57,7 +57,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
         counts=counts(slices),
-        answers={},
+        answers={
+            "selection": "no epoch is chosen by its score; all configured classifier epochs are used",
+            "combined": f"mean of {len(runs)} runs; a scored slice has those of the fold that holds its patient out",
+        },
     )
 
 

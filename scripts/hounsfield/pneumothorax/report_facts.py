@@ -72,6 +72,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, table, films),
         spreads=spreads(table),
         counts=counts(table),
+        answers={
+            "selection": "each part of a training keeps the epochs that its setting `kept` says: the best or the last",
+            "combined": "mean map over the kept epochs, and over the film and its mirror image where `flip` says so",
+        },
     )
 
 

@@ -22,7 +22,8 @@ def calibration_numbers(level: Level, column: int, learned: NameCalibration | No
     learned: what the run has stored of the name; None where it has nothing.
     """
     labels, values = level.labels[:, column], {"raw": level.answer.probabilities[:, column]}
-    if level.calibrated is not None and not np.isnan(level.calibrated[:, column]).all():
+    kept = learned is None or learned.calibrator is None or learned.calibrator.method == "none"
+    if level.calibrated is not None and not kept:
         values["calibrated"] = level.calibrated[:, column]
         labels = np.where(np.isnan(values["calibrated"]), np.nan, labels)  # the same rows of both
     return {

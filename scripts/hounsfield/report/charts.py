@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,13 @@ def write_chart(folder: Path, chart: Chart) -> str:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": chart.title})
     write_bytes(folder / f"{chart.name}.svg", buffer.getvalue())
-    return inlined(buffer.getvalue().decode(), chart.name)
+    return inlined(buffer.getvalue().decode(), chart.name, f"{chart.title}: {chart.up} over {chart.across}")
 
 
-def inlined(svg: str, name: str) -> str:
+def inlined(svg: str, name: str, title: str) -> str:
     """An SVG file's element, its identifiers its own, its ink and classes in the colours of the page around it.
 
-    name: before each identifier, so that those of two figures differ.
+    name: before each identifier, so that those of two figures differ. title: read aloud in place of the figure.
     """
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
@@ -133,4 +134,4 @@ def inlined(svg: str, name: str) -> str:
     element = re.sub(rf"{FAINT}\b", "var(--muted)", element)
     for number, colour in enumerate(OKABE_ITO):
         element = re.sub(rf"{colour}\b", f"var(--colour-{number})", element, flags=re.IGNORECASE)
-    return element.replace("<svg ", '<svg role="img" ', 1)
+    return element.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

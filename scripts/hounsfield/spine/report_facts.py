@@ -70,6 +70,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, studies, held_out),
         spreads=spreads(studies),
         counts={"flags: what was odd about a study and was used": flag_counts(studies)},
+        answers={
+            "selection": "no epoch is chosen by its score; the last one of each training is used",
+            "combined": f"mean of {len(members)} networks; a scored study has those of the fold that holds it out",
+        },
     )
 
 

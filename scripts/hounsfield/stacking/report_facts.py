@@ -51,6 +51,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
         counts=counts(slices),
+        answers={
+            "selection": "epochs of classifiers are fixed; boosters stop early by another fold than the scored one",
+            "combined": "mean over epochs and networks, then over the libraries of the second level",
+        },
     )
 
 
