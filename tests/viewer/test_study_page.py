@@ -85,8 +85,10 @@ def test_models_of_several_runs_are_named_with_their_run() -> None:
     assert model_titles(series) == ["classifier", "sequence"]
     other = replace(series.models[0], run="stacking/quickstart")
     both = replace(series, models=[*series.models, other])
-    assert model_titles(both)[2] == "stacking/quickstart classifier"
-    assert "stacking/quickstart classifier" in study_page(replace(findings, series=[both]), 0, PIXELS)
+    assert model_titles(both) == ["hemorrhage classifier", "hemorrhage sequence", "stacking classifier"]
+    other = replace(both, models=[*series.models, replace(series.models[0], run="hemorrhage/crop")])
+    assert model_titles(other) == ["quickstart classifier", "quickstart sequence", "crop classifier"]
+    assert "stacking classifier" in study_page(replace(findings, series=[both]), 0, PIXELS)
 
 
 def test_answers_say_which_points_are_met_and_how_good_they_are() -> None:

@@ -72,10 +72,11 @@ def answers_table(findings: StudyFindings) -> Table:
         ("calibrated", "The same, so that of studies with this value the share that it says was positive out of fold"),
         *((POINTS[name][0], f"{POINTS[name][1]}: whether this study reaches it, and where it lies") for name in points),
     ]
-    rows = [_answer_row(one, points) for one in findings.answers]
+    answers = sorted(findings.answers, key=lambda one: findings.names.index(one.label))  # runs stand side by side
+    rows = [_answer_row(one, points) for one in answers]
     if findings.truth:
         columns.insert(1, ("truth", "What the labels of the study say"))
-        for row, one in zip(rows, findings.answers, strict=True):
+        for row, one in zip(rows, answers, strict=True):
             row.insert(1, truth_words(findings.truth.get(one.label)))
     return Table("Answers for the study", columns, rows)
 

@@ -99,9 +99,22 @@ def study_page(
 
 
 def model_titles(series: SeriesFindings) -> list[str]:
-    """What each model of a series is called: with its run, where there are several."""
-    several = len({model.run for model in series.models}) > 1
-    return [f"{model.run} {model.model}" if several else model.model for model in series.models]
+    """What each model of a series is called: where there are several runs, with what tells its run from the others."""
+    runs = list(dict.fromkeys(model.run for model in series.models))
+    if len(runs) == 1:
+        return [model.model for model in series.models]
+    systems, experiments = ([part(run) for run in runs] for part in (_system, _experiment))
+    short = next((names for names in (systems, experiments) if len(set(names)) == len(runs)), runs)
+    names = dict(zip(runs, short, strict=True))
+    return [f"{names[model.run]} {model.model}" for model in series.models]
+
+
+def _system(run: str) -> str:
+    return run.partition("/")[0]
+
+
+def _experiment(run: str) -> str:
+    return run.rpartition("/")[2]
 
 
 def _check(found: SeriesFindings, pixels: SeriesPixels, overlays: Sequence[Overlay]) -> None:
