@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -18,6 +19,8 @@ from chest_films import chest, film_file
 from hounsfield.competitions.rsna2022.labels import NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.calibration import Calibration, NameCalibration, OperatingPoint, Worth
+from hounsfield.core.evaluation.calibrators import Calibrator
 from hounsfield.core.evaluation.findings_file import SCHEMA, findings_json
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.evaluation.study_findings import StudyFindings
@@ -34,6 +37,7 @@ from neck_files import COLUMNS, ROWS, neck, slice_hu, write_files
 from spine.made_data import DATA_SET, made_neck, made_necks
 
 STAGE = Stage(SpineConfig, "", DEFAULT_CONFIG, role="applies", single=True)
+WORTH = Worth(0.75, 0.5, 0.9, 6, 8)
 SEGMENTED, UNSEGMENTED, TEST = "1.2.001", "1.2.005", "1.2.006"  # the first fractured, all made up
 
 
@@ -140,6 +144,21 @@ def test_an_answer_says_that_it_is_the_study_heads_and_what_that_is_worth_out_of
         ("patient_overall", "C1"), 1.0
     )
     assert own.findings(TEST).truth == {}
+
+
+def test_the_runs_calibration_is_for_studies_that_it_has_not_learnt_from(own: NeckAnswers) -> None:
+    points = tuple(OperatingPoint(name, at, None, None, WORTH, WORTH) for name, at in (("youden", 0), ("rest", 1.1)))
+    halving = NameCalibration(Calibrator("isotonic", raw=(0.0, 1.0), calibrated=(0.0, 0.5)), "", 9, 9, 9, points=points)
+    unknown = NameCalibration(None, "positives of 2 patients", 9, 2, 16)
+    calibration = Calibration({"study": {NAMES[0]: halving, **dict.fromkeys(NAMES[1:], unknown)}})
+    view = replace(own, worth=replace(own.worth, calibration=calibration))
+    first, *others = view.findings(TEST).answers
+    assert first.calibrated == pytest.approx(first.raw / 2)
+    assert [(point.name, point.met, point.sensitivity_interval) for point in first.points] == [
+        ("youden", True, (0.5, 0.9)), ("rest", False, (0.5, 0.9)),
+    ]  # fmt: skip
+    assert {one.calibrated for one in others} == {None}
+    assert view.findings(SEGMENTED).answers[0].calibrated is None  # stage 56 has told none out of fold
 
 
 def test_slices_stand_from_head_to_feet_with_file_and_place(given: NeckAnswers) -> None:

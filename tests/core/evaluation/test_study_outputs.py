@@ -22,7 +22,7 @@ from hounsfield.core.evaluation.study_findings import (
     StudyFindings,
 )
 from hounsfield.core.evaluation.study_outputs import Answered, Pages, answer_studies, studies_folder
-from hounsfield.core.imaging.series_view import HOUNSFIELD, Overlay, SeriesPixels
+from hounsfield.core.imaging.series_view import HOUNSFIELD, Contours, Overlay, SeriesPixels
 from hounsfield.core.stages.outputs import RECORD, read_record
 from hounsfield.core.stages.upstream import Upstream
 
@@ -55,7 +55,7 @@ class Toy:
         return SeriesPixels(np.zeros((1, 2, 2), np.int16), HOUNSFIELD, np.zeros(1), None, None)
 
     def overlays(self, study: str, series: str) -> Sequence[Overlay]:
-        return []
+        return [Contours("outline", ((np.full((3, 2), self.value),),))]
 
 
 class Drawn:
@@ -140,3 +140,10 @@ def test_runs_that_saw_other_slices_are_not_blended(tmp_path: Path) -> None:
 def test_only_studies_that_every_run_answers_are_joined(tmp_path: Path) -> None:
     joined = JoinedView([Toy(tmp_path, "toy/a", 0.5, ("ID_2", "ID_1")), Toy(tmp_path, "toy/b", 0.25, ("ID_1",))])
     assert joined.studies == ["ID_1"]
+
+
+def test_what_lies_over_the_slices_is_named_after_its_run(tmp_path: Path) -> None:
+    joined = JoinedView([Toy(tmp_path, "toy/a", 0.5), Toy(tmp_path, "toy/b", 0.25)])
+    overlays = joined.overlays("ID_1", "ID_s")
+    assert [one.name for one in overlays] == ["toy/a outline", "toy/b outline"]
+    assert [one.polygons[0][0][0, 0] for one in overlays] == [0.5, 0.25]

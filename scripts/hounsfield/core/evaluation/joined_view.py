@@ -6,6 +6,7 @@ N slices of a series, C names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -61,8 +62,12 @@ class JoinedView:
         return self._views[0].pixels(study, series)
 
     def overlays(self, study: str, series: str) -> Sequence[Overlay]:
-        """Those of every run."""
-        return [overlay for view in self._views for overlay in view.overlays(study, series)]
+        """Those of every run, each under the run's name."""
+        return [
+            replace(overlay, name=f"{view.findings(study).runs[0].name} {overlay.name}")
+            for view in self._views
+            for overlay in view.overlays(study, series)
+        ]
 
     def _check_alike(self, found: Sequence[StudyFindings]) -> None:
         first, *others = found
