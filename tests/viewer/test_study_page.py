@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from hounsfield.core.evaluation.study_findings import StudyAnswer
+from hounsfield.viewer.controls import CONTROLS
 from hounsfield.viewer.facts import (
     answers_table,
     models_table,
@@ -107,6 +109,13 @@ def test_answers_say_which_points_are_met_and_how_good_they_are() -> None:
     worth = points_table(findings.answers).rows
     assert worth[0][2:] == ["sensitivity 95 %", "0.150", "94 % (88 % to 98 %)", "41 % (30 % to 50 %)"]
     assert worth[2][2:] == ["best Youden index", "0.300", "not scored", "not scored"]
+
+
+def test_every_explanation_of_a_control_stands_on_the_page() -> None:
+    html = study_page(made_findings(6), 0, PIXELS, made_overlays(PIXELS))
+    for control in CONTROLS.values():
+        assert f"<dt>{control.name}</dt><dd>{escape(control.meaning)}</dd>" in html
+    assert "built-in method" not in html  # of a dictionary, in the place of its item
 
 
 def test_every_column_of_every_table_is_explained() -> None:

@@ -21,7 +21,6 @@ function headIsLast() {
 
 const side = {
   canvas: document.createElement("canvas"), // slices x rows of the cut
-  top: 0,
   tall: 1,
 
   rowOf(slice) {
@@ -29,7 +28,7 @@ const side = {
   },
 
   sliceAt(y) {
-    const row = Math.max(0, Math.min(COUNT - 1, Math.floor(((y - this.top) / this.tall) * COUNT)));
+    const row = Math.max(0, Math.min(COUNT - 1, Math.floor((y / this.tall) * COUNT)));
     return this.rowOf(row);
   },
 
@@ -50,15 +49,15 @@ const side = {
     const ratio = between && view.pixelMm ? (COUNT * between) / (view.rows * view.pixelMm[0]) : 1; // height to width
     const wide = Math.min(view.curves.length ? width * 0.5 : width, SIDE_HEIGHT / ratio);
     this.tall = wide * ratio;
-    canvas.style.height = `${this.tall + 2 * this.top}px`;
+    canvas.style.height = `${this.tall}px`;
     const context = fit(canvas, width, this.tall);
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.canvas, 0, this.top, wide, this.tall);
+    context.drawImage(this.canvas, 0, 0, wide, this.tall);
     this.drawBoxes(context, state, wide);
     this.drawLetters(context, wide);
     const curves = view.curves[state.curves];
     if (curves) this.drawCurves(context, curves, wide + 8, width - wide - 16);
-    const y = this.top + ((this.rowOf(state.index) + 0.5) / COUNT) * this.tall;
+    const y = this.heightOf(state.index);
     context.setLineDash([]);
     context.strokeStyle = "#e69f00";
     context.lineWidth = 2;
@@ -92,18 +91,18 @@ const side = {
     context.textBaseline = "middle";
     context.textAlign = "center";
     if (headIsKnown()) {
-      outlined(context, "H", wide / 2, this.top + 12);
-      outlined(context, "F", wide / 2, this.top + this.tall - 12);
+      outlined(context, "H", wide / 2, 12);
+      outlined(context, "F", wide / 2, this.tall - 12);
     }
     if (!view.letters) return;
-    outlined(context, view.letters[2], 12, this.top + this.tall / 2);
-    outlined(context, view.letters[3], wide - 12, this.top + this.tall / 2);
+    outlined(context, view.letters[2], 12, this.tall / 2);
+    outlined(context, view.letters[3], wide - 12, this.tall / 2);
   },
 
   // Names stand where their curve peaks; a curve has a colour and a dash of its own.
   drawCurves(context, curves, left, width) {
     context.fillStyle = styleOf("--raised");
-    context.fillRect(left, this.top, width, this.tall);
+    context.fillRect(left, 0, width, this.tall);
     context.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
     context.textAlign = "left";
     context.textBaseline = "middle";
@@ -126,6 +125,6 @@ const side = {
   },
 
   heightOf(slice) {
-    return this.top + ((this.rowOf(slice) + 0.5) / COUNT) * this.tall;
+    return ((this.rowOf(slice) + 0.5) / COUNT) * this.tall;
   },
 };

@@ -257,7 +257,8 @@ function listenToStage(stage) {
         Math.round(dragged.width + (event.clientX - dragged.x) * step),
       );
     } else {
-      Object.assign(state, { probe: pixelAt(event), cross: false });
+      if (state.cross) change({ cross: false });
+      state.probe = pixelAt(event);
       drawProbe();
     }
   });
