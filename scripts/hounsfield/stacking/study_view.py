@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+import pandas as pd
+
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.study_view import (
     SliceAnswers,
@@ -18,7 +21,6 @@ from hounsfield.core.evaluation.study_view import ReadPrepare
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.stacking.activation import series_activations
 from hounsfield.stacking.ensemble import open_first_level, read_first_level
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.paths import AVERAGE, ENSEMBLE, hu_folder, predictions_folder
@@ -66,5 +68,11 @@ def open_view(command: StackingCommand) -> SliceAnswers:
         {"classifiers": first, "second_level": second},
         [inputs[name] for inputs in made_from for name in MODELS if name in inputs],
         (command.config.data_set, stored.record["facts"].get("trained_on")),
-        partial(series_activations, command, STAGE) if hu_folder(work, command.data_set).exists() else None,
+        partial(_activations, command) if hu_folder(work, command.data_set).exists() else None,
     )
+
+
+def _activations(command: StackingCommand, images: pd.Series) -> np.ndarray:
+    from hounsfield.stacking.activation import series_activations  # brings torch, which can load while files are read
+
+    return series_activations(command, STAGE, images)

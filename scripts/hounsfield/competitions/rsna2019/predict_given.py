@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,7 @@ class Steps(NamedTuple):
 
     models: Callable[[AnyCommand], list[Upstream]]  # all that is needed; raises where one is missing
     prepare: Callable[[AnyCommand, Sequence[Path]], None]
+    load: Callable[[], None]  # imports what predicts; it takes seconds, in which other processes read the files
     predict: Callable[[AnyCommand], Predicted]
     remedies: Callable[[AnyCommand], RemedyOf]
     on_training_set: Callable[[AnyCommand], AnyCommand]
@@ -72,7 +74,10 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
     models = steps.models(command)
     table = read_label_table(Path(arguments.labels), options=False) if arguments.labels else None
+    loading = Thread(target=steps.load, daemon=True)
+    loading.start()
     command = prepare_given(command, given, INTAKE, steps.prepare)
+    loading.join()
     slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), VALIDATION_COLUMNS)
     if table is not None or arguments.show_identifiers:
         identifiers = own_identifiers(given, slices)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Thread
 
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
 from hounsfield.competitions.rsna2019.source import INTAKE
@@ -13,7 +12,6 @@ from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.bagging import means_of_models
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, TRAIN_SEQUENCE, classifier_folder, sequence_folder
@@ -29,14 +27,11 @@ def predict_studies(
     """
 
     def prepare_given(command: HemorrhageCommand, given: Sequence[Path]) -> None:
-        loading = Thread(target=_load_networks, daemon=True)
-        loading.start()  # it takes seconds, in which other processes read the files
         config = ["--config", str(command.arguments.config[-1]), *command.overrides]
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
-        loading.join()
 
     return predict_given(
-        command, paths, Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set)
+        command, paths, Steps(models_of_run, prepare_given, _load_networks, predict_prepared, remedies, on_training_set)
     )
 
 
@@ -59,6 +54,7 @@ def models_of_run(command: HemorrhageCommand) -> list[Upstream]:
 
 def predict_prepared(command: HemorrhageCommand) -> Predicted:
     """Embeddings, sequences and the bag of the prepared studies."""
+    from hounsfield.hemorrhage.bagging import means_of_models
     from hounsfield.hemorrhage.stages.bag import make_bag
     from hounsfield.hemorrhage.stages.extract_embeddings import extract_embeddings
     from hounsfield.hemorrhage.stages.train_sequence import train_sequences

@@ -51,8 +51,13 @@ def predict_studies(
         options = [word for name, value in settings.items() for word in (f"--prepare.{name}", str(value).lower())]
         prepare(read_prepare([*options, *prepare_options(command, given, INTAKE)]))
 
-    steps = Steps(models_of_run, prepare_given, predict_prepared, remedies, on_training_set)
+    steps = Steps(models_of_run, prepare_given, _load_networks, predict_prepared, remedies, on_training_set)
     return predict_given(with_stage_options(command), paths, steps)
+
+
+def _load_networks() -> None:
+    """Import what the later stages need; an error is theirs to report."""
+    from hounsfield.stacking.stages import ensemble, predict, second_level  # noqa: F401
 
 
 def with_stage_options(command: StackingCommand) -> StackingCommand:
