@@ -27,6 +27,7 @@ def main() -> None:
     set_up_logging()
     options, watch = parse_arguments(), Stopwatch()
     from hounsfield.core.stages.finished import finished_run
+    from hounsfield.core.storage.files import locked
     from hounsfield.report.build import write_report
     from hounsfield.systems import SYSTEMS
 
@@ -37,8 +38,9 @@ def main() -> None:
         raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name preds/<system>/<experiment>")
     again = command_line(LAST_STAGES[system], {"CONFIG": f"configs/{system}/{folder.name}.yaml"})
     found, remedy_of = finished_run(work, folder, again)
-    facts = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
-    page = write_report(facts)
+    with locked(found.folder):
+        facts = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
+        page = write_report(facts)
     summary("report", len(facts.levels[0].ids), facts.levels[0].rows, watch.seconds)
     show(f"report: {shown(page)}")
 

@@ -56,6 +56,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         calibration=calibration_of_run(run, ""),
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
+        spread_of="series",
         counts=counts(slices),
         answers={
             "selection": "no epoch is chosen by its score; all configured classifier epochs are used",

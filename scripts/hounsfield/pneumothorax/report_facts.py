@@ -71,6 +71,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         calibration=calibration_of_run(run, ""),
         flow=flow(data, table, films),
         spreads=spreads(table),
+        spread_of="films",
         counts=counts(table),
         answers={
             "selection": "each part of a training keeps the epochs that its setting `kept` says: the best or the last",
@@ -116,6 +117,7 @@ def film_level(run: Upstream, scored: Scored, config: SubmissionConfig) -> Level
         loss="1 - Dice of the film",
         compared=(earlier[0], shown) if earlier else None,
         calibrated=calibrated_answers(run, OUT_OF_FOLD, "film_id", ids, ["probability"]),
+        pictures="Outlines on the films: truth green, prediction red.",
         picture=film_pictures(films, scored.rules(config.triplet)[shown], config),
     )
 

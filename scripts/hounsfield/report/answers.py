@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hounsfield.core.evaluation.run_report import Level, RunReport
@@ -61,7 +61,7 @@ def _step(step: dict[str, Any]) -> str:
     return f"{step['count']} {step['what']}{left}"
 
 
-def _settings(numbers: dict[str, Any], wanted: Any) -> str:
+def _settings(numbers: dict[str, Any], wanted: Callable[[str, str], bool]) -> str:
     """The settings that are wanted, each once. wanted: says so of a stage and the last part of a setting's name."""
     chosen = [one for one in numbers["settings"] if wanted(one["stage"], one["setting"].rpartition(".")[2])]
     return ", ".join(dict.fromkeys(f"{one['setting']} {_short(one['value'])}" for one in chosen))

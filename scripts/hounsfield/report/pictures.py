@@ -42,7 +42,6 @@ def examples_shown(folder: Path, level: Level, examples: Sequence[Example], stem
                 },
                 "losses": {stage.name: number(stage.losses[example.row]) for stage in level.stages},
                 "file": None if encoded is None else file,
-                "source": None if encoded is None else f"data:image/png;base64,{base64.b64encode(encoded).decode()}",
             }
         )
     if gone:
@@ -62,3 +61,9 @@ def _encoded(level: Level, example: Example) -> bytes | None:
     width = max(1, round(image.shape[1] * HEIGHT / image.shape[0]))
     small = cv2.resize(np.ascontiguousarray(image), (width, HEIGHT), interpolation=cv2.INTER_AREA)
     return encode_png(small)
+
+
+def sources(folder: Path, examples: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The pictures of examples as they stand in a page, by the name of their file in `folder`."""
+    files = [str(one["file"]) for one in examples if one["file"]]
+    return {file: f"data:image/png;base64,{base64.b64encode((folder / file).read_bytes()).decode()}" for file in files}

@@ -69,6 +69,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         calibration=calibration_of_run(run, ""),
         flow=flow(data, studies, held_out),
         spreads=spreads(studies),
+        spread_of="studies",
         counts={"flags: what was odd about a study and was used": flag_counts(studies)},
         answers={
             "selection": "no epoch is chosen by its score; the last one of each training is used",
@@ -104,6 +105,7 @@ def study_level(
         compared=(next(iter(models)), BAG) if len(models) > 1 else None,
         calibrated=calibrated_answers(run, OUT_OF_FOLD_TABLE, "study", rows["study_uid"].tolist(), NAMES),
         picture=neck_pictures(run, data, rows),
+        pictures="Each neck is shown from the side, through its middle, and in the slice that shows the vertebra best.",
     )
 
 

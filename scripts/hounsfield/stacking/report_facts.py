@@ -50,6 +50,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         calibration=calibration_of_run(run, ""),
         flow=flow(data, slices, held_out),
         spreads=spreads(slices),
+        spread_of="series",
         counts=counts(slices),
         answers={
             "selection": "epochs of classifiers are fixed; boosters stop early by another fold than the scored one",

@@ -95,6 +95,7 @@ def slice_level(run: Upstream, scored: ScoredSlices) -> Level:
         compared=scored.compared,
         calibrated=calibrated_answers(run, OUT_OF_FOLD, "image_id", rows["image_id"].tolist(), scored.label_set.names),
         picture=slice_pictures(scored.data, rows),
+        pictures="Each slice is shown in the brain and in the subdural window, cut to the head.",
     )
 
 

@@ -51,6 +51,7 @@ class Level:
     compared: tuple[str, str] | None = None  # an earlier and a later stage, whose losses are compared row by row
     calibrated: np.ndarray | None = None  # (N, C) of the answer, by calibrators of other patients; NaN where none is
     picture: PictureOf | None = None  # None: there are none of this level
+    pictures: str = ""  # what they show, in a sentence
 
     @property
     def calibration(self) -> CalibrationLevel:
@@ -103,6 +104,7 @@ class RunReport:
     calibration: Calibration
     flow: Sequence[FlowStep]
     spreads: Sequence[Spread] = ()
+    spread_of: str = "rows"  # what the values of the spreads are of: series, studies, films
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # what was found how often, by heading
     answers: Mapping[str, str] = field(default_factory=dict)  # to items of reporting guidelines, by their keys
 
