@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from hounsfield.competitions.rsna2019.labels import label_set_of
-from hounsfield.competitions.rsna2019.report_data import (
-    REPORT_COLUMNS,
-    ScoredSlices,
-    counts,
-    flow,
-    levels,
-    spreads,
-    told_apart,
-)
+from hounsfield.competitions.rsna2019.report_data import REPORT_COLUMNS, ScoredSlices, report_of_slices, told_apart
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.run_report import NOTHING_HELD_OUT, RunReport
-from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named, member_of
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.hemorrhage.ensemble import BaggedRun, bag_runs, systems
@@ -42,22 +32,13 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
     pair = (first, "bag") if first.startswith("sequence") else (first, compared[2].name)
     scored = ScoredSlices(data, label_set, slices, held_out, compared, pair)
     facts = facts_of(run.record, data) or {}
-    return RunReport(
-        run=run,
-        task="Which kinds of intracranial hemorrhage does each slice of a head CT show?",
+    return report_of_slices(
+        run,
+        scored,
         method="A slice classifier, then a recurrent network over the embeddings of a series; the mean of all runs.",
         published="RSNA Intracranial Hemorrhage Detection 2019, 2nd place",
-        data_set=data.folder.name,
         drawn=bool(facts.get("drawn")),
-        seen=run.learned().roles_by_fold(held_out.patients, held_out.folds),
         seen_by_design="",
-        levels=levels(run, scored),
-        scores=read_scores(run.file("scores.csv")),
-        calibration=calibration_of_run(run, ""),
-        flow=flow(data, slices, held_out),
-        spreads=spreads(slices),
-        spread_of="series",
-        counts=counts(slices),
         answers={
             "selection": "no epoch is chosen by its score; all configured classifier epochs are used",
             "combined": f"mean of {len(runs)} runs; a scored slice has those of the fold that holds its patient out",

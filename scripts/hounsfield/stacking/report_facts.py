@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import cast
 
-from hounsfield.competitions.rsna2019.report_data import REPORT_COLUMNS, ScoredSlices, counts, flow, levels, spreads
+from hounsfield.competitions.rsna2019.report_data import REPORT_COLUMNS, ScoredSlices, report_of_slices
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.run_report import NOTHING_HELD_OUT, RunReport
-from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named, member_of
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.stacking.booster_runs import BoosterRun
 from hounsfield.stacking.config import Booster, Stopping
 from hounsfield.stacking.ensemble import CnnTable
-from hounsfield.stacking.paths import SCORES
 from hounsfield.stacking.results import read_results
 from hounsfield.stacking.scores import ensemble_by_design, scored_systems
 from hounsfield.stacking.second_level_tables import BoosterTable
@@ -36,22 +33,13 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
     second = next(one.name for one in systems if one.name.startswith(SECOND))
     kept = [one for one in systems if one.name in (FIRST, second)]
     scored = ScoredSlices(data, label_set, slices, held_out, kept, (FIRST, second))
-    return RunReport(
-        run=run,
-        task="Which kinds of intracranial hemorrhage does each slice of a head CT show?",
+    return report_of_slices(
+        run,
+        scored,
         method="Slice classifiers, then gradient boosting along a study over their probabilities; the libraries' mean.",
         published="RSNA Intracranial Hemorrhage Detection 2019, 11th place",
-        data_set=data.folder.name,
         drawn=bool((run.record["facts"].get("trained_on") or {}).get("drawn")),
-        seen=run.learned().roles_by_fold(held_out.patients, held_out.folds),
         seen_by_design=ensemble_by_design(results.slices).words,
-        levels=levels(run, scored),
-        scores=read_scores(run.file(SCORES)),
-        calibration=calibration_of_run(run, ""),
-        flow=flow(data, slices, held_out),
-        spreads=spreads(slices),
-        spread_of="series",
-        counts=counts(slices),
         answers={
             "selection": "epochs of classifiers are fixed; boosters stop early by another fold than the scored one",
             "combined": "mean over epochs and networks, then over the libraries of the second level",

@@ -5,7 +5,7 @@ N slices of the data set, M of them scored, S studies, C names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from hounsfield.competitions.rsna2019.answers import (
 from hounsfield.competitions.rsna2019.paths import images_folder
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.evaluation.by_study import labels_by_unit
+from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.findings import read_refused
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
@@ -29,11 +30,12 @@ from hounsfield.core.evaluation.run_report import (
     FlowStep,
     Level,
     PictureOf,
+    RunReport,
     Spread,
     StageAnswers,
     calibrated_answers,
 )
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.scores import System, read_scores
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, read_rule, study_values, unscored_rule
 from hounsfield.core.imaging.boxes import Box, crop_to_square
 from hounsfield.core.stages.upstream import Upstream
@@ -58,6 +60,38 @@ class ScoredSlices(NamedTuple):
     held_out: HeldOut
     systems: Sequence[System]  # without the prior; the last is what the run answers
     compared: tuple[str, str] | None  # names of two systems
+
+
+def report_of_slices(
+    run: Upstream,
+    scored: ScoredSlices,
+    *,
+    method: str,
+    published: str,
+    drawn: bool,
+    seen_by_design: str,
+    answers: Mapping[str, str],
+) -> RunReport:
+    """The report of a run of any system of this competition's kind. What differs between systems: as in `RunReport`."""
+    data, slices, held_out = scored.data, scored.slices, scored.held_out
+    return RunReport(
+        run=run,
+        task="Which kinds of intracranial hemorrhage does each slice of a head CT show?",
+        method=method,
+        published=published,
+        data_set=data.folder.name,
+        drawn=drawn,
+        seen=run.learned().roles_by_fold(held_out.patients, held_out.folds),
+        seen_by_design=seen_by_design,
+        levels=levels(run, scored),
+        scores=read_scores(run.file("scores.csv")),
+        calibration=calibration_of_run(run, ""),
+        flow=flow(data, slices, held_out),
+        spreads=spreads(slices),
+        spread_of="series",
+        counts=counts(slices),
+        answers=answers,
+    )
 
 
 def told_apart(systems: Sequence[System]) -> list[System]:
