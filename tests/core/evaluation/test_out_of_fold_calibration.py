@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.evaluation import out_of_fold_calibration
 from hounsfield.core.evaluation.calibration import read_calibration, write_calibration
 from hounsfield.core.evaluation.out_of_fold_calibration import (
     PART,
@@ -177,6 +178,27 @@ def test_a_calibrator_that_has_seen_a_patient_it_is_asked_about_is_refused_namin
     message = rf"bag \(test\), calibration of group {group}: 1 of .* the first: P042\).* sh bin/again\.sh"
     with pytest.raises(BadInput, match=message):
         refuse_fitted_patients(planted, rows.patients, groups, "bag (test)", "sh bin/again.sh")
+
+
+def test_fitting_on_the_rows_that_are_scored_is_refused_before_anything_is_kept(rows, monkeypatch):
+    def leaking(groups):
+        yield from ((groups == group, np.full(len(groups), True)) for group in np.unique(groups))
+
+    monkeypatch.setattr(out_of_fold_calibration, "held_out_groups", leaking)
+
+    with pytest.raises(BadInput, match=r"bag \(test\), calibration of group 0: .* the first: P\d+\)"):
+        learn(rows)
+
+
+def test_a_constant_prediction_becomes_the_share_of_positives_and_tells_rows_apart_no_better(rows):
+    values, labels = np.full(len(rows.patients), 0.9), rows.labels[:, 0]
+
+    known, nested = learn_name(values, labels, rows.patients, patient_groups(rows.patients, rows.labels))
+
+    assert known.calibrator.apply(np.array([0.9]))[0] == pytest.approx(labels.mean())
+    assert known.calibrated.ece < 0.05 < known.raw.ece
+    assert np.ptp(nested) < 0.1
+    assert known.points[0].threshold == 0.9
 
 
 def test_levels_share_the_groups_of_patients(rows):

@@ -23,7 +23,7 @@ VERSION = 1
 SUFFIX = "_calibrated"  # of the column beside that of a name
 Level = Literal["slice", "study"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-ABSENT = f"the run has no {CALIBRATION}: it was made before there was one"
+ABSENT = f"the run has no {CALIBRATION}; the stage that scored it makes one, with --force"
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,11 @@ class Calibration:
         other patients, in out_of_fold.csv.
         """
         found = np.full(probabilities.shape, np.nan)
-        for column, known in enumerate(self.levels.get(level, {}).values()):
-            if known.calibrator is not None:
-                found[:, column] = known.calibrator.apply(probabilities[:, column])
+        if level in self.levels:
+            columns = zip(self.levels[level].values(), probabilities.T, found.T, strict=True)
+            for known, raw, calibrated in columns:
+                if known.calibrator is not None:
+                    calibrated[:] = known.calibrator.apply(raw)
         return found
 
     def points(self, level: Level) -> dict[str, tuple[OperatingPoint, ...]]:

@@ -133,11 +133,11 @@ def proportion_interval(right: np.ndarray, patients: np.ndarray) -> tuple[float,
     all rows are right, or none, the scatter says nothing, and each patient counts once.
     Source: Wilson 1927; Korn and Graubard 1998 (the effective number).
     """
-    share, rows = float(right.mean()), np.bincount(np.unique(patients, return_inverse=True)[1])
-    count = len(right)
+    codes = np.unique(patients, return_inverse=True)[1]
+    share, count, rows = float(right.mean()), len(right), np.bincount(codes)
     effective = float(len(rows))
     if 0 < share < 1 and len(rows) > 1:
-        hits = np.bincount(np.unique(patients, return_inverse=True)[1], right)
+        hits = np.bincount(codes, right)
         scatter = len(rows) / (len(rows) - 1) * np.sum((hits - share * rows) ** 2) / count**2
         effective = min(count, share * (1 - share) / scatter) if scatter else float(count)
     spread = WILSON**2 / effective
