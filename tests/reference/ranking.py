@@ -7,6 +7,12 @@ TP / n - FP / n * p / (1 - p), a row being called from probability p on.
 By hand: probabilities .9 .8 .7 .6 of labels 1 0 1 0. Pairs: .9 beats both, .7 beats .6 only: 3 of 4, area 0.75.
 Precision at the positives: 1/1 and 2/3, each half of the recall: 0.5 * 1 + 0.5 * 2/3 = 0.8333.
 At p = 0.75: TP 1, FP 1, n 4: 1/4 - 1/4 * 3 = -0.5.
+
+>>> probabilities, labels = [0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0]
+>>> area(probabilities, labels), round(average_precision(probabilities, labels), 4)
+(0.75, 0.8333)
+>>> net_benefit(probabilities, labels, 0.75)
+-0.5
 """
 
 from __future__ import annotations
