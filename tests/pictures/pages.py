@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 from selenium.webdriver import ActionChains, Keys
 
+from browser import browser, open_page, settle, size
 from pictures.figures import save_with_palette
-from viewer.browser import browser, open_page, settle, size
 
 GREYS, EXACT = 64, 48  # of the palette
 

@@ -10,10 +10,10 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
+from browser import browser, greys, needs_browser, open_page, requests_of, run, settle, size, wait_until
 from hounsfield.core.imaging.series_view import Boxes
 from hounsfield.core.imaging.windows import BONE, BRAIN, Window, apply_window
 from hounsfield.viewer.study_page import study_page
-from viewer.browser import browser, greys, needs_browser, open_page, requests_of, run, settle, size, wait_until
 from viewer.made_findings import (
     HOSTILE,
     VERTEBRAE,
