@@ -23,7 +23,7 @@ from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.dicom.refusals import FLAGS
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
-from hounsfield.core.evaluation.findings import read_refused, refused_by_study
+from hounsfield.core.evaluation.findings import refused_of_studies
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
@@ -132,7 +132,7 @@ class FilmAnswers:
             series=[SeriesFindings(FILM, slices, [values], None if truth is None else np.array([[truth]]))],
             truth={} if truth is None else {NAME: truth},
             warnings=[text for text in warnings if text],
-            refused=self._refused(study),
+            refused=self._refused[self._refused["study"] == study].drop(columns="study").reset_index(drop=True),
         )
 
     def pixels(self, study: str, series: str) -> SeriesPixels:
@@ -229,10 +229,6 @@ class FilmAnswers:
         calibrated = None if values.calibrated is None else float(values.calibrated[0, 0])
         return StudyAnswer(self.name, NAME, value, calibrated, how, [by_rule, *points])
 
-    def _refused(self, study: str) -> pd.DataFrame:
-        """Path, reason and message of the refused files beside a film; of a lone film all."""
-        refused = read_refused(self.data)
-        if len(self.studies) > 1:
-            files = self.films.films.rename(columns={"film_id": "study", "path": "file"})
-            refused = refused[np.array(refused_by_study(files, refused), object) == study]
-        return refused.reset_index(drop=True)
+    @cached_property
+    def _refused(self) -> pd.DataFrame:
+        return refused_of_studies(self.data, self.films.films.rename(columns={"film_id": "study", "path": "file"}))

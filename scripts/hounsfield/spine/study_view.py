@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, read
 from hounsfield.core.dicom.refusals import FLAGS
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.calibration import SUFFIX
-from hounsfield.core.evaluation.findings import read_refused, refused_by_study
+from hounsfield.core.evaluation.findings import refused_of_studies
 from hounsfield.core.evaluation.predictions import TEST, read_predictions
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
@@ -107,7 +107,7 @@ class NeckAnswers:
             series=[SeriesFindings(VOLUME, table[list(SLICE_COLUMNS)].reset_index(drop=True), values)],
             truth={name: float(row[name]) for name in NAMES if not np.isnan(row[name])},
             warnings=[*self._known.warnings[study], *flags],
-            refused=self._refused(study),
+            refused=self._refused[self._refused["study"] == study].drop(columns="study").reset_index(drop=True),
         )
 
     def pixels(self, study: str, series: str) -> SeriesPixels:
@@ -165,9 +165,14 @@ class NeckAnswers:
     def _slices(self) -> pd.DataFrame:
         return read_slices(self.task.data)
 
+    @cached_property
+    def _places(self) -> dict[Hashable, np.ndarray]:
+        """The rows of each study in the table of slices."""
+        return {study: np.asarray(rows) for study, rows in self._slices.groupby("study_uid").indices.items()}
+
     def _of_study(self, study: str) -> pd.DataFrame:
         """SLICE_SCHEMA of its N slices."""
-        return self._slices[self._slices["study_uid"] == study]
+        return self._slices.iloc[self._places[study]]
 
     @cached_property
     def _curves(self) -> pd.DataFrame:
@@ -178,13 +183,9 @@ class NeckAnswers:
         probabilities = self._bag.loc[self._studies["study_uid"], list(NAMES)].to_numpy(np.float64)
         return answers_of(self.task, self._studies, probabilities, peaks_of(self._curves))
 
-    def _refused(self, study: str) -> pd.DataFrame:
-        """Path, reason and message of its refused files; of a lone study all."""
-        refused = read_refused(self.task.data)
-        if len(self.studies) > 1:
-            files = self._slices.rename(columns={"study_uid": "study", "path": "file"})
-            refused = refused[np.array(refused_by_study(files, refused), object) == study]
-        return refused.reset_index(drop=True)
+    @cached_property
+    def _refused(self) -> pd.DataFrame:
+        return refused_of_studies(self.task.data, self._slices.rename(columns={"study_uid": "study", "path": "file"}))
 
     def _box(self, study: str) -> StudyBox:
         return boxes_of(self.task.boxes, [study])[0]

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.core.evaluation.findings import UNPLACED, Answers, printed, slice_table, study_table, write_answers
+from hounsfield.core.evaluation.findings import (
+    UNPLACED,
+    Answers,
+    printed,
+    refused_of_studies,
+    slice_table,
+    study_table,
+    write_answers,
+)
 from hounsfield.core.evaluation.study_rule import (
     Studies,
     learn_rule,
@@ -15,6 +23,7 @@ from hounsfield.core.evaluation.study_rule import (
     unscored_rule,
     write_rule,
 )
+from hounsfield.core.stages.upstream import Upstream
 
 NAMES = ("bleed", "swelling")
 
@@ -145,3 +154,11 @@ def test_foreign_text_in_the_files_cannot_be_a_formula(tmp_path: Path) -> None:
     assert list(pd.read_csv(tmp_path / "findings.csv")["file"]) == ["'=cmd|x", "b/1"]
     assert pd.read_csv(tmp_path / "studies.csv")["study"][0] == "'=s1"
     assert pd.read_csv(tmp_path / "refused.csv")["path"][0] == "'@y\\n"
+
+
+def test_refused_files_are_of_the_study_in_whose_folder_they_lie_and_all_of_them_of_a_lone_one(tmp_path: Path) -> None:
+    (tmp_path / "rejected.csv").write_text("path,reason,message\na/x,modality,no CT\nc/y,colour,a picture\n")
+    data = Upstream(tmp_path, tmp_path, {}, "")
+    both = pd.DataFrame({"study": ["one", "two"], "file": ["a/1", "b/1"]})
+    assert refused_of_studies(data, both)["study"].tolist() == ["one", UNPLACED]
+    assert refused_of_studies(data, both[:1])["study"].tolist() == ["one", "one"]

@@ -29,7 +29,7 @@ from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.dicom.refusals import FLAGS
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
-from hounsfield.core.evaluation.findings import read_refused, refused_by_study
+from hounsfield.core.evaluation.findings import refused_of_studies
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
@@ -80,9 +80,7 @@ class SliceAnswers:
         """All numbers and words of one study."""
         rows = np.flatnonzero(self.slices["study_uid"] == study)
         slices = self._named.iloc[rows]
-        refused = self._refused
-        if len(self.studies) > 1:
-            refused = refused[refused["study"] == study]
+        refused = self._refused[self._refused["study"] == study]
         labels = self._labels[rows]
         return StudyFindings(
             system=self.run.name.partition("/")[0],
@@ -123,9 +121,7 @@ class SliceAnswers:
 
     @cached_property
     def _refused(self) -> pd.DataFrame:
-        """The refused files of the data set, each with its study."""
-        refused = read_refused(self.data)
-        return refused.assign(study=refused_by_study(self._named, refused))
+        return refused_of_studies(self.data, self._named)
 
     @property
     def _answered(self) -> np.ndarray:

@@ -110,6 +110,15 @@ def read_refused(data: Upstream) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)[list(REFUSED_COLUMNS)]
 
 
+def refused_of_studies(data: Upstream, slices: pd.DataFrame) -> pd.DataFrame:
+    """The refused files of a data set as `read_refused` has them, each with its study; a lone study has all of them.
+
+    slices: study and file of all that is used.
+    """
+    refused, studies = read_refused(data), slices["study"].unique()
+    return refused.assign(study=studies[0] if len(studies) == 1 else refused_by_study(slices, refused))
+
+
 def refused_by_study(slices: pd.DataFrame, refused: pd.DataFrame) -> list[str]:
     """The study of each refused file: that of the slices in the same folder, where these are of one; else UNPLACED."""
     folders = slices["file"].map(_folder)
