@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dicom_files import ct_file
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.findings_file import JSON, SCHEMA
 from hounsfield.core.evaluation.joined_view import JoinedView
@@ -71,10 +72,17 @@ class Drawn:
         return findings.study
 
 
-def answer(views: Sequence[Toy], drawn: Drawn, *, folder: Path | None = None, force: bool = False) -> None:
+def answer(
+    views: Sequence[Toy],
+    drawn: Drawn | None,
+    *,
+    folder: Path | None = None,
+    force: bool = False,
+    given: Sequence[Path] = (),
+) -> None:
     answered = [Answered(view.run, view, 1.5) for view in views]
-    pages = Pages(drawn, lambda place: f"series_{place + 1}.html")
-    answer_studies(answered, folder, STAGE, pages, force=force, given=[])
+    pages = Pages(drawn, lambda place: f"series_{place + 1}.html") if drawn else None
+    answer_studies(answered, folder, STAGE, pages, force=force, given=given)
 
 
 def test_a_batch_that_is_stopped_goes_on_with_the_study_that_was_not_finished(tmp_path: Path) -> None:
@@ -147,3 +155,20 @@ def test_what_lies_over_the_slices_is_named_after_its_run(tmp_path: Path) -> Non
     overlays = joined.overlays("ID_1", "ID_s")
     assert [one.name for one in overlays] == ["toy/a outline", "toy/b outline"]
     assert [one.polygons[0][0][0, 0] for one in overlays] == [0.5, 0.25]
+
+
+def test_whose_study_each_is_stands_in_one_file_and_is_no_formula(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct/a").write_bytes(ct_file(PatientID="=cmd|'/C calc'!A0", StudyInstanceUID="1.9.8"))
+    answer([Toy(tmp_path, "toy/a", 0.5, ("ID_1",))], Drawn(), folder=tmp_path / "out", given=[tmp_path / "ct"])
+    (row,) = pd.read_csv(tmp_path / "out/identified.csv").to_dict("records")
+    assert (row["study"], row["patient_id"], row["study_uid"]) == ("ID_1", "'=cmd|'/C calc'!A0", "1.9.8")
+    told = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file() and b"1.9.8" in path.read_bytes()]
+    assert told == ["identified.csv"]
+
+
+def test_without_pages_there_are_findings_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer([Toy(tmp_path, "toy/a", 0.5, ("ID_1",))], None, folder=tmp_path / "out")
+    assert set(read_record(tmp_path / "out/ID_1")["files"]) == {"findings.json", "findings.csv"}
+    assert json.loads((tmp_path / "out/ID_1" / JSON).read_text())["series"][0]["page"] is None
+    assert ".html" not in capsys.readouterr().out
