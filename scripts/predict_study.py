@@ -52,7 +52,7 @@ def main() -> None:
     work = Path(own.work or os.environ.get("WORK") or REPOSITORY)
     config = own.config or os.environ.get("CONFIG")
     given = Path(found_config(config)) if config else None
-    runs = [named_run(work, one, given) for one in dict.fromkeys(own.run)]
+    runs = list(dict.fromkeys(named_run(work, one, given) for one in own.run))
     if given and not runs:
         runs = [run_of_config(given)]
     if not runs and {"-h", "--help", "--help-all"} & set(words):
