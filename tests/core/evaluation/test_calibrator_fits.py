@@ -54,6 +54,13 @@ def test_labels_told_apart_without_an_error_give_a_bounded_temperature():
     assert found.temperature == pytest.approx(0.1, rel=1e-3)
 
 
+def test_an_isotonic_map_is_no_surer_than_its_rows_allow():
+    # by hand: two negatives, then a mixed pair, then two positives, of six rows: never nearer to 0 or 1 than 1 / 8
+    found = fit_calibrator("isotonic", np.array([0.1, 0.2, 0.4, 0.5, 0.7, 0.9]), np.array([0, 0, 1, 0, 1, 1.0]))
+
+    np.testing.assert_allclose(found.apply(np.array([0.0, 0.2, 0.3, 0.45, 1.0])), [1 / 8, 1 / 8, 5 / 16, 1 / 2, 7 / 8])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_constant_one_half_and_labels_of_one_kind_can_be_fitted(method):
     half = np.full(60, 0.5)

@@ -14,10 +14,8 @@ from hounsfield.core.evaluation.calibrators import Calibrator, Method
 from hounsfield.core.evaluation.metrics import clipped_logits
 from hounsfield.core.evaluation.scores import CLIP
 
-SHARPEST, FLATTEST = (
-    10.0,
-    0.1,
-)  # bounds of 1 / temperature; labels that are told apart without an error have no best one
+# bounds of 1 / temperature: labels that are told apart without an error have no best one
+SHARPEST, FLATTEST = 10.0, 0.1
 ROUNDS = 100
 ENOUGH = 1e-9  # of 1 / temperature
 
@@ -33,12 +31,17 @@ def fit_calibrator(method: Method, probabilities: np.ndarray, labels: np.ndarray
 
 
 def _best_steps(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The map with the lowest squared error of all that never fall: the ends of its steps. Source: Zadrozny 2002."""
+    """The map with the lowest squared error of all that never fall: the ends of its steps.
+
+    It is never surer than n rows of one kind allow, 1 / (n + 2) from 0 and 1 (Laplace's rule of succession).
+    Source: Zadrozny and Elkan 2002.
+    """
     from sklearn.isotonic import isotonic_regression  # takes a second to import
 
     levels, place, counts = np.unique(probabilities.astype(np.float64), return_inverse=True, return_counts=True)
     means = np.bincount(place, labels) / counts
-    steps = isotonic_regression(means, sample_weight=counts.astype(np.float64), y_min=0, y_max=1)
+    edge = 1 / (len(labels) + 2)
+    steps = isotonic_regression(means, sample_weight=counts.astype(np.float64), y_min=edge, y_max=1 - edge)
     inside = np.zeros(len(steps), bool)
     inside[1:-1] = (steps[1:-1] == steps[:-2]) & (steps[1:-1] == steps[2:])
     return levels[~inside], steps[~inside]
