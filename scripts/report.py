@@ -12,13 +12,13 @@ from pathlib import Path
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import Stopwatch, set_up_logging, show, summary
-from hounsfield.core.stages.command import REPOSITORY, command_line, run, shown
+from hounsfield.core.stages.command import REPOSITORY, run, shown
 
 LAST_STAGES = {  # of each system: what makes a run that can be reported
-    "hemorrhage": "run_15_bagged_submission.sh",
-    "stacking": "run_45_stacking_ensemble.sh",
-    "spine": "run_56_spine_predict.sh",
-    "pneumothorax": "run_65_pneumothorax_submit.sh",
+    "hemorrhage": "run_15_bagged_submission",
+    "stacking": "run_45_stacking_ensemble",
+    "spine": "run_56_spine_predict",
+    "pneumothorax": "run_65_pneumothorax_submit",
 }
 
 
@@ -32,17 +32,27 @@ def main() -> None:
     from hounsfield.systems import SYSTEMS
 
     work = Path(options.work).resolve()
-    folder = run_folder(work, options.run)
-    system = next((name for name in folder.parts[::-1] if name in LAST_STAGES), "")
-    if not system:
-        raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name preds/<system>/<experiment>")
-    again = command_line(LAST_STAGES[system], {"CONFIG": f"configs/{system}/{folder.name}.yaml"})
-    found, remedy_of = finished_run(work, folder, again)
+    folder = run_folder(work, options.run or run_of(work, options.config))
+    top, system, *_ = (*folder.relative_to(work).parts, "", "") if folder.is_relative_to(work) else ("", "")
+    if top != "preds" or system not in LAST_STAGES:
+        raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name {work / 'preds'}/<system>/<experiment>")
+    found, remedy_of = finished_run(work, folder, LAST_STAGES[system])
     with locked(found.folder):
         facts = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
         page = write_report(facts)
     summary("report", len(facts.levels[0].ids), facts.levels[0].rows, watch.seconds)
     show(f"report: {shown(page)}")
+
+
+def run_of(work: Path, config: Path) -> Path:
+    """The run of a configuration: of the system whose folder it lies in, else of that which has a run of its name."""
+    own = config.resolve().parent.name
+    names = (
+        [own] if own in LAST_STAGES else [one for one in LAST_STAGES if (work / "preds" / one / config.stem).is_dir()]
+    )
+    if len(names) != 1:
+        raise WrongUse(f"{shown(config)}: {len(names)} systems have a run {config.stem}; name the run with --run")
+    return Path("preds", names[0], config.stem)
 
 
 def run_folder(work: Path, given: Path) -> Path:
@@ -61,10 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=Path(config), help="or the configuration of the run (CONFIG)")
     work = os.environ.get("WORK") or REPOSITORY
     parser.add_argument("--work", default=work, help="folder that holds data, checkpoints and preds (WORK)")
-    options = parser.parse_args()
-    if options.run is None:
-        options.run = Path("preds", options.config.resolve().parent.name, options.config.stem)
-    return options
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import html
 import json
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,8 +189,15 @@ def page_files(folder: Path) -> list[Path]:
     return [path for kind in ("svg", "png") for path in folder.rglob(f"*.{kind}")]
 
 
-def test_a_configuration_stands_for_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["report.py", "--config", "configs/hemorrhage/no_crop.yaml"])
-    program = load_program("report")
-    assert program.parse_arguments().run == Path("preds/hemorrhage/no_crop")
-    assert program.run_folder(Path("/w"), Path("/w/checkpoints/spine/published")) == Path("/w/preds/spine/published")
+def test_a_configuration_stands_for_its_run(tmp_path: Path) -> None:
+    program, own = load_program("report"), tmp_path / "mine.yaml"
+    assert program.run_of(tmp_path, Path("configs/spine/published.yaml")) == Path("preds/spine/published")
+    with pytest.raises(WrongUse, match="0 systems have a run mine"):
+        program.run_of(tmp_path, own)
+    (tmp_path / "preds/stacking/mine").mkdir(parents=True)
+    assert program.run_of(tmp_path, own) == Path("preds/stacking/mine")
+
+
+def test_checkpoints_stand_for_their_run() -> None:
+    found = load_program("report").run_folder(Path("/w"), Path("/w/checkpoints/spine/published"))
+    assert found == Path("/w/preds/spine/published")

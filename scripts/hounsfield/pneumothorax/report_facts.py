@@ -47,7 +47,7 @@ SIDE = 320  # pixels of a picture
 def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
     """Read the submission and what it was made from. Raises WrongUse where it holds nothing that is out of fold."""
     maps = inputs_named(run, "maps of ", remedy_of)
-    if not maps:
+    if SCORES not in run.record["files"]:
         raise WrongUse(f"{run.folder} {NOTHING_HELD_OUT}")
     data, experiment = input_of(run, "data set", remedy_of), list(maps)[-1]  # of a blend the blend itself is last
     films = MappedFilms(Maps(maps[experiment]), data)
