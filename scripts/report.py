@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import Stopwatch, set_up_logging, show, summary
 from hounsfield.core.stages.command import REPOSITORY, run, shown
+
+if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
+    from hounsfield.core.evaluation.run_report import RunReport
+    from hounsfield.core.stages.upstream import RemedyOf
+    from hounsfield.systems import System
 
 LAST_STAGES = {  # of each system: what makes a run that can be reported
     "hemorrhage": "run_15_bagged_submission",
@@ -39,6 +46,7 @@ def main() -> None:
     found, remedy_of = finished_run(work, folder, LAST_STAGES[system])
     with locked(found.folder):
         facts = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
+        facts = with_shifts(SYSTEMS[system], facts, remedy_of, compute=options.shifts)
         page = write_report(facts)
     summary("report", len(facts.levels[0].ids), facts.levels[0].rows, watch.seconds)
     show(f"report: {shown(page)}")
@@ -63,6 +71,17 @@ def run_folder(work: Path, given: Path) -> Path:
     return folder
 
 
+def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, compute: bool) -> RunReport:
+    """The same, with what the run answers under changes of its images; without, why there is nothing."""
+    if not system.shifts:
+        reason = f"Not measured: the {system.name} system has no changes of its images that it could be measured under."
+        return replace(facts, without_shifts=reason)
+    found = system.module("shifts").shifted_answers(facts.run, remedy_of, compute=compute)
+    command = remedy_of("run_81_report", "--shifts")
+    reason = f"Not measured. It takes about as long as the models took to read the data; to measure: {command}"
+    return replace(facts, shifts=found, without_shifts=reason)
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line; a configuration stands for its run."""
     parser = argparse.ArgumentParser(description="Write the report of a finished run")
@@ -71,6 +90,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=Path(config), help="or the configuration of the run (CONFIG)")
     work = os.environ.get("WORK") or REPOSITORY
     parser.add_argument("--work", default=work, help="folder that holds data, checkpoints and preds (WORK)")
+    parser.add_argument(
+        "--shifts", action="store_true", help="measure robustness, too: every series changed and answered again"
+    )
     return parser.parse_args()
 
 

@@ -43,6 +43,7 @@ class System(NamedTuple):
     config: str  # the class of its configuration
     prepare: str  # the program that prepares its data sets
     scores_given: bool = False  # can it score a run on given studies with labels?
+    shifts: bool = False  # has it a module `shifts`, which answers changed images?
 
     def module(self, room: str) -> ModuleType:
         """One of its modules by name, such as study_view or report_facts."""
@@ -65,7 +66,7 @@ class System(NamedTuple):
 SYSTEMS = {
     one.name: one
     for one in (
-        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", scores_given=True),
+        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", scores_given=True, shifts=True),
         System("stacking", "StackingConfig", "rsna2019_prepare", scores_given=True),
         System("spine", "SpineConfig", "rsna2022_prepare"),
         System("pneumothorax", "PneumothoraxConfig", "siim2019_prepare"),

@@ -93,7 +93,7 @@ def _logged(
             left = "" if total is None else f", about {duration((now - began) / done * (total - done))} left"
             of = "" if total is None else f" of {total}"
             all_left = "" if outlook is None else f"; {outlook(done)}"
-            units = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+            units = f"{unit[:-1]}ies" if unit.endswith("y") else unit if unit.endswith("s") else f"{unit}s"
             logger.info("%s: %d%s %s in %s%s%s", label, done, of, units, duration(now - began), left, all_left)
         yield item
 

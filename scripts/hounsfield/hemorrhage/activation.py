@@ -37,7 +37,7 @@ def series_activations(command: HemorrhageCommand, data: Upstream, images: pd.Se
             folder = classifier_folder(command.work, command.experiment, fold)
             classifier = require(command.work, folder, TRAIN_CLASSIFIER, remedies(on_training_set(command)))
             with reading(folder):
-                network, trained = load_classifier(config, classifier, max(extracted_epochs(config)), devices)
+                network, trained = load_classifier(classifier, max(extracted_epochs(config)), devices)
             slices = open_slice_images(table, data.folder / IMAGES, trained, config.seed, remedy=data.remedy)
             cuts = cuts_seen(table, data.folder / IMAGES, trained, data.remedy)
             classes, scaled = len(label_set_of(classifier).names), partial(normalise, config=trained)

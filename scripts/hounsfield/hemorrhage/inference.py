@@ -6,7 +6,6 @@ B slices, S pixels a side, E embedding width, V views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batc
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.networks import build_network, embed, last_layer
-from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, HemorrhageConfig, View
+from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import normalise
 from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_name
 
@@ -40,12 +39,10 @@ def read_weights(network: Upstream, epoch: int) -> tuple[dict[str, Tensor], dict
     return load_weights(path, remedy=network.remedy)
 
 
-def load_classifier(
-    config: HemorrhageConfig, classifier: Upstream, epoch: int, devices: Devices
-) -> tuple[nn.Module, ClassifierConfig]:
+def load_classifier(classifier: Upstream, epoch: int, devices: Devices) -> tuple[nn.Module, ClassifierConfig]:
     """A trained classifier after one of its epochs, to predict with, and the configuration that it was trained with."""
     weights, facts = read_weights(classifier, epoch)
-    trained = replace(classifier_config(facts), workers=config.classifier.workers)
+    trained = classifier_config(facts)
     network = build_network(trained.backbone, len(label_set_of(classifier).names))
     network.load_state_dict(weights)
     return devices.place(network).eval(), trained

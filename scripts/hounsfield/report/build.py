@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from hounsfield.report.flow_diagram import flow_svg
 from hounsfield.report.level_charts import level_charts
 from hounsfield.report.numbers import report_numbers
 from hounsfield.report.pictures import sources
+from hounsfield.report.shifts import shift_values
 from hounsfield.report.tables import (
     COUNT_COLUMNS,
     LIBRARY_COLUMNS,
@@ -84,6 +86,7 @@ def page_values(report: RunReport, numbers: dict[str, Any], figures: Path) -> di
         "counts": {heading: pairs(COUNT_COLUMNS, found) for heading, found in report.counts.items()},
         "training": drawn(figures, training_charts(numbers["trainings"])),
         "levels": [level_values(level, numbers["levels"][level.row], figures) for level in report.levels],
+        "shifts": shift_values(report, numbers["shifts"], partial(drawn, figures)),
         "flow": flow_svg(report.flow, "var(--ink)"),
         "spreads": drawn(figures, spread_charts(numbers["spreads"], report.spread_of)),
     }

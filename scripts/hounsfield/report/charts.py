@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from hounsfield.core.pages.colours import OKABE_ITO
 from hounsfield.core.storage.figure_files import save_figure
@@ -71,6 +72,7 @@ class Chart:
     bars: tuple[np.ndarray, np.ndarray] | None = None  # edges (K + 1,) and heights (K,)
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
+    logarithmic: bool = False  # the scale upwards
     ticks: Sequence[str] = ()  # words at 0, 1, ... across, instead of numbers
 
 
@@ -78,6 +80,11 @@ def drawn(chart: Chart) -> Figure:
     """The figure of a chart."""
     figure = Figure(figsize=SIZE)
     axes = figure.subplots(gridspec_kw=MARGINS | ({"bottom": 0.33} if chart.ticks else {}))
+    if chart.logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
     if chart.bars is not None:
         edges, heights = chart.bars
         axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=OKABE_ITO[0], edgecolor="white", lw=0.5)

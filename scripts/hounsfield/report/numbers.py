@@ -21,6 +21,7 @@ from hounsfield.report.lineage import (
     stage_times,
 )
 from hounsfield.report.pictures import examples_shown
+from hounsfield.report.shifts import shift_numbers
 from hounsfield.report.training_course import training_runs
 
 VERSION = 1
@@ -42,6 +43,7 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
         "later_stage": {level.row: gain_numbers(level) for level in report.levels},
         "changed": examples_shown(figures, shown, changed_rows(shown), "changed"),
         "worst": examples_shown(figures, shown, worst_rows(shown), "worst"),
+        "shifts": shift_numbers(report),
         "flow": [_step(step) for step in report.flow],
         "spreads": [spread_numbers(spread) for spread in report.spreads],
         "counts": report.counts,

@@ -69,6 +69,17 @@ class Level:
 
 
 @dataclass(frozen=True)
+class ShiftedAnswers:
+    """What the run answers for rows of its first level whose images, or whose series, were changed."""
+
+    name: str
+    words: str  # what was changed
+    rows: np.ndarray  # (K,) places among the N rows of the level
+    probabilities: np.ndarray  # (K, C)
+    losses: np.ndarray  # (K,), as those of the level
+
+
+@dataclass(frozen=True)
 class FlowStep:
     """How many were left at one step on the way from the files to what is scored, and what was left out before it."""
 
@@ -106,6 +117,8 @@ class RunReport:
     spreads: Sequence[Spread] = ()
     spread_of: str = "rows"  # what the values of the spreads are of: series, studies, films
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # what was found how often, by heading
+    shifts: Sequence[ShiftedAnswers] = ()  # the first one is unchanged, and computed in the same way
+    without_shifts: str = ""  # why there are none, in a sentence
     answers: Mapping[str, str] = field(default_factory=dict)  # to items of reporting guidelines, by their keys
 
     @property

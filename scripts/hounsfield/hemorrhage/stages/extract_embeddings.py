@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_facts
@@ -83,7 +85,8 @@ def fill_store(
     devices: Devices,
 ) -> None:
     """Write the arrays and the order of their rows."""
-    network, trained = load_classifier(config, classifier, epoch, devices)
+    network, trained = load_classifier(classifier, epoch, devices)
+    trained = replace(trained, workers=config.classifier.workers)
     images = open_slice_images(slices, data.folder / IMAGES, trained, config.seed, remedy=data.remedy)
     arrays = extract_arrays(out.folder, network, images, config.embedding, trained, devices)
     if devices.first:
