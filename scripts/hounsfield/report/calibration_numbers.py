@@ -27,7 +27,7 @@ def calibration_numbers(level: Level, column: int, learned: NameCalibration | No
         values["calibrated"] = level.calibrated[:, column]
         labels = np.where(np.isnan(values["calibrated"]), np.nan, labels)  # the same rows of both
     return {
-        "calibrator": learned.words if learned else "not calibrated: the run has stored nothing of it",
+        "calibrator": learned.words if learned else "not calibrated",
         "reliability": {name: reliability(own, labels) for name, own in values.items()},
         "operating_points": [confusion(point) for point in learned.points] if learned else [],
     }
