@@ -28,7 +28,7 @@ from hounsfield.viewer.presets import Preset, presets, value_range
 
 HERE = Path(__file__).parent
 TEXTS = {"files": "file", "flags": "flags"}  # of each slice: what the scripts call them, and their columns
-SCRIPTS = ("volume", "picture", "strip", "side", "study")
+SCRIPTS = ("volume", "picture", "strip", "side", "study", "events")
 
 
 def page_name(series: int) -> str:
