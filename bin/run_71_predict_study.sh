@@ -7,8 +7,9 @@
 #      each study <study>/findings.json (core/evaluation/findings.schema.json describes it), findings.csv with a row per
 #      slice, and a page per series, series_1.html and on, which opens from disk (not with --no-pages). The name is that
 #      of what is given, or DATA_SET. A study that is finished is not done again. Of two runs (--run A --run B) both are
-#      shown, and their mean, in preds/bags/<A>_and_<B>/studies/<name>/. With --show-identifiers, identified.csv says
-#      whose study each is; with --labels the run is scored on the studies, as run_17 says
+#      shown, and their mean, in preds/bags/<A>_and_<B>/studies/<name>/: with equal weights, or those of run_46, and then
+#      by its rule. With --show-identifiers, identified.csv says whose study each is; with --labels the run is scored on
+#      the studies, as run_17 says
 #
 #   sh bin/run_71_predict_study.sh /mnt/ct/head
 #   sh bin/run_71_predict_study.sh /mnt/ct/ward7 disc.zip --run checkpoints/hemorrhage/quickstart

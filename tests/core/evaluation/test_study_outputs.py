@@ -23,8 +23,9 @@ from hounsfield.core.evaluation.study_findings import (
     StudyFindings,
 )
 from hounsfield.core.evaluation.study_outputs import Answered, Pages, answer_studies, studies_folder
+from hounsfield.core.evaluation.study_rule import RULE, Answer, StudyRule, write_rule
 from hounsfield.core.imaging.series_view import HOUNSFIELD, Contours, Overlay, SeriesPixels
-from hounsfield.core.stages.outputs import RECORD, read_record
+from hounsfield.core.stages.outputs import RECORD, Input, Provenance, output, read_record, record_digest
 from hounsfield.core.stages.upstream import Upstream
 
 STAGE = "stage"
@@ -172,3 +173,39 @@ def test_without_pages_there_are_findings_alone(tmp_path: Path, capsys: pytest.C
     assert set(read_record(tmp_path / "out/ID_1")["files"]) == {"findings.json", "findings.csv"}
     assert json.loads((tmp_path / "out/ID_1" / JSON).read_text())["series"][0]["page"] is None
     assert ".html" not in capsys.readouterr().out
+
+
+def finished_blend(work: Path, weights: dict[str, float]) -> None:
+    """Finished runs and their blend, whose rule is the maximum with the threshold 0.4."""
+    inputs = {}
+    for run in weights:
+        with output(work / "preds" / run, Provenance(STAGE, {"run": run}, {}), force=True, remedy="") as out:
+            out.finish([])
+        inputs[run] = Input(record_digest(read_record(work / "preds" / run)))
+    folder = work / "preds/bags/named"
+    with output(folder, Provenance("bag", {}, inputs), force=True, remedy="") as out:
+        answers = {name: Answer(0.4, 0.75, 0.5, 4, 4) for name in ("one", "any")}
+        write_rule(folder / RULE, StudyRule(1, answers, "8 out-of-fold studies"))
+        out.finish([RULE], facts={"weights": weights})
+
+
+def blend_of(work: Path) -> StudyAnswer:
+    views = [Toy(work, "toy/a", 0.5), Toy(work, "toy/b", 0.25)]
+    return JoinedView(views).findings("ID_1").answers[-1]
+
+
+def test_a_blend_that_was_scored_answers_with_its_weights_and_its_rule(tmp_path: Path) -> None:
+    finished_blend(tmp_path, {"toy/b": 0.8, "toy/a": 0.2})
+    found = blend_of(tmp_path)
+    assert found.raw == pytest.approx(0.2 * 0.5 + 0.8 * 0.25)
+    assert found.how.startswith("weights 0.200, 0.800; rule over slices: maximum; 8 out-of-fold studies")
+    assert [(point.met, point.sensitivity) for point in found.points] == [(False, 0.75)]
+
+
+def test_a_blend_of_other_runs_or_of_a_run_that_was_made_anew_is_not_this_one(tmp_path: Path) -> None:
+    finished_blend(tmp_path, {"toy/a": 0.2, "toy/c": 0.8})
+    assert blend_of(tmp_path).how.endswith("not scored")
+    finished_blend(tmp_path, {"toy/a": 0.2, "toy/b": 0.8})
+    with output(tmp_path / "preds/toy/a", Provenance(STAGE, {"run": "new"}, {}), force=True, remedy="") as out:
+        out.finish([])
+    assert blend_of(tmp_path).raw == pytest.approx(0.375)

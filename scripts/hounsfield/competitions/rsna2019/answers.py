@@ -27,6 +27,7 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.out_of_fold_calibration import NO_ROW, Learned, OutOfFold, learn_calibration
 from hounsfield.core.evaluation.scores import System
 from hounsfield.core.evaluation.study_rule import (
+    RULE,
     Studies,
     StudyRule,
     learn_rule,
@@ -41,7 +42,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
 
 ANSWER_COLUMNS = ("image_id", "path", "study_uid", "series_uid", "series", "normal_mm", "order", "flags")  # of slices
-OUT_OF_FOLD, STUDIES_OUT_OF_FOLD, RULE = "out_of_fold.csv", "out_of_fold_studies.csv", "study_rule.json"
+OUT_OF_FOLD, STUDIES_OUT_OF_FOLD = "out_of_fold.csv", "out_of_fold_studies.csv"
 
 
 class Predicted(NamedTuple):

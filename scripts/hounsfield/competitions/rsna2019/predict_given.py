@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.answers import RULE
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
 from hounsfield.competitions.rsna2019.source import INTAKE
@@ -33,7 +32,7 @@ from hounsfield.core.evaluation.by_study import UNITS
 from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.scores import COUNTED, System, write_scores
-from hounsfield.core.evaluation.study_rule import read_rule
+from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_tables import LabelTable, read_label_table
 from hounsfield.core.logs import show

@@ -15,7 +15,6 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.answers import (
     ANSWER_COLUMNS,
     OUT_OF_FOLD,
-    RULE,
     STUDIES_OUT_OF_FOLD,
     answer_slices,
 )
@@ -36,7 +35,7 @@ from hounsfield.core.evaluation.run_report import (
     calibrated_answers,
 )
 from hounsfield.core.evaluation.scores import System, read_scores
-from hounsfield.core.evaluation.study_rule import Studies, StudyRule, read_rule, study_values, unscored_rule
+from hounsfield.core.evaluation.study_rule import RULE, Studies, StudyRule, read_rule, study_values, unscored_rule
 from hounsfield.core.imaging.boxes import Box, crop_to_square
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import image_path, read_image

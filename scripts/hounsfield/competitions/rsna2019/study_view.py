@@ -6,7 +6,7 @@ N slices of the data set, n of one study; C names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -30,17 +30,17 @@ from hounsfield.core.dicom.refusals import FLAGS
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import refused_of_studies
+from hounsfield.core.evaluation.rule_answers import rule_answers
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
     ModelValues,
-    PointMet,
     RunFacts,
     SeriesFindings,
     StudyAnswer,
     StudyFindings,
 )
-from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
+from hounsfield.core.evaluation.study_rule import Studies, StudyRule
 from hounsfield.core.imaging.heat import activation_heats
 from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.intake.archives import FileList
@@ -152,23 +152,11 @@ class SliceAnswers:
         """By the rule over those slices that are predicted."""
         rows, slices = (part[~np.isnan(self._answered[rows]).any(axis=1)] for part in (rows, slices))
         studies = Studies(*(slices[name].to_numpy() for name in ("study", "series", "order")))
-        values = study_values(self._answered[rows], studies, self.rule.neighbours).to_numpy()  # (1, C)
-        calibrated = self.calibration.apply("study", values)[0]
-        if (study := slices["study"].iloc[0]) in self.calibrated_studies.index:
-            calibrated = self.calibrated_studies.loc[study].to_numpy(np.float64)
-        points, known = self.calibration.points("study"), self.calibration.levels.get("study", {})
-        found = []
-        for name, value, sure in zip(self.names, values[0].tolist(), calibrated.tolist(), strict=True):
-            met = [PointMet.of(point, value) for point in points.get(name, ())] or [self._by_rule(name, value)]
-            how = f"rule over slices: {self.rule.name}; {self.rule.scored_on}"
-            how += f"; calibration: {known[name].words}" if name in known else ""
-            found.append(StudyAnswer(self.run.name, name, value, None if np.isnan(sure) else sure, how, met))
-        return found
-
-    def _by_rule(self, name: str, value: float) -> PointMet:
-        """The rule's own threshold, of a run that knows no operating points."""
-        one = self.rule.answers[name]
-        return PointMet("youden", one.threshold, value >= one.threshold, one.sensitivity, one.specificity)
+        answers = rule_answers(self.run.name, self._answered[rows], studies, self.rule, self.calibration)
+        if (study := slices["study"].iloc[0]) not in self.calibrated_studies.index:
+            return answers
+        own = zip(answers, self.calibrated_studies.loc[study].tolist(), strict=True)
+        return [replace(one, calibrated=None if np.isnan(value) else value) for one, value in own]
 
 
 def open_slice_answers(

@@ -101,6 +101,9 @@ def provenance_of(views: Sequence[StudyView], stage: str, has_pages: bool = True
         inputs[f"answers {number}"] = one.answers.as_input()
         if "data set" in one.answers.record["inputs"]:
             inputs[f"data set {number}"] = Input(**one.answers.record["inputs"]["data set"])
+    blend = JoinedView(views).scored if len(views) > 1 else None
+    if blend is not None:
+        inputs["blend"] = Input(blend.digest)
     return Provenance(stage, {"pages": has_pages}, inputs)
 
 

@@ -18,6 +18,7 @@ from hounsfield.core.evaluation.metrics import auc_by_class
 from hounsfield.core.evaluation.operating_points import POINTS, best_thresholds
 from hounsfield.core.storage.files import read_json, write_json
 
+RULE = "study_rule.json"  # the file
 NEIGHBOURS = (1, 2, 3, 5)  # the rules that are tried; of equally good ones the first
 PATIENT_GROUPS = 5  # each is scored by a rule and thresholds that were chosen on the others
 UNSCORED_THRESHOLD = 0.5
