@@ -213,6 +213,13 @@ def test_own_studies_go_to_the_program_of_the_configuration_s_system(
     assert tree.calls() == [f"{before}scripts/{program}.py|../Ward 7, 患者|--force|b c.zip"]
 
 
+def test_a_study_of_any_system_goes_to_one_program_with_all_that_is_said_of_runs(tree: Tree) -> None:
+    done = tree.run("run_71_predict_study.sh", "../Ward 7", "--run", "spine/a b", "--out", "it's", CONFIG="x y.yaml")
+    assert tree.calls() == ["CONFIG=x y.yaml|scripts/predict_study.py|../Ward 7|--run|spine/a b|--out|it's"], (
+        done.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("shipped", "program"),
     [
