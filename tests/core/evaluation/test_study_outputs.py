@@ -149,6 +149,9 @@ def test_runs_that_saw_other_slices_are_not_blended(tmp_path: Path) -> None:
 def test_only_studies_that_every_run_answers_are_joined(tmp_path: Path) -> None:
     joined = JoinedView([Toy(tmp_path, "toy/a", 0.5, ("ID_2", "ID_1")), Toy(tmp_path, "toy/b", 0.25, ("ID_1",))])
     assert joined.studies == ["ID_1"]
+    other = JoinedView([Toy(tmp_path, "toy/a", 0.5, ("ID_2",)), Toy(tmp_path, "toy/b", 0.25, ("ID_1",))])
+    with pytest.raises(BadInput, match=r"toy/a/given and .*toy/b/given have no study in common"):
+        assert other.studies
 
 
 def test_what_lies_over_the_slices_is_named_after_its_run(tmp_path: Path) -> None:

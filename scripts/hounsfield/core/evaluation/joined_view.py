@@ -40,9 +40,13 @@ class JoinedView:
 
     @cached_property
     def studies(self) -> Sequence[str]:
-        """The studies that every run answers."""
+        """The studies that every run answers. Raises BadInput where there is none."""
         others = [set(view.studies) for view in self._views[1:]]
-        return [study for study in self._views[0].studies if all(study in other for other in others)]
+        found = [study for study in self._views[0].studies if all(study in other for other in others)]
+        if not found:
+            folders = " and ".join(str(view.answers.folder) for view in self._views)
+            raise BadInput(f"{folders} have no study in common; predict the same files with each run")
+        return found
 
     def findings(self, study: str) -> StudyFindings:
         """Every run's answers and slices, then the blend's."""
