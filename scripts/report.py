@@ -76,6 +76,10 @@ def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, comput
     if not system.shifts:
         reason = f"Not measured: the {system.name} system has no changes of its images that it could be measured under."
         return replace(facts, without_shifts=reason)
+    if facts.levels[0].row != "slice":
+        return replace(
+            facts, without_shifts="Not measured: what is labelled is not the slice, which is what is changed."
+        )
     found = system.module("shifts").shifted_answers(facts.run, remedy_of, compute=compute)
     command = remedy_of("run_81_report", "--shifts")
     reason = f"Not measured. It takes about as long as the models took to read the data; to measure: {command}"

@@ -19,10 +19,14 @@ from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
 from hounsfield.core.evaluation.scores import read_scores
 from hounsfield.core.stages.finished import finished_run
-from hounsfield.hemorrhage.report_facts import report_facts
+from hounsfield.core.stages.upstream import RemedyOf, Upstream
+from hounsfield.hemorrhage import shifts
+from hounsfield.hemorrhage.ensemble import BaggedRun
+from hounsfield.hemorrhage.report_facts import bagged_runs, report_facts
 from hounsfield.report.build import write_report
 from hounsfield.report.card import escaped
 from hounsfield.report.flow_diagram import flow_svg
+from hounsfield.systems import SYSTEMS
 from programs import load_program, run_program
 from reference import ranking as plain
 
@@ -201,3 +205,30 @@ def test_a_configuration_stands_for_its_run(tmp_path: Path) -> None:
 def test_checkpoints_stand_for_their_run() -> None:
     found = load_program("report").run_folder(Path("/w"), Path("/w/checkpoints/spine/published"))
     assert found == Path("/w/preds/spine/published")
+
+
+def test_robustness_that_was_not_measured_is_a_visible_blank_with_the_command_or_the_reason(folder: Path) -> None:
+    page = html.unescape((folder / "report.html").read_text())
+    assert re.search(r'class="blank">Not measured\. .*run_81_report\.sh --shifts', page)
+    found, remedy_of = finished_run(folder.parents[2], folder, "")
+    facts, program = report_facts(found, remedy_of), load_program("report")
+    other = program.with_shifts(SYSTEMS["spine"], facts, remedy_of, compute=True)
+    assert "the spine system has no changes" in other.without_shifts
+    studies = replace(facts, levels=facts.levels[1:])
+    assert (
+        "not the slice" in program.with_shifts(SYSTEMS["hemorrhage"], studies, remedy_of, compute=True).without_shifts
+    )
+
+
+def test_changed_images_need_the_classifiers_that_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def imported(run: Upstream, remedy_of: RemedyOf) -> list[BaggedRun]:
+        runs = bagged_runs(run, remedy_of)
+        records = [{**one.embeddings.record, "inputs": {}} for one in runs]
+        return [
+            replace(one, embeddings=replace(one.embeddings, record=record))
+            for one, record in zip(runs, records, strict=True)
+        ]
+
+    monkeypatch.setattr(shifts, "bagged_runs", imported)
+    with pytest.raises(WrongUse, match="came without its classifier"):
+        run_program("report", "--run", folder, "--work", folder.parents[2], "--shifts")

@@ -25,8 +25,9 @@ COLUMNS = (*IMAGE_COLUMNS, "rows", "columns", "split", "fold")
 def series_activations(command: HemorrhageCommand, data: Upstream, images: pd.Series) -> np.ndarray:
     """The maps of the slices of one series, the mean over the classifiers that answer for it: (N, C, G, G) float32.
 
-    Of each fold the classifier of the last epoch that is used, on the slice as it is. images: (N,) image_id. Raises
-    MissingInput or StaleOutput where a classifier is not there.
+    Of each fold the classifier of the last epoch that is used, on the slice as it is: one pass per slice and fold,
+    where the answers took one for each epoch and view as well. images: (N,) image_id. Raises MissingInput or
+    StaleOutput where a classifier is not there.
     """
     from hounsfield.core.training.activation import activations_of_slices  # captum takes a second to import
 

@@ -22,6 +22,7 @@ from hounsfield.competitions.rsna2019.preparation import window_image
 from hounsfield.competitions.rsna2019.prepared_files import find_files, prepared_source
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.dicom.reader import DicomSlice
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.run_report import ShiftedAnswers
 from hounsfield.core.imaging.boxes import Box, box_of_shown, crop_to_square, resize
@@ -74,7 +75,8 @@ def shifted_answers(run: Upstream, remedy_of: RemedyOf, *, compute: bool) -> lis
     """What the run answers under each of SHIFTS, unchanged first; nothing where it has not been computed.
 
     compute: computes what is missing, after saying what it costs. The answers of a fold are kept in a folder of their
-    own, and hold for this run alone. Raises MissingInput where the files of the data set have gone.
+    own, and hold for this run alone. Raises MissingInput where the files of the data set have gone, and WrongUse where
+    the classifiers are not at hand.
     """
     data, label_set = input_of(run, "data set", remedy_of), label_set_of(run)
     folds, runs = run.record["settings"]["folds"], bagged_runs(run, remedy_of)
@@ -84,6 +86,9 @@ def shifted_answers(run: Upstream, remedy_of: RemedyOf, *, compute: bool) -> lis
     todo = [fold for fold in folds if stale[fold] or read_record(places[fold]) is None]
     if todo and not compute:
         return []
+    for one in runs:
+        if "classifier" not in one.embeddings.record["inputs"]:
+            raise WrongUse(f"{one.embeddings.folder} came without its classifier, so no changed image can be answered")
     slices = read_slices(data, (*COLUMNS, *label_set.names))
     held_out = held_out_rows(label_set, slices, folds)
     chosen = slices.iloc[held_out.rows]
