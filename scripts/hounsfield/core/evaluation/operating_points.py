@@ -5,7 +5,7 @@ n rows of one name; a row is positive when its label is 0.5 or more, and called 
 
 from __future__ import annotations
 
-from itertools import islice
+import math
 
 import numpy as np
 import pandas as pd
@@ -18,59 +18,59 @@ from hounsfield.core.evaluation.scores import SEED
 WANTED = 0.95
 POINTS = ("sensitivity_95", "specificity_95", "youden")
 DRAWS = 500  # of patients, for the interval of a threshold
-VALUES_TOGETHER = 2**22  # of a bootstrap, in memory
 NOBODY = float(np.nextafter(1, 2))  # above every probability
 
 
 class Candidates:
-    """The thresholds that tell the rows of one name apart, (L + 1,): the lowest value, those midway, one above all."""
+    """The thresholds that tell the rows of one name apart, (L + 1,): the lowest value, those midway, one above all.
 
-    def __init__(self, values: np.ndarray, positive: np.ndarray) -> None:
-        """values: (n,), n > 0. positive: (n,) bool."""
-        self._order = np.argsort(values, kind="stable")
-        levels, starts = np.unique(values[self._order], return_index=True)
+    Rows are sorted once; a sample of the P patients is then two cumulative sums over them. Nothing is rounded.
+    """
+
+    def __init__(self, values: np.ndarray, positive: np.ndarray, codes: np.ndarray) -> None:
+        """values: (n,), n > 0. positive: (n,) bool. codes: (n,) numbers of patients, 0..P-1."""
+        order = np.argsort(values)
+        ascending, positive, codes = values[order], positive[order], codes[order]
+        starts = np.append(True, ascending[1:] > ascending[:-1])
+        levels, place = ascending[starts], np.cumsum(starts) - 1
         above = (levels[-1] + 1) / 2 if levels[-1] < 1 else NOBODY
         self.thresholds = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2, [above]])
-        self._below = np.append(starts, len(values))  # (L + 1,) how many rows are below each threshold
-        self._positive = positive[self._order]
+        self._positives, self._negatives = codes[positive], codes[~positive]  # ascending, as the next two
+        self._of_positives, self._of_negatives = place[positive], place[~positive]  # what is below is of a lower place
+        self._steps = np.unique(self._of_positives, return_index=True)[1]  # the first positive of each place
+        self._below_steps = np.searchsorted(self._of_negatives, self._of_positives[self._steps])  # negatives
 
-    def best(self, counts: np.ndarray) -> np.ndarray:
-        """The thresholds of POINTS, (D, 3); NaN where one kind of row lacks.
+    def best(self, times: np.ndarray) -> np.ndarray:
+        """The thresholds of POINTS, (3,); NaN where one kind of row lacks.
 
         The highest with the wanted sensitivity, the lowest with the wanted specificity, and the lowest of those with
-        the highest sum of both (Youden 1950). counts: (D, n) whole numbers, how often each row counts in each of D
-        samples.
+        the highest sum of both (Youden 1950). times: (P,) whole numbers, how often the rows of each patient count.
         """
-        missed, positives = self._below_thresholds(counts[:, self._order] * self._positive)
-        spared, negatives = self._below_thresholds(counts[:, self._order] * ~self._positive)
-        sensitive = (positives - missed >= WANTED * positives).sum(axis=1) - 1  # true up to that threshold
-        specific = (spared >= WANTED * negatives).argmax(axis=1)
-        youden = (spared * positives - missed * negatives).argmax(axis=1)  # whole numbers, so that equals are equal
-        found = self.thresholds[np.stack([sensitive, specific, youden], axis=1)]
-        return np.where((positives > 0) & (negatives > 0), found, np.nan)
+        missed, spared = np.cumsum(times[self._positives]), np.cumsum(times[self._negatives])
+        if not (len(missed) and len(spared) and missed[-1] and spared[-1]):
+            return np.full(len(POINTS), np.nan)
+        bearable = missed[-1] - math.ceil(WANTED * missed[-1])
+        sensitive = self._of_positives[np.searchsorted(missed, bearable, side="right")]  # the first that is not missed
+        specific = self._above(spared, math.ceil(WANTED * spared[-1]))
+        return np.asarray(self.thresholds[[sensitive, specific, self._youden(missed, spared)]])
 
-    def _below_thresholds(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much of `counts`, (D, n) in order of the values, is below each threshold, (D, L + 1), and all, (D, 1)."""
-        sums = np.zeros((len(counts), counts.shape[1] + 1), np.int64)
-        np.cumsum(counts, axis=1, out=sums[:, 1:])
-        return sums[:, self._below], sums[:, -1:]
+    def _youden(self, missed: np.ndarray, spared: np.ndarray) -> int:
+        """The sum of both only falls where a threshold passes positives: one of those just below them is the best."""
+        missed_below, spared_below = np.append(0, missed)[self._steps], np.append(0, spared)[self._below_steps]
+        gain = spared_below * missed[-1] - missed_below * spared[-1]  # whole numbers, so that equals are equal
+        best = gain.argmax()
+        return self._above(spared, spared_below[best]) if gain[best] > 0 else 0
+
+    def _above(self, spared: np.ndarray, wanted: int) -> int:
+        """The lowest threshold that spares as many negatives."""
+        return int(self._of_negatives[np.searchsorted(spared, wanted)]) + 1
 
 
 def best_thresholds(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """The thresholds of POINTS, (3,), as `Candidates.best` says. values: (n,); positive: (n,) bool."""
     if not len(values):
         return np.full(len(POINTS), np.nan)
-    return np.asarray(Candidates(values, positive).best(np.ones((1, len(values)), np.int64))[0])
-
-
-def _bootstrapped(candidates: Candidates, codes: np.ndarray) -> np.ndarray:
-    """The thresholds of DRAWS samples of patients, (DRAWS, 3). codes: (n,) numbers of patients."""
-    together = max(1, VALUES_TOGETHER // len(codes))
-    draws = patient_draws(int(codes.max()) + 1, DRAWS, SEED)
-    found = []
-    while part := list(islice(draws, together)):
-        found.append(candidates.best(np.stack(part)[:, codes]))
-    return np.concatenate(found)
+    return Candidates(values, positive, np.zeros(len(values), np.intp)).best(np.ones(1, np.int64))
 
 
 def operating_points(
@@ -90,7 +90,8 @@ def operating_points(
     for scored, fitted in held_out_groups(groups):
         nested = best_thresholds(values[fitted], positive[fitted])
         called[scored] = np.where(np.isnan(nested), np.nan, values[scored, np.newaxis] >= nested)
-    draws = _bootstrapped(Candidates(values, positive), codes)
+    candidates = Candidates(values, positive, codes)
+    draws = np.stack([candidates.best(times) for times in patient_draws(int(codes.max()) + 1, DRAWS, SEED)])
     found = []
     for i, name in enumerate(POINTS):
         low, high = (None if np.isnan(bound) else bound for bound in interval(draws[:, i]))
