@@ -198,7 +198,8 @@ def test_a_pairs_network_that_was_killed_goes_on_to_the_same_bytes(
     with pytest.raises(MissingInput, match=r"without1 is missing; make it with: (?!.*FOLDS).*run_52_spine_boxes\.sh"):
         start(copied, "vertebrae")
     start(copied, "boxes")
-    assert files(copied) == files(nested)
+    for place in ("data", "checkpoints"):
+        assert files(copied / place) == files(nested / place)
 
 
 @pytest.mark.parametrize("stage", STAGES[1:])
