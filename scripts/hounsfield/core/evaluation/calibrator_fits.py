@@ -53,11 +53,12 @@ def _best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     The log loss is convex in 1 / temperature. Source: Guo et al. 2017.
     """
     logits = clipped_logits(probabilities, clip=CLIP)
+    squares = logits**2
     low, high, scale = FLATTEST, SHARPEST, 1.0
     for _ in range(ROUNDS):
-        tempered = np.exp(-np.logaddexp(0, -scale * logits))
+        tempered = 1 / (1 + np.exp(-scale * logits))  # logits are clipped: nothing overflows
         slope = float(np.mean((tempered - labels) * logits))
-        bend = float(np.mean(tempered * (1 - tempered) * logits**2))
+        bend = float(np.mean(tempered * (1 - tempered) * squares))
         if slope == 0:
             break
         low, high = (low, scale) if slope > 0 else (scale, high)

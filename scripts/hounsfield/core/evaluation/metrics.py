@@ -133,11 +133,10 @@ def proportion_interval(right: np.ndarray, patients: np.ndarray) -> tuple[float,
     all rows are right, or none, the scatter says nothing, and each patient counts once.
     Source: Wilson 1927; Korn and Graubard 1998 (the effective number).
     """
-    codes = np.unique(patients, return_inverse=True)[1]
-    share, count, rows = float(right.mean()), len(right), np.bincount(codes)
+    share, count, rows = float(right.mean()), len(right), np.bincount(patients)
+    rows, hits = rows[rows > 0], np.bincount(patients, right)[rows > 0]
     effective = float(len(rows))
     if 0 < share < 1 and len(rows) > 1:
-        hits = np.bincount(codes, right)
         scatter = len(rows) / (len(rows) - 1) * np.sum((hits - share * rows) ** 2) / count**2
         effective = min(count, share * (1 - share) / scatter) if scatter else float(count)
     spread = WILSON**2 / effective

@@ -128,7 +128,7 @@ def fitted_on(data_set: str, patients: np.ndarray, groups: np.ndarray) -> Ledger
 def refuse_fitted_patients(ledger: Ledger, patients: np.ndarray, groups: np.ndarray, what: str, remedy: str) -> None:
     """Raise BadInput, naming both, where the calibrators that are asked about a patient have seen that patient."""
     for group in np.unique(groups):
-        own = patients[groups == group]
+        own = pd.unique(patients[groups == group])
         named = f"{what}, {group_part(int(group))}"
         check_seen(named, own, ledger.roles_of(own, group_part(int(group))), UNSEEN, remedy)
 
@@ -153,16 +153,16 @@ def learn_name(
     A calibrator is kept where it lowers the calibration error of patients that it was not fitted on, and does not
     raise their log loss; else raw probabilities are. probabilities, labels, patients, groups: (n,), labels known.
     """
-    positive = labels >= 0.5
-    counts = [len(np.unique(patients[kind])) for kind in (positive, ~positive)]
-    about = len(np.unique(patients)), int(positive.sum()), int((~positive).sum())
+    positive, codes = labels >= 0.5, pd.factorize(patients)[0]
+    counts = [np.count_nonzero(np.bincount(codes[kind])) for kind in (positive, ~positive)]
+    about = int(codes.max(initial=-1)) + 1, int(positive.sum()), int((~positive).sum())
     if min(counts) < FEWEST:
         reason = f"positives of {counts[0]} patients and negatives of {counts[1]}; {FEWEST} of each are needed"
         return NameCalibration(None, reason, *about), np.full(len(labels), np.nan)
     raw = reliability_of(probabilities, labels)
     nested = {method: cross_fitted(method, probabilities, labels, groups) for method in METHODS}
-    worth = {method: reliability_of(values, labels) for method, values in nested.items()}
+    worth = {method: raw if method == "none" else reliability_of(nested[method], labels) for method in METHODS}
     method = choose_method(raw, worth)
     found, reason = fit_calibrator(method, probabilities, labels), "" if method != "none" else NOT_BETTER
-    points = operating_points(probabilities, labels, patients, groups)
+    points = operating_points(probabilities, labels, codes, groups)
     return NameCalibration(found, reason, *about, raw, worth[method], points), nested[method]
