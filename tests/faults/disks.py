@@ -13,6 +13,7 @@ import numpy as np
 
 from faults.case import Case, told
 from faults.chains import CHECKPOINTS, DATA_SET, EMBEDDINGS, STAGES, STATES
+from faults.moments import injected
 from faults.outputs import contents, differing
 from faults.table import Checks, Fault, Outcome
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -22,6 +23,12 @@ MOUNT, UMOUNT = "/usr/bin/mount", "/usr/bin/umount"
 EXPECTED = "exit not 0, an error that names the file and what to do, the old files intact; with room: same bytes"
 PAGE = 4096  # bytes
 BLOCK, HEADER = 8, 128  # rows of a block of embeddings; bytes before them in its file
+# others fill the disk after a stage has found it empty: of what is free it is told a terabyte
+LOOKS_EMPTY = """
+import shutil
+usage = shutil.disk_usage("/")
+shutil.disk_usage = lambda path: usage._replace(free=10**12)
+"""
 WORDS = ("No space left on device", "File too large")  # a full file system; RLIMIT_FSIZE in its place
 
 
@@ -81,7 +88,8 @@ def full_disk(case: Case, stage: str, what: str) -> Outcome:
     folder = work / place.folder
     folder.mkdir(parents=True, exist_ok=True)
     with small_disk(folder, place.room) as mounted:
-        ended = case.run(stage, work, before=() if mounted else limit(place.file_limit))
+        before = injected(case, "disk_looks_empty", LOOKS_EMPTY) if mounted else limit(place.file_limit)
+        ended = case.run(stage, work, before=before)
         clear = ended.status == 1 and place.named in ended.error and any(word in ended.error for word in WORDS)
         checks.check(clear, shortened(ended.error, work), told(ended))
         checks.check("make room" in ended.error.lower(), "the remedy named", "no remedy named")
