@@ -24,7 +24,7 @@ from hounsfield.core.storage.files import write_bytes
 
 INK, FAINT = "#1b242c", "#8a939c"
 SIZE = (4.2, 3.3)  # inches
-MARGINS = {"left": 0.16, "right": 0.97, "bottom": 0.16, "top": 0.91}  # fixed: to find them takes half of the time
+MARGINS = {"left": 0.19, "right": 0.97, "bottom": 0.16, "top": 0.91}  # fixed: to find them takes half of the time
 DPI = 100
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, and takes less
