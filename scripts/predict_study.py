@@ -26,6 +26,7 @@ from hounsfield.core.stages.command import (
     shown,
     stage_parser,
 )
+from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others
 from hounsfield.core.stages.paths_given import add_study_options, paths_apart
 from hounsfield.systems import SYSTEMS, ChosenRun, named_run, newest_runs, run_of_config
 
@@ -60,7 +61,10 @@ def main() -> None:
     if len({one.system.prepare for one in runs}) > 1:
         raise WrongUse(f"{' and '.join(one.name for one in runs)} answer different questions; name runs of one kind")
     asked = [ask(one, work, words) for one in runs] or [ask_newest(work, words)]
-    predict(asked, Path(own.out) if own.out else None)
+    out = out_folder(own.out, work, asked[0].paths) if own.out else None
+    if out:
+        refuse_made_by_others(out)
+    predict(asked, out)
 
 
 def ask(one: ChosenRun, work: Path, words: Sequence[str]) -> Asked:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import set_up_logging, show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
+from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
 from hounsfield.systems import ChosenRun, named_run
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "run_72_view_study"
 PREDICT = "run_71_predict_study"
+WRITTEN = ("findings.*", "series_*.html", "output.json", ".lock", ".*.partial")  # in the folder of a study
 MOST_NAMED = 5  # studies in a message
 
 
@@ -42,6 +44,10 @@ def main() -> None:
     options = parse_arguments()
     work = Path(options.work).resolve()
     config = Path(found_config(options.config)) if options.config else None
+    if options.out:
+        out_folder(options.out, work)
+        refuse_made_by_others(options.out, (NAME, PREDICT))
+        refuse_other_files(options.out, WRITTEN)
     if options.run:
         asked = Asked(options.study, [named_run(work, options.run, config)], "", options.out, NAME)
     else:

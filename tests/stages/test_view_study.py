@@ -67,6 +67,18 @@ def test_pages_that_are_there_are_not_made_again_unless_forced(work: Work) -> No
     assert page.stat().st_mtime_ns > written
 
 
+def test_a_folder_that_holds_something_else_stays_as_it_is(work: Work, tmp_path: Path) -> None:
+    study = pd.read_csv(work.folder / PREDS / "out_of_fold.csv")["study"].iloc[0]
+    (tmp_path / "thesis.txt").write_text("mine")
+    places = {work.folder / PREDS: "run_15_bagged_submission", tmp_path: "holds thesis.txt"}
+    for place, reason in places.items():
+        before = sorted(place.iterdir())
+        for force in ([], ["--force"]):
+            with pytest.raises(WrongUse, match=reason):
+                view(work, "--run", RUN, study, "--out", place, *force)
+        assert sorted(place.iterdir()) == before
+
+
 def test_the_folder_of_a_predicted_study_gives_its_pages_anywhere(work: Work, tmp_path: Path) -> None:
     source = tmp_path / "ct"
     source.mkdir()

@@ -54,6 +54,14 @@ def test_force_removes_what_was_there_but_for_outputs_of_their_own(tmp_path: Pat
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "inner", RECORD]
 
 
+def test_force_leaves_what_lies_in_a_folder_without_a_record(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.txt").write_text("mine")
+    with output(tmp_path, made({}), force=True, remedy=REMEDY) as out:
+        write(out)
+    assert (tmp_path / "letters" / "one.txt").read_text() == "mine"
+
+
 def test_a_change_in_words_comes_before_digests(tmp_path: Path) -> None:
     """What shaped an input is told, not that its digest differs."""
     then = Provenance("train", {}, {"table": Input("1", "data/output.json", {"folds": 5})})

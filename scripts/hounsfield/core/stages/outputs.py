@@ -171,6 +171,11 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record if record is not None and "files" in record else None
 
 
+def maker(folder: Path) -> str | None:
+    """The stage that has made, or begun, what a folder holds; None where none has."""
+    return (_read(folder) or {}).get("stage")
+
+
 def record_digest(record: Mapping[str, Any]) -> str:
     """One digest of what an output is: the same stage, settings and files give the same digest anywhere."""
     return value_digest({name: record[name] for name in IDENTITY})
@@ -224,7 +229,7 @@ def _claim(
     same = old is not None and not changes and differences(old, new) == []
     if force:
         same = same and extends
-        if not extends:
+        if old is not None and not extends:  # without a record, what is there is no stage's
             _empty(folder)
     if not same:
         write_json(path, new)
