@@ -13,6 +13,12 @@ is 1 from 0.7 on. Youden: 1 + 2/3 at 0.3, 1/2 + 2/3 at 0.5, 1/2 + 1 at 0.7.
 
 >>> [round(one, 9) for one in thresholds([0.1, 0.2, 0.6, 0.4, 0.8], [0, 0, 0, 1, 1])]
 [0.3, 0.7, 0.3]
+
+Of a sample of those rows, here the negative at 0.1 twice and the positive at 0.8, the thresholds to choose from are the
+same ones: 0.7 is the highest that calls the positive, and 0.15 the lowest that spares the negative.
+
+>>> [round(one, 9) for one in thresholds([0.1, 0.1, 0.8], [0, 0, 1], sampled_from=[0.1, 0.2, 0.6, 0.4, 0.8])]
+[0.7, 0.15, 0.15]
 """
 
 from __future__ import annotations
@@ -22,9 +28,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 
-def thresholds(probabilities: Sequence[float], labels: Sequence[int]) -> list[float]:
-    """The three thresholds of one name."""
-    found = sorted(set(probabilities))
+def thresholds(
+    probabilities: Sequence[float], labels: Sequence[int], sampled_from: Sequence[float] = ()
+) -> list[float]:
+    """The three thresholds of one name. sampled_from: the probabilities of all rows, where these are a sample."""
+    found = sorted({*probabilities, *sampled_from})
     tried = [found[0]] + [(low + high) / 2 for low, high in pairwise(found)] + [(found[-1] + 1) / 2]
     rates = []
     for threshold in tried:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hounsfield.core.evaluation.metrics import proportion_interval
-from hounsfield.core.evaluation.operating_points import POINTS, best_thresholds, operating_points
+from hounsfield.core.evaluation.operating_points import DRAWS, POINTS, best_thresholds, operating_points
+from hounsfield.core.evaluation.scores import SEED
 from reference.operating_points import effective_count, thresholds, wilson
 
 VALUES = st.sampled_from(np.linspace(0, 0.95, 20).tolist())
@@ -69,6 +70,62 @@ def test_what_a_point_is_worth_is_counted_by_thresholds_of_the_other_groups():
     assert point.specificity.value == pytest.approx(right[labels == 0].mean())
     assert point.specificity.low < point.specificity.value < point.specificity.high
     assert point.threshold_low <= point.threshold <= point.threshold_high
+
+
+def test_a_row_at_the_threshold_of_the_other_groups_is_called_positive():
+    # by hand: the second group's thresholds lie midway between 0.25 and 0.75, and a positive of the first at 0.5
+    values, labels = np.array([0.25, 0.5, 0.25, 0.75]), np.array([0, 1, 0, 1.0])
+
+    points = operating_points(values, labels, np.arange(4), np.array([0, 0, 1, 1]))
+
+    assert [point.sensitivity.right for point in points] == [2, 2, 2]
+    assert [point.specificity.right for point in points] == [2, 2, 2]
+
+
+def test_a_label_of_one_half_is_a_positive_row():
+    values, labels, patients, groups = rows_of(20)
+    points = operating_points(values, labels, patients, groups)
+
+    assert operating_points(values, labels / 2, patients, groups) == points
+
+
+def uneven_rows():
+    """Nine patients of one to four rows, each with rows of both kinds that resemble each other, with ties."""
+    draws = np.random.default_rng(8)
+    codes = np.repeat(np.arange(9), [3, 1, 4, 2, 3, 4, 2, 3, 4])
+    labels = (draws.random(len(codes)) < np.linspace(0.1, 0.9, 9)[codes]).astype(float)
+    values = 0.3 * labels + 0.3 * draws.random(9)[codes] + 0.4 * draws.random(len(codes))
+    return np.round(values * 20) / 20, labels, codes
+
+
+def test_the_interval_of_a_threshold_is_that_of_the_drawn_patients_rows_written_out():
+    values, labels, codes = uneven_rows()
+    points = operating_points(values, labels, np.array([f"P{9 - code}" for code in codes]), codes % 3)
+    generator, drawn = np.random.default_rng(SEED), []
+    for _ in range(DRAWS):
+        rows = np.concatenate([np.flatnonzero(codes == one) for one in generator.integers(0, 9, 9)])
+        if len(set(labels[rows])) == 2:
+            drawn.append(thresholds(values[rows].tolist(), labels[rows].astype(int).tolist(), values.tolist()))
+
+    expected = np.quantile(drawn, [0.025, 0.975], axis=0).T
+    assert (expected[:, 0] < expected[:, 1]).all()
+    np.testing.assert_allclose([(point.threshold_low, point.threshold_high) for point in points], expected)
+
+
+def test_the_interval_of_what_a_point_is_worth_counts_patients_not_rows():
+    values, labels, codes = uneven_rows()
+    point = operating_points(values, labels, codes, codes % 3)[POINTS.index("youden")]
+    right = np.zeros(len(values), bool)
+    for group in range(3):
+        own, others = codes % 3 == group, codes % 3 != group
+        chosen = thresholds(values[others].tolist(), labels[others].astype(int).tolist())[2]
+        right[own] = (values[own] >= chosen) == (labels[own] == 1)
+
+    for worth, kind in ((point.sensitivity, labels == 1), (point.specificity, labels == 0)):
+        own = [right[kind & (codes == code)] for code in np.unique(codes[kind])]
+        count = effective_count([int(one.sum()) for one in own], [len(one) for one in own])
+        assert count < kind.sum()
+        assert (worth.low, worth.high) == pytest.approx(wilson(right[kind].mean(), count))
 
 
 def test_points_are_where_they_were_wanted_and_narrower_with_more_patients():
