@@ -9,6 +9,7 @@ from hounsfield.core.evaluation.calibration import Reliability
 from hounsfield.core.evaluation.calibrator_fits import choose_method, cross_fitted, fit_calibrator
 from hounsfield.core.evaluation.calibrators import METHODS
 from hounsfield.core.evaluation.reliability import reliability_of
+from reference.isotonic_steps import isotonic_steps
 from reference.temperature import best_temperature
 
 ROWS = st.lists(st.tuples(st.floats(0.01, 0.99), st.sampled_from([0.0, 0.4, 1.0])), min_size=2, max_size=30)
@@ -52,6 +53,23 @@ def test_labels_told_apart_without_an_error_give_a_bounded_temperature():
     found = fit_calibrator("temperature", np.array([0.3, 0.4, 0.6, 0.7]), np.array([0, 0, 1, 1.0]))
 
     assert found.temperature == pytest.approx(0.1, rel=1e-3)
+
+
+TIED = st.lists(
+    st.tuples(st.sampled_from([0.1, 0.2, 0.3, 0.6, 0.9]), st.sampled_from([0.0, 0.4, 1.0])), min_size=2, max_size=14
+)
+
+
+@settings(deadline=None)
+@given(TIED)
+def test_an_isotonic_map_is_that_of_the_plain_reference_with_ties_and_soft_labels(rows):
+    probabilities, labels = np.array(rows).T
+    found = fit_calibrator("isotonic", probabilities, labels)
+    if found.method == "none":
+        return  # labels of one kind
+
+    expected = isotonic_steps(probabilities.tolist(), labels.tolist())
+    np.testing.assert_allclose(found.apply(probabilities), expected, atol=1e-12)
 
 
 def test_an_isotonic_map_is_no_surer_than_its_rows_allow():
