@@ -6,6 +6,7 @@ import pytest
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation import out_of_fold_calibration
 from hounsfield.core.evaluation.calibration import read_calibration, write_calibration
+from hounsfield.core.evaluation.operating_points import operating_points
 from hounsfield.core.evaluation.out_of_fold_calibration import (
     PART,
     Learned,
@@ -73,6 +74,20 @@ def test_a_rare_name_is_not_calibrated_and_says_why(learned):
     assert rare.words == "not calibrated: positives of 2 patients and negatives of 118; 5 of each are needed"
     assert np.isnan(learned.nested["slice"][:, 4]).all()
     assert rare.points == ()
+
+
+@pytest.mark.parametrize(("patients", "calibrated"), [(4, False), (5, True)])
+def test_positives_of_five_patients_are_enough(patients, calibrated):
+    draws, owners = np.random.default_rng(2), np.repeat(np.arange(40), 3)
+    labels = (owners < patients).astype(float)
+
+    values, names, groups = draws.random(120), owners.astype(str), owners % 5
+
+    known, _ = learn_name(values, labels, names, groups)
+
+    assert (known.calibrator is not None) == calibrated
+    assert (known.patients, known.positives, known.negatives) == (40, 3 * patients, 120 - 3 * patients)
+    assert known.points == (operating_points(values, labels, names, groups) if calibrated else ())
 
 
 def test_raw_probabilities_are_kept_where_nothing_is_better_on_other_patients():

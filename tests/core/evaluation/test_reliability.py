@@ -43,6 +43,12 @@ def test_a_constant_prediction_has_one_bin_and_no_line():
     assert found.brier == pytest.approx((0.75**2 + 0.25**2) / 2)
 
 
+def test_the_log_loss_of_a_certain_mistake_is_bounded_as_in_the_table_of_scores():
+    found = reliability_of(np.array([1.0, 0.25, 0.0]), np.array([0, 1, 0.0]))
+
+    assert found.log_loss == pytest.approx((-np.log(1e-5) - np.log(0.25)) / 3, abs=1e-4)
+
+
 def drawn(logits: np.ndarray, slope: float, intercept: float) -> np.ndarray:
     chance = 1 / (1 + np.exp(-slope * logits - intercept))
     return (np.random.default_rng(1).random(len(logits)) < chance).astype(float)

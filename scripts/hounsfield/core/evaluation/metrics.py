@@ -106,15 +106,16 @@ def auc_bootstrap(
 
     probabilities: (N,). labels: (N,) of 0 and 1. patients: (N,) codes 0..P-1.
     """
-    levels, place = np.unique(probabilities, return_inverse=True)
+    order = np.argsort(probabilities)
+    ascending, kinds, owners = probabilities[order], labels[order] > 0.5, patients[order]
+    positive, negative = owners[kinds], owners[~kinds]  # the patient of each row
+    below, level = (np.searchsorted(ascending[~kinds], ascending[kinds], side) for side in ("left", "right"))
     areas = np.full(draws, np.nan)
     for draw, times in enumerate(patient_draws(int(patients.max()) + 1, draws, seed)):
-        weights = times[patients]
-        positive = np.bincount(place, weights * (labels > 0.5), len(levels))
-        negative = np.bincount(place, weights * (labels <= 0.5), len(levels))
-        pairs = positive.sum() * negative.sum()
-        if pairs:  # a positive is above the negatives of lower levels, and level with half of those of its own
-            areas[draw] = positive @ (np.cumsum(negative) - negative / 2) / pairs
+        weights, negatives = times[positive], np.append(0, np.cumsum(times[negative]))
+        pairs = weights.sum() * negatives[-1]
+        if pairs:  # a positive is above the negatives of lower probability, and level with half of those of its own
+            areas[draw] = weights @ (negatives[below] + negatives[level]) / (2 * pairs)
     return areas
 
 
