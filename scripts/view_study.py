@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hounsfield.core.errors import WrongUse
+from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.logs import set_up_logging, show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
@@ -73,7 +73,7 @@ def parse_arguments() -> argparse.Namespace:
 def predicted(folder: Path, work: Path, config: Path | None, out: Path | None) -> Asked:
     """The study in a folder of run_71. Raises WrongUse for another folder."""
     from hounsfield.core.evaluation.findings_file import JSON
-    from hounsfield.core.stages.outputs import read_record
+    from hounsfield.core.stages.outputs import files_whole, read_record
     from hounsfield.core.storage.files import read_json
 
     record = read_record(folder) if folder.is_dir() else None
@@ -81,6 +81,10 @@ def predicted(folder: Path, work: Path, config: Path | None, out: Path | None) -
         raise WrongUse(
             f"{folder} is no folder of a predicted study: it holds no finished {JSON}. Predict one with sh "
             f"bin/{PREDICT}.sh PATH, or name a study of a run's own data set with --run"
+        )
+    if JSON in files_whole(folder, record):
+        raise MissingInput(
+            f"{folder / JSON} is missing or cut; start the command of {record['stage']} again that has made it"
         )
     findings = read_json(folder / JSON)
     runs = [named_run(work, one["name"], config) for one in findings["runs"]]

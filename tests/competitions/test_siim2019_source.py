@@ -97,6 +97,14 @@ def test_a_folder_without_the_competitions_folders_is_refused(tmp_path: Path) ->
         competition_source([tmp_path])
 
 
+def test_films_with_the_name_of_a_table_get_another(tmp_path: Path) -> None:
+    given = write_films(
+        tmp_path / "own", dict.fromkeys(("studies.csv", "output.JSON.dcm", "csv.dcm"), film_file(chest()))
+    )
+    names = find_source(tmp_path, "mine", {"images": [str(given)]}).film_ids
+    assert sorted(name.startswith("ID_") for name in names) == [False, True, True]
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     films = {"x/one.dcm": 0, "x/two": 1, "x/IM-1.dcm": 2, "y/IM-1.dcm": 3, "y/sp ace.dcm": 4}

@@ -99,6 +99,9 @@ def test_the_folder_of_a_predicted_study_gives_its_pages_anywhere(work: Work, tm
     assert "<script>alert" not in page
     record = json.loads((folder / "output.json").read_text())
     assert record["stage"] == "run_71_predict_study"  # which knows it again
+    (folder / "findings.json").unlink()
+    with pytest.raises(MissingInput, match=r"findings.json is missing or cut; start the command of run_71"):
+        view(work, folder)
 
 
 def test_a_study_or_a_folder_that_is_not_there_is_refused_with_a_remedy(work: Work, tmp_path: Path) -> None:

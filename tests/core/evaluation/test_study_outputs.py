@@ -212,3 +212,18 @@ def test_a_blend_of_other_runs_or_of_a_run_that_was_made_anew_is_not_this_one(tm
     with output(tmp_path / "preds/toy/a", Provenance(STAGE, {"run": "new"}, {}), force=True, remedy="") as out:
         out.finish([])
     assert blend_of(tmp_path).raw == pytest.approx(0.375)
+
+
+def test_pages_stay_where_their_pixels_are_gone_and_they_cannot_be_made_anew(tmp_path: Path) -> None:
+    view = Toy(tmp_path, "toy/a", 0.5, ["ID_1"])
+    arguments = ([Answered("toy/a", view, 1.0)], tmp_path / "out", "run_71", Pages(Drawn(), lambda place: "one.html"))
+    answer_studies(*arguments, force=False, given=[])
+
+    def gone(study: str, series: str) -> SeriesPixels:
+        raise BadInput("the source is gone")
+
+    view.pixels = gone
+    with pytest.raises(BadInput, match="gone"):
+        answer_studies(*arguments, force=True, given=[])
+    assert (tmp_path / "out" / "ID_1" / "one.html").exists()
+    assert read_record(tmp_path / "out" / "ID_1") is not None

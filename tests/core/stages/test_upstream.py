@@ -99,3 +99,8 @@ def test_a_file_with_another_content_is_refused_when_it_is_read(work: Path) -> N
 def test_everything_made_from_an_output_is_found(work: Path) -> None:
     assert dependents(work, work / "classifier") == [work / "embeddings", work / "sequence"]
     assert dependents(work, work / "sequence") == []
+
+
+def test_a_record_that_is_none_rests_on_nothing(work: Path) -> None:
+    (work / "sequence" / "output.json").write_text("[1]")
+    assert dependents(work, work / "classifier") == [work / "embeddings"]

@@ -48,6 +48,7 @@ LISTS = ("archive", "images")  # options that take several words
 INTAKE = Intake(stage=PREPARE, reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
 LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")  # in any folder of images
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
+OF_TABLES = (".csv", ".json")  # a film's answers lie in a folder of its name beside tables of all films
 DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
 
 
@@ -192,7 +193,8 @@ def once_each(files: FileList) -> np.ndarray:
 def film_id(file: SourceFile, naming: Naming) -> str:
     """A film's identifier: its file's name without .dcm where that is safe as a file's name, else a pseudonym of it."""
     stem = DICOM_SUFFIX.sub("", PurePosixPath(file.name).name)
-    return stem if FILM_ID.fullmatch(stem) else naming.pseudonym(file.path)
+    is_safe = FILM_ID.fullmatch(stem) and not stem.lower().endswith(OF_TABLES)
+    return stem if is_safe else naming.pseudonym(file.path)
 
 
 def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Source:

@@ -118,7 +118,7 @@ def check_made(
 
 def dependents(work: Path, folder: Path) -> list[Path]:
     """The output folders below `work` that were made from the output in `folder`, directly or through others."""
-    records = {path: read_json(path) for path in _records(work)}
+    records = {path: record for path in _records(work) if isinstance(record := read_json(path), dict)}
     found = [folder / RECORD]
     for known in found:  # grows as it is walked
         place = known.relative_to(work).as_posix()
