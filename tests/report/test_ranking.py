@@ -49,6 +49,8 @@ def test_area_precision_and_benefit_equal_their_definitions(rows: list[tuple[int
     assert average_precision(counts) == pytest.approx(plain.average_precision(*given_rows))
     expected = [plain.net_benefit(*given_rows, p) for p in thresholds]
     assert net_benefit(counts, thresholds) == pytest.approx(expected)
+    all_called = [plain.net_benefit([1.0] * len(rows), given_rows[1], p) for p in thresholds]
+    assert benefit_of_all(counts, thresholds) == pytest.approx(all_called)
 
 
 @given(st.integers(2, 3000), st.integers(0, 2**32 - 1))
