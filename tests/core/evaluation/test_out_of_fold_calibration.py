@@ -215,6 +215,12 @@ def test_a_constant_prediction_becomes_the_share_of_positives_and_tells_rows_apa
     assert known.points[0].threshold == 0.9
 
 
+def test_labels_of_one_half_are_dealt_into_groups_as_positives(rows):
+    groups = patient_groups(rows.patients, rows.labels)
+
+    np.testing.assert_array_equal(patient_groups(rows.patients, rows.labels / 2), groups)
+
+
 def test_levels_share_the_groups_of_patients(rows):
     _, first = np.unique(rows.patients, return_index=True)
     studies = rows.of(first)._replace(what="studies")
