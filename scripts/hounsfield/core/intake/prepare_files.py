@@ -143,7 +143,11 @@ def check_usable(
     from. foreign: reasons of files that are not of the kind wanted, which are no sign of damage and do not count.
     """
     if len(rejected) and not usable:
-        raise BadInput(f"{listing}: none of {len(rejected)} files is usable; the reasons are listed there")
+        usual = rejected["message"].value_counts()
+        raise BadInput(
+            f"{listing}: none of {len(rejected)} files is usable; the reasons are listed there, the most frequent "
+            f"({usual.iloc[0]}): {usual.index[0]}"
+        )
     bad = int((~rejected["reason"].isin(list(foreign))).sum())
     if bad > share * (bad + usable):
         raise BadInput(
