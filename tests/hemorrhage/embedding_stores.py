@@ -12,6 +12,7 @@ from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder,
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, open_data_set, read_slices
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.times import TIMES
 from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
@@ -91,9 +92,9 @@ def take(archive: Path, work: Path, *, force: bool = False) -> Path:
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
-    """All files below a folder but locks."""
+    """All files below a folder but locks, and what was made when."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", TIMES)
     }

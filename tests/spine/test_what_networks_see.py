@@ -102,7 +102,7 @@ def test_fracture_networks_see_bilinear_squares_with_ratios_fractures_and_the_mo
         open_neck(made.command, made.data),
     )
     studies = fracture_training.studies_of(run, neck, made.studies)
-    windows = fracture_training.windows_of(run, neck, studies, 16)
+    windows = fracture_training.windows_of(run, studies, 16, "")
     (row, start), window = windows.rows[-1].tolist(), windows[UNAUGMENTED, len(windows) - 1]
     shown = np.arange(start, start + L)
     assert torch.equal(window.triplets, made.images(row, shown, crop=True, bicubic=False))

@@ -29,6 +29,7 @@ from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.storage.tables import write_table
+from hounsfield.hemorrhage import inference
 from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_files, weights_name
 from programs import run_program, work_of
 
@@ -116,8 +117,9 @@ def start(work: Path, stage: str, *arguments: str) -> bool:
     module = work_of(stage)
     with pytest.MonkeyPatch.context() as patch:
         for name, stand_in in STAND_INS.items():
-            if hasattr(module, name):
-                patch.setattr(module, name, stand_in)
+            for where in (module, inference):
+                if hasattr(where, name):
+                    patch.setattr(where, name, stand_in)
         words = ["--config", str(work / "toy.yaml"), "--work", str(work), *arguments]
         try:
             run_program(stage, *words)

@@ -89,6 +89,7 @@ from hounsfield.core.stages.exits import run
 from hounsfield.core.training.stops import stop_on_sigterm
 def main():
     set_up_logging()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it, and their children
     with stop_on_sigterm() as stop:
         print("here", flush=True)
         while not stop.received:
