@@ -11,6 +11,7 @@ import pytest
 
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.mistakes import first_keys
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.systems import SYSTEMS, named_run, newest_runs, run_of_config
 from programs import MINI_CONFIG
@@ -101,3 +102,10 @@ def test_models_are_looked_for_before_torch_is_imported(name: str) -> None:
     code += "assert not {'torch', 'timm', 'captum'} & set(sys.modules)"
     environment = {"PYTHONPATH": str(REPOSITORY / "scripts")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.parametrize("content", [b"x: " + b"[" * 20_000, b"a: &a [1]\nb: *a\n", b"\xff", b"words"])
+def test_a_file_that_no_stage_would_read_has_no_keys_to_know_a_system_by(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    assert first_keys(path) == set()

@@ -12,6 +12,8 @@ import yaml
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.storage.files import write_bytes
 
+DEEPEST = 20  # levels of a file; the reader's time grows with their square: half a minute for 20,000
+
 
 def plain(config: Any) -> dict[str, Any]:
     """A configuration dataclass as plain values, for a provenance."""
@@ -31,16 +33,17 @@ def check_yaml(content: bytes, source: str) -> None:
     file (`*name`) are refused, since a few lines of them can stand for more values than any memory holds.
     """
     try:
-        text = content.decode("utf-8-sig")
+        text, depth = content.decode("utf-8-sig"), 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise WrongUse(f"{source} is nested too deeply; write it as the files in configs/ are")
             if isinstance(event, yaml.AliasEvent):
                 fact = f"the reference *{event.anchor} is not followed"
                 raise WrongUse(f"{source}{_place(event.start_mark)}: {fact}; write its values there")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         raise WrongUse(f"{source} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except RecursionError as error:
-        raise WrongUse(f"{source} is nested too deeply; write it as the files in configs/ are") from error
     except yaml.YAMLError as error:
         raise WrongUse(f"{source} is not readable YAML: {_yaml_fault(error)}") from error
     if not isinstance(root, yaml.MappingNode):

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import yaml
+
+from hounsfield.core.errors import WrongUse
+from hounsfield.core.stages.configuration import check_yaml
 
 NEAREST = 3
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[^\s=]+)")
@@ -55,11 +57,12 @@ def other_system(config: Path, own: str, repository: Path) -> str:
 
 def first_keys(path: Path) -> set[str]:
     """The keys that a YAML file begins its parts with; none where it is not readable."""
+    content = path.read_bytes()
     try:
-        values: Any = yaml.safe_load(path.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError):
+        check_yaml(content, str(path))
+    except WrongUse:
         return set()
-    return {str(key) for key in values} if isinstance(values, dict) else set()
+    return {str(key) for key in yaml.safe_load(content)}
 
 
 def _runs(stage: Path, system: str) -> bool:
