@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, command_line, run, shown
 
 DEFAULT_RUNS = ("preds/hemorrhage/crop", "preds/stacking/se_resnext")
@@ -22,7 +21,6 @@ DEFAULT_RUNS = ("preds/hemorrhage/crop", "preds/stacking/se_resnext")
 
 def main() -> None:
     """Blend, submit, score."""
-    set_up_logging()
     options = parse_arguments()
     from hounsfield.competitions.rsna2019.bag_of_systems import STAGE, bag_systems
     from hounsfield.hemorrhage.paths import BAG

@@ -9,7 +9,6 @@ out_of_fold_studies.csv, scores.csv, study_rule.json, calibration.json, bag.parq
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
@@ -25,7 +24,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Bag what is not bagged yet, and show the scores."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument(
         "--experiments", type=str, nargs="+", default=None, help="bag these; their YAMLs lie beside that of --config"

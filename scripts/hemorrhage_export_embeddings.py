@@ -6,7 +6,6 @@ Out: data/<data set>/embeddings/<experiment>.tar, or --output.
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
@@ -22,7 +21,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Pack what is finished of the configuration's folds and epochs."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--output", type=str, default=None, help="the archive (default: beside the embeddings)")
     command = parse(parser, STAGE)

@@ -8,7 +8,6 @@ that configuration, and the folds, separated by blanks.
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import REPOSITORY, Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import HemorrhageConfig
 from hounsfield.hemorrhage.published_2019.table_names import TABLE_NAMES, TABLE_OPTIONS
@@ -24,7 +23,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Take what is not here yet, and print which configuration and folds it is."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("archive", nargs="?", help="a file, a folder in the published layout, or an http(s) address")
     parser.add_argument("--sha256", default=None, help="what the SHA-256 of a downloaded archive must be")

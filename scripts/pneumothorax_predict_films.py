@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 
 import siim2019_prepare
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.core.stages.paths_given import paths_apart
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
@@ -25,7 +24,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Predict the films that the command line names."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
     paths, options = paths_apart(parser, sys.argv[1:])

@@ -9,7 +9,6 @@ With --apply-to another data set: in a folder of its name there, submission.csv,
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 
@@ -24,7 +23,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Submit what is not submitted yet, and show the scores."""
-    set_up_logging()
     command = parse(stage_parser(STAGE), STAGE)
     from hounsfield.pneumothorax.stages.submit import submit_films
 

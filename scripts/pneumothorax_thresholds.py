@@ -6,7 +6,6 @@ Out: preds/pneumothorax/<experiment>/thresholds/ rules.json, grid.csv, surface.p
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 
@@ -20,7 +19,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Choose, and show what was chosen."""
-    set_up_logging()
     command = parse(stage_parser(STAGE), STAGE)
     from hounsfield.pneumothorax.stages.thresholds import choose_thresholds
 

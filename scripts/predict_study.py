@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging
+from hounsfield.core.logs import Stopwatch, logger
 from hounsfield.core.stages.command import (
     REPOSITORY,
     Command,
@@ -44,7 +44,6 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Predict the studies that the command line names with the runs that it names, or with the newest."""
-    set_up_logging()
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in ("--config", "--work", "--out"):
         parser.add_argument(option)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.logs import Stopwatch, set_up_logging, show, summary
+from hounsfield.core.logs import Stopwatch, show, summary
 from hounsfield.core.stages.command import REPOSITORY, run, shown
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
@@ -31,7 +31,6 @@ LAST_STAGES = {  # of each system: what makes a run that can be reported
 
 def main() -> None:
     """Read the run, and write its report."""
-    set_up_logging()
     options, watch = parse_arguments(), Stopwatch()
     from hounsfield.core.stages.finished import finished_run
     from hounsfield.core.storage.files import locked

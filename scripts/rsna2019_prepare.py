@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
@@ -23,7 +22,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Prepare what is not prepared yet, then write the tables."""
-    set_up_logging()
     prepare_data_set(read_command())
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 
@@ -25,7 +24,6 @@ SEGMENTATIONS = "for --images: folder of NIfTI files, each named after its study
 
 def main() -> None:
     """Prepare what is not prepared yet, join each study's slices, then write the tables."""
-    set_up_logging()
     command = read_command()
     from hounsfield.spine.stages.prepare import prepare
 

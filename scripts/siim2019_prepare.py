@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 
@@ -23,7 +22,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Prepare what is not prepared yet, then draw the masks and write the tables."""
-    set_up_logging()
     command = read_command()
     from hounsfield.pneumothorax.stages.prepare import prepare
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 
 import rsna2022_prepare
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.core.stages.paths_given import add_study_options, paths_apart
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
@@ -29,7 +28,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Answer for the data set, or for the studies that the command line names."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     add_study_options(parser, labels=False)
     parser.add_argument("--pictures", nargs="+", default=None, help="how many studies to draw, or which (default: 4)")

@@ -6,7 +6,6 @@ Out: data/<data set>/hu/, of all experiments; stacking/<experiment>/ slices.parq
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 
@@ -21,7 +20,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Store what is not stored yet, then write the table."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive, where it lies elsewhere now")
     parser.add_argument("--images", nargs="+", default=None, help="your own DICOM files, where they lie elsewhere now")

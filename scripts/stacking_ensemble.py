@@ -7,7 +7,6 @@ Out: preds/stacking/<experiment>/ submission.csv.gz, findings.csv, scores.csv, c
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.stacking.config import BOOSTERS, DEFAULT_CONFIG, StackingConfig
 
@@ -22,7 +21,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Average what is not averaged yet, and show the scores."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--booster", nargs="+", choices=BOOSTERS, default=None, help="these libraries alone")
     command = parse(parser, STAGE)

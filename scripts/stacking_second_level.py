@@ -7,7 +7,6 @@ preds/stacking/<experiment>/<booster>_<stopping>/predictions.parquet.
 
 from __future__ import annotations
 
-from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.stacking.config import BOOSTERS, DEFAULT_CONFIG, STOPPINGS, StackingConfig
 
@@ -22,7 +21,6 @@ STAGE = Stage(
 
 def main() -> None:
     """Train and predict with every library and both ways of early stopping."""
-    set_up_logging()
     parser = stage_parser(STAGE)
     parser.add_argument("--booster", nargs="+", choices=BOOSTERS, default=None, help="these libraries alone")
     parser.add_argument("--stopping", nargs="+", choices=STOPPINGS, default=None, help="one way to stop training early")

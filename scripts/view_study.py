@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.logs import set_up_logging, show
+from hounsfield.core.logs import show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
 from hounsfield.systems import ChosenRun, named_run
@@ -40,7 +40,6 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Write what is not there yet of one study, and say where its pages are."""
-    set_up_logging()
     options = parse_arguments()
     work = Path(options.work).resolve()
     config = Path(found_config(options.config)) if options.config else None

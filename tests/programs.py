@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from hounsfield.core.logs import set_up_logging
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 MINI_CONFIG = REPOSITORY / "tests" / "phantoms" / "mini.yaml"
 
@@ -37,6 +39,7 @@ def run_program(name: str, *arguments: object) -> None:
     """Run a program's main with these arguments; what it raises, it raises here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        set_up_logging()
         load_program(name).main()
 
 

@@ -31,7 +31,7 @@ from benchmark.run_lengths import run_length_lines
 from benchmark.second_level import feature_lines, training_lines
 from benchmark.sequences import sequence_lines
 from benchmark.sizes import FULL, QUICK, Sizes
-from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
@@ -43,7 +43,6 @@ PARTS = (
 
 def main() -> None:
     """Measure, print and write the table."""
-    set_up_logging()
     arguments = parse_arguments()
     before = os.getloadavg()
     lines: list[Line] = []

@@ -27,7 +27,7 @@ from faults.surroundings import surroundings_faults
 from faults.table import Fault, Outcome, as_markdown, one_line
 from faults.workers import rank_faults, worker_faults
 from hounsfield.core.errors import BadInput
-from hounsfield.core.logs import Stopwatch, set_up_logging
+from hounsfield.core.logs import Stopwatch
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
@@ -40,7 +40,6 @@ Part = Callable[[Case], Iterator[Fault]]
 
 def main() -> None:
     """Do the faults, print each outcome, write the table."""
-    set_up_logging()
     arguments, watch = parse_arguments(), Stopwatch()
     with tempfile.TemporaryDirectory(prefix="hounsfield-faults-") as folder:
         case = Case(arguments.keep or Path(folder), SMALL if arguments.small else FULL)

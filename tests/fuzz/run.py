@@ -22,7 +22,7 @@ from hounsfield.core.dicom.header import read_header
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.intake.archives import list_files
 from hounsfield.core.intake.executors import run_chunks
-from hounsfield.core.logs import Stopwatch, logger, progress, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, progress, summary
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
@@ -36,7 +36,6 @@ Sources = dict[str, tuple[bytes, ...]]
 
 def main() -> None:
     """Damage, read, count; exit code 1 when the reader raised anything but a refusal."""
-    set_up_logging()
     options = parse_arguments()
     sources = folder_sources(options.files) if options.files else phantom_sources()
     if options.replay:

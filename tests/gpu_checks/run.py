@@ -25,7 +25,7 @@ from gpu_checks.speed import classifier_parts, sequence_parts
 from gpu_checks.table import Check, Part, as_markdown, one_line
 from gpu_checks.tasks import tasks_of
 from hounsfield.core.errors import BadInput, HounsfieldError, WrongUse
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging
+from hounsfield.core.logs import Stopwatch, logger
 from hounsfield.core.stages.command import REPOSITORY, run
 from hounsfield.core.storage.files import write_bytes, write_json
 
@@ -35,7 +35,6 @@ BUDGET = 420  # seconds; the longest part takes a minute or two
 
 def main() -> None:
     """Check, measure, print each line as it comes, write the table."""
-    set_up_logging()
     options, watch, before = parse_arguments(), Stopwatch(), os.getloadavg()
     if options.device == "cuda" and not torch.cuda.is_available():
         raise WrongUse(

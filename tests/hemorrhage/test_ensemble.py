@@ -20,6 +20,7 @@ from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.scores import read_scores, score_columns
 from hounsfield.core.evaluation.study_rule import read_rule
+from hounsfield.core.logs import set_up_logging
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_json
@@ -64,6 +65,7 @@ def work(bagged_once, tmp_path):
 def bag(monkeypatch, work, *options, experiment="crop"):
     argv = ["hemorrhage_bag.py", "--config", str(work / f"configs/{experiment}.yaml"), "--work", str(work), *options]
     monkeypatch.setattr(sys, "argv", argv)
+    set_up_logging()
     hemorrhage_bag.main()
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.logs import as_typed_here, logger
+from hounsfield.core.logs import as_typed_here, logger, set_up_logging
 
 SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 # what a system's error without a file means, and what helps
@@ -28,7 +28,11 @@ REASONS = {
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a stage program and end the process: exit code 0 done, 2 wrong use or missing input, 1 anything else."""
+    """Run a stage program and end the process: exit code 0 done, 2 wrong use or missing input, 1 anything else.
+
+    Its log lines go to stderr; of several processes only rank 0 says what goes well.
+    """
+    set_up_logging(rank=_rank())
     status = _flushed(_status(main))
     if main.__module__ == "__main__":  # else a test or another program goes on
         _leave(status)
@@ -107,6 +111,11 @@ def _rank_0_reports() -> Iterator[None]:
     try:
         yield
     except Exception:
-        if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK", "0") != "0":
+        if _rank():
             time.sleep(SECONDS_OF_RANK_0)
         raise
+
+
+def _rank() -> int:
+    """This process's number among those that torchrun has started."""
+    return int(os.environ.get("RANK", "0")) if os.environ.get("TORCHELASTIC_RUN_ID") else 0

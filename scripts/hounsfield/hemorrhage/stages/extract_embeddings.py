@@ -9,7 +9,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Output, Provenance, output
@@ -34,7 +34,6 @@ from hounsfield.hemorrhage.paths import (
 def extract_embeddings(command: HemorrhageCommand) -> None:
     """Extract what the configuration's folds and epochs still lack."""
     with open_devices(command.config.classifier.precision, command.config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
             slices = read_slices(data, IMAGE_COLUMNS)

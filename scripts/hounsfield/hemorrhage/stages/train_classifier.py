@@ -11,7 +11,7 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import MissingInput
-from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -33,7 +33,6 @@ def train_classifiers(command: HemorrhageCommand) -> None:
         return
     check_backbone(command.config.classifier.backbone, command.config.classifier.size)
     with open_devices(command.config.classifier.precision, command.config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
             names = label_set_of(data).names

@@ -14,7 +14,7 @@ import torch
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.scores import score
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -37,7 +37,6 @@ def train_sequences(command: HemorrhageCommand) -> None:
     """Train and predict for every fold and extracted epoch of its classifier, or predict another data set."""
     config = command.config
     with open_devices(config.sequence.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         check_sequence(config.sequence, devices)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):

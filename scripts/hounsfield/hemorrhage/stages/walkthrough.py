@@ -6,7 +6,7 @@ from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.folds import ALL
-from hounsfield.core.logs import Stopwatch, set_up_logging, show, summary
+from hounsfield.core.logs import Stopwatch, show, summary
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.training.devices import open_devices
@@ -29,7 +29,6 @@ def explain(command: HemorrhageCommand) -> None:
     """
     watch, config = Stopwatch(), command.config
     with open_devices(config.sequence.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         check_sequence(config.sequence, devices)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, Provenance, output
@@ -30,7 +30,6 @@ def make_maps(command: PneumothoraxCommand) -> None:
     """Make the maps that are not made yet."""
     config, remedy_of = command.config, remedies(command)
     with open_devices(config.maps.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedy_of)
         with reading(data.folder), ExitStack() as held:
             folds = data_set_folds(command, data)

@@ -9,7 +9,7 @@ import pandas as pd
 from hounsfield.competitions.siim2019.domain import training_facts
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.training.course import Course, PlannedRun
@@ -25,7 +25,6 @@ def train_parts(command: PneumothoraxCommand) -> None:
     check_parts(command.config)
     parts = chosen_parts(command)
     with open_devices(command.config.training.precision, command.config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
             films = read_films(data, FILM_COLUMNS)

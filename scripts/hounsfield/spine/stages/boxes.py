@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD, open_data_set, read_slices, read_studies
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import SINGLE, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Provenance, output
@@ -48,7 +48,6 @@ def make_boxes(command: SpineCommand) -> None:
     check_intensity(config.intensity)
     check_backbone(config.boxes.network.backbone, config.boxes.network.size)
     with open_devices(config.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, command.data_set, remedies(command))
         with reading(data.folder):
             studies = read_studies(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
-from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.training.course import Course
@@ -25,7 +25,6 @@ def train_fractures(command: SpineCommand) -> None:
         return
     check_fracture(config)
     with open_devices(config.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
         runs = [FractureRun(command, key) for key in networks_to_train(command, data)]
         necks = {run.without: open_neck(command, data, run.without) for run in runs}

@@ -9,7 +9,7 @@ from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, prediction_table, write_predictions
 from hounsfield.core.evaluation.scores import METRIC, score
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import SINGLE
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
@@ -32,7 +32,6 @@ def train_studies(command: SpineCommand) -> None:
     config = command.config
     check_fracture(config)
     with open_devices(config.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
         runs = [StudyRun(command, key) for key in networks_to_train(command, data)]
         boxes = {run.without: open_boxes(command, data, run.without) for run in runs}

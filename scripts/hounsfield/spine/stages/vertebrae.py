@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_slices, read_studies
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -49,7 +49,6 @@ def make_pseudo_labels(command: SpineCommand) -> None:
         return
     check_vertebrae(config)
     with open_devices(config.precision, config.threads) as devices:
-        set_up_logging(rank=devices.rank)
         data = open_data_set(command.work, config.data_set, remedies(command))
         boxes = {without: open_boxes(command, data, without) for without in tables(config)}
         with reading(data.folder, *(one.folder for one in boxes.values())):

@@ -10,7 +10,7 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.predictions import write_predictions
-from hounsfield.core.logs import Stopwatch, logger, set_up_logging, summary
+from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -43,7 +43,6 @@ def predict_networks(command: StackingCommand) -> None:
         open_stacking_data(command, PREDICT) as data,
         open_devices(config.prediction.precision, config.threads) as devices,
     ):
-        set_up_logging(rank=devices.rank)
         folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*IMAGE_COLUMNS, "split", "fold"))
         for network, fold in itertools.product(networks, folds):
             folder = network_folder(command.work, command.experiment, network.name, fold)

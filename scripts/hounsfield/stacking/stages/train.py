@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
-from hounsfield.core.logs import logger, set_up_logging
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
@@ -35,7 +35,6 @@ def train_networks(command: StackingCommand) -> None:
         return
     config, networks = command.config, chosen_networks(command.arguments.network, command.config)
     if applied_to(command):
-        set_up_logging()
         logger.info("nothing to train: %s is predicted by the classifiers of %s", command.data_set, config.data_set)
         return
     for network in networks:
@@ -44,7 +43,6 @@ def train_networks(command: StackingCommand) -> None:
         open_stacking_data(command, TRAIN) as data,
         open_devices(config.training.precision, config.threads) as devices,
     ):
-        set_up_logging(rank=devices.rank)
         names = label_set_of(data).names
         folds, slices = stacking_folds(command, data), read_stacking_slices(data, (*COLUMNS, *names))
         runs, epochs = list(itertools.product(networks, folds)), config.training.epochs
