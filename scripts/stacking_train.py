@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hounsfield.core.stages.command import Stage, add_list_backbones, parse, run, stage_parser
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
-from hounsfield.stacking.networks import add_network_argument
+from hounsfield.stacking.network_settings import add_network_argument
 
 STAGE = Stage(
     StackingConfig,

@@ -31,7 +31,7 @@ from hounsfield.stacking.config import (
 )
 from hounsfield.stacking.ensemble import CnnTable, open_first_level
 from hounsfield.stacking.experiments import data_settings
-from hounsfield.stacking.networks import prediction_settings, training_settings
+from hounsfield.stacking.network_settings import prediction_settings, training_settings
 from hounsfield.stacking.paths import (
     DATA,
     PREDICT,

@@ -19,7 +19,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.storage.files import write_bytes
-from hounsfield.core.training.networks import build_network
+from hounsfield.core.training.backbones import build_network
 from hounsfield.hemorrhage.config import ClassifierConfig
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder, weights_files, weights_name
 

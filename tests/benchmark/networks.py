@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.measurements import Line, fastest
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.training.networks import build_network
+from hounsfield.core.training.backbones import build_network
 from hounsfield.hemorrhage.losses import hemorrhage_loss
 
 MATRIX = 8192  # rows and columns of the square product that measures a card's rate

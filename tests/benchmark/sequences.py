@@ -18,7 +18,6 @@ from benchmark.measurements import Line, fastest
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.draws import epoch_order
-from hounsfield.hemorrhage.networks import with_deltas
 from hounsfield.hemorrhage.paths import array_path
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -28,6 +27,7 @@ from hounsfield.hemorrhage.sequence_batches import (
     index_series,
     training_batches,
 )
+from hounsfield.hemorrhage.sequence_network import with_deltas
 
 SHORTEST, LONGEST = 24, 60  # slices of a series
 SERIES_A_BATCH = 4

@@ -20,8 +20,8 @@ from benchmark.sequences import make_case, series_lengths
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
 from hounsfield.core.storage.image_files import image_path
 from hounsfield.hemorrhage.config import ClassifierConfig
-from hounsfield.hemorrhage.networks import with_deltas
 from hounsfield.hemorrhage.sequence_batches import build_batch
+from hounsfield.hemorrhage.sequence_network import with_deltas
 from programs import load_program
 from reference.published_batches import PublishedBatches
 from reference.published_preparation import published_metadata, published_prepare

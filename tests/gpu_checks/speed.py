@@ -25,9 +25,9 @@ from gpu_checks.table import Check, Part
 from gpu_checks.tasks import classifier_task, sequence_task
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.storage.image_files import image_path
+from hounsfield.core.training.backbones import build_network
 from hounsfield.core.training.batches import SliceImages
 from hounsfield.core.training.classifier import predict_slices
-from hounsfield.core.training.networks import build_network
 from hounsfield.hemorrhage.config import ClassifierConfig, HemorrhageConfig
 from hounsfield.hemorrhage.images import open_slice_images
 from hounsfield.hemorrhage.training import classifier_of

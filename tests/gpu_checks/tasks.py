@@ -15,14 +15,14 @@ from torch import nn
 from gpu_checks.runs import Task
 from gpu_checks.sizes import Sizes
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.training.backbones import build_network
 from hounsfield.core.training.batches import SliceImages
 from hounsfield.core.training.classifier import Classifier, classifier_loss, epoch_batches
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.loop import EpochBatches
-from hounsfield.core.training.networks import build_network
 from hounsfield.hemorrhage.config import ClassifierConfig, HemorrhageConfig, SequenceConfig
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.training import SeriesBatches, sequence_loss
 from hounsfield.hemorrhage.training import classifier_of as hemorrhage_classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig

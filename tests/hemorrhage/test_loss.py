@@ -25,8 +25,8 @@ def test_views_are_what_their_names_say() -> None:
 
 
 def test_one_pass_over_all_views_equals_a_pass_for_each() -> None:
+    from hounsfield.core.training.backbones import build_network, last_layer
     from hounsfield.core.training.devices import Devices
-    from hounsfield.core.training.networks import build_network, last_layer
 
     network = build_network("test_resnet", 6).eval()
     devices = Devices(torch.device("cpu"), rank=0, world=1, half=None)

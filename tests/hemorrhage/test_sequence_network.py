@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hounsfield.hemorrhage.networks import SequenceNetwork, with_deltas
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork, with_deltas
 from reference.published_sequence import hand_case, published_forward, published_inputs, zero_weights
 
 E = 12

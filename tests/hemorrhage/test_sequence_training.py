@@ -16,8 +16,8 @@ from hounsfield.core.training.loop import Batch
 from hounsfield.core.training.stops import StopRequest
 from hounsfield.hemorrhage import study_prediction, training
 from hounsfield.hemorrhage.config import SequenceConfig
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.sequence_batches import SeriesIndex
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 
 CPU = Devices(torch.device("cpu"), rank=0, world=1, half=None)
 LENGTHS = np.random.default_rng(0).integers(1, 9, 37)

@@ -16,8 +16,8 @@ from hounsfield.core.stages.outputs import output
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.loop import Batch
-from hounsfield.hemorrhage.networks import SequenceNetwork, SliceBySlice, WithoutDeltas, with_deltas
 from hounsfield.hemorrhage.sequence_batches import SequenceBatch, SeriesIndex, build_batch
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork, SliceBySlice, WithoutDeltas, with_deltas
 from hounsfield.hemorrhage.stages.train_sequence import train
 from hounsfield.hemorrhage.walkthrough.ablations import AblatedRun, Ablation
 from hounsfield.hemorrhage.walkthrough.batch_facts import change_by_company, thrown_away, trace

@@ -15,7 +15,7 @@ from hounsfield.core.imaging.boxes import Box, crop_to_square, resize
 from hounsfield.core.imaging.heat import GRID, Cut, activation_heats, on_whole_slice
 from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.core.storage.image_files import image_path, read_image
-from hounsfield.core.training.networks import build_network
+from hounsfield.core.training.backbones import build_network
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, ClassifierConfig, HemorrhageConfig
 from hounsfield.hemorrhage.study_view import open_view
 

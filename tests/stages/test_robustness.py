@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from conftest import Work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, CLASSES
 from hounsfield.core.imaging.shifts import SHIFTS, backwards, without_thirds
-from hounsfield.hemorrhage.networks import SequenceNetwork
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from page_tables import PageText
 from programs import run_program
 from reference.log_loss import competition_log_loss

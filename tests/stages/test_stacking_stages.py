@@ -26,7 +26,7 @@ from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.training import blocks
-from hounsfield.core.training.networks import build_network
+from hounsfield.core.training.backbones import build_network
 from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage.paths import BAG
 from hounsfield.stacking.activation import series_activations

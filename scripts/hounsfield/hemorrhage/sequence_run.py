@@ -16,7 +16,6 @@ from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import (
     EXTRACT,
     TRAIN_SEQUENCE,
@@ -26,6 +25,7 @@ from hounsfield.hemorrhage.paths import (
     store_folder,
 )
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, open_store
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class SequenceRun:
         """What shapes the network."""
         return {**sequence_settings(self.config), "fold": self.fold, "epoch": self.epoch}
 
-    def build_network(self, width: int, classes: int) -> SequenceNetwork:
+    def build_sequence_network(self, width: int, classes: int) -> SequenceNetwork:
         """The network before training. width: of the embeddings."""
         settings = self.config.sequence
         return SequenceNetwork(width, settings.hidden_units, packed=settings.packed, classes=classes)

@@ -22,7 +22,6 @@ from hounsfield.core.training.draws import batches
 from hounsfield.core.training.stops import StopRequest, stop_on_sigterm
 from hounsfield.hemorrhage.config import SequenceConfig
 from hounsfield.hemorrhage.inference import read_weights
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import PREDICTIONS, PROBABILITIES
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -32,6 +31,7 @@ from hounsfield.hemorrhage.sequence_batches import (
     open_store,
     prediction_batches,
 )
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.sequence_run import SequenceRun, splits_of, write_run
 from hounsfield.hemorrhage.training import validation_slices
 
@@ -147,7 +147,7 @@ def _mean_over_epochs(
 ) -> np.ndarray:
     """Probabilities of all slices, (N, C) float64."""
     settings, index, classes = run.config.sequence, index_series(slices), len(label_set_of(trained).names)
-    network = run.build_network(store.width, classes).to(devices.device)
+    network = run.build_sequence_network(store.width, classes).to(devices.device)
     total = np.zeros((len(slices), classes))
     with stop_on_sigterm() as stop:
         for epoch in epochs:

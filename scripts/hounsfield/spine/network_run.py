@@ -18,8 +18,8 @@ from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.backbones import check_backbone
 from hounsfield.core.training.course import PlannedRun
-from hounsfield.core.training.networks import check_backbone
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
 from hounsfield.spine.nested import Folds, folds_of

@@ -22,7 +22,7 @@ from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.config import NetworkConfig
 from hounsfield.stacking.experiments import StackingCommand, remedies
-from hounsfield.stacking.networks import prediction_settings, training_settings
+from hounsfield.stacking.network_settings import prediction_settings, training_settings
 from hounsfield.stacking.paths import PREDICT, PREDICTIONS, network_predictions_folder
 
 SHOWN = 10  # names in a message

@@ -19,7 +19,7 @@ from hounsfield.core.training.classifier import Classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
 from hounsfield.stacking.losses import stacking_loss
-from hounsfield.stacking.networks import training_settings
+from hounsfield.stacking.network_settings import training_settings
 
 
 def classifier_of(

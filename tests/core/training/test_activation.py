@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.training.activation import class_activations
+from hounsfield.core.training.backbones import build_network
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.networks import build_network
 from reference.grad_cam import grad_cam
 
 CPU = Devices(torch.device("cpu"), rank=0, world=1, half=None)

@@ -9,7 +9,7 @@ import pytest
 
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.training import hub
-from hounsfield.core.training.networks import build_network, load_pretrained
+from hounsfield.core.training.backbones import build_network, load_pretrained
 
 
 @pytest.fixture(autouse=True)

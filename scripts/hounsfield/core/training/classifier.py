@@ -16,13 +16,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.training.backbones import build_network, load_pretrained
 from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, seed_of
 from hounsfield.core.training.loop import training
-from hounsfield.core.training.networks import build_network, load_pretrained
 
 
 class _Settings(Protocol):

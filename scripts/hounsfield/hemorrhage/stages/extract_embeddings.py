@@ -15,8 +15,8 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.core.storage.tables import write_table
+from hounsfield.core.training.backbones import embedding_width
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import embedding_width
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images

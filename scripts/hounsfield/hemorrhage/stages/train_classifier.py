@@ -16,10 +16,10 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.backbones import check_backbone, print_backbones
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder

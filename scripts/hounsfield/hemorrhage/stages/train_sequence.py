@@ -98,7 +98,7 @@ def train_epochs(
     settings, seed, label_set = task.config.sequence, task.config.seed, label_set_of(task.data)
     torch.manual_seed(seed_of(seed))
     classes = labels.shape[1]
-    network = task.build_network(store.width, classes).to(devices.device)
+    network = task.build_sequence_network(store.width, classes).to(devices.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.learning_rate_decay)
     with training(

@@ -26,9 +26,9 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.hemorrhage.commands import HemorrhageCommand
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.ensemble import classifier_predictions, expected_runs, has_classifier
-from hounsfield.hemorrhage.networks import SequenceNetwork, SliceBySlice, WithoutDeltas
 from hounsfield.hemorrhage.paths import PROBABILITIES, WALKTHROUGH, ablation_folder
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork, SliceBySlice, WithoutDeltas
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 from hounsfield.hemorrhage.stages.train_sequence import train
 
@@ -86,7 +86,7 @@ class AblatedRun(SequenceRun):
         """What shapes the network."""
         return {**super().settings(), "ablation": self.ablation.name}
 
-    def build_network(self, width: int, classes: int) -> SequenceNetwork:
+    def build_sequence_network(self, width: int, classes: int) -> SequenceNetwork:
         """The network before training, with what is left out of it."""
         settings = self.config.sequence
         return self.ablation.network(width, settings.hidden_units, packed=settings.packed, classes=classes)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order
 from hounsfield.core.training.loop import Batch
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.sequence_batches import SequenceBatch, SeriesIndex
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.training import SeriesBatches, sequence_loss
 
 

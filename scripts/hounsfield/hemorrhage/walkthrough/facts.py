@@ -26,7 +26,6 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.loop import Batch
 from hounsfield.hemorrhage.ensemble import LOGITS_FILE, has_classifier
 from hounsfield.hemorrhage.inference import read_weights
-from hounsfield.hemorrhage.networks import SequenceNetwork
 from hounsfield.hemorrhage.paths import classifier_folder
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -35,6 +34,7 @@ from hounsfield.hemorrhage.sequence_batches import (
     build_batch,
     index_series,
 )
+from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 from hounsfield.hemorrhage.training import SeriesBatches, SeriesSplit, split_series
 from hounsfield.hemorrhage.walkthrough.batch_facts import (
@@ -98,7 +98,7 @@ def open_example(run: SequenceRun, slices: pd.DataFrame, devices: Devices) -> Ex
     network, embeddings, settings = run.network(), run.embeddings(), run.config.sequence
     label_set = label_set_of(run.data)
     store = run.open_store(embeddings, slices["image_id"])
-    built = run.build_network(store.width, len(label_set.names))
+    built = run.build_sequence_network(store.width, len(label_set.names))
     built.load_state_dict(read_weights(network, settings.epochs - 1)[0])
     labels = slices[list(label_set.names)].to_numpy(np.float32, na_value=np.nan)
     split = split_series(slices, run.fold, packed=settings.packed)

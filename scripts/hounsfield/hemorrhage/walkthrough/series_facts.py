@@ -15,8 +15,8 @@ import torch
 from hounsfield.competitions.rsna2019.tables import order_slices, spacing_facts
 from hounsfield.core.dicom.stacks import ORIENTATION, POSITION, SERIES_KEY
 from hounsfield.core.evaluation.metrics import auc_by_class
-from hounsfield.hemorrhage.networks import with_deltas
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex, build_batch
+from hounsfield.hemorrhage.sequence_network import with_deltas
 
 ORDERED_BY = ("image_id", *SERIES_KEY, *POSITION, *ORIENTATION, "instance_number", "path")
 SERIES_MEASURED = 500  # at most, of those that the deltas are measured on

@@ -8,7 +8,7 @@ import segmentation_models_pytorch
 from torch import Tensor, nn
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.training.networks import build_encoder, load_pretrained_encoder
+from hounsfield.core.training.backbones import build_encoder, load_pretrained_encoder
 from hounsfield.pneumothorax.config import NetworkConfig
 from hounsfield.pneumothorax.networks import albunet, unet
 

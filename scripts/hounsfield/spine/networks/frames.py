@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from hounsfield.core.training.networks import build_network, check_backbone, load_pretrained
+from hounsfield.core.training.backbones import build_network, check_backbone, load_pretrained
 from hounsfield.spine.config import NetworkConfig
 from hounsfield.spine.images import network_input
 

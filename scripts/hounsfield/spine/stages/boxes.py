@@ -13,8 +13,8 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
+from hounsfield.core.training.backbones import check_backbone, print_backbones
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.spine.boxes import check_boxes
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import SpineConfig

@@ -8,9 +8,9 @@ from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
+from hounsfield.core.training.backbones import print_backbones
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.fracture_run import FractureRun, Neck, check_fracture, open_neck
 from hounsfield.spine.fracture_training import train_fracture

@@ -14,8 +14,8 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
+from hounsfield.core.training.backbones import print_backbones
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import print_backbones
 from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import RatioModelConfig, SpineConfig
 from hounsfield.spine.fracture_run import open_boxes

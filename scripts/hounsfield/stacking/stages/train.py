@@ -13,14 +13,14 @@ from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
+from hounsfield.core.training.backbones import check_backbone, print_backbones
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.networks import check_backbone, print_backbones
 from hounsfield.stacking.config import NetworkConfig
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_images, open_whole_images
-from hounsfield.stacking.networks import chosen_networks, training_settings
+from hounsfield.stacking.network_settings import chosen_networks, training_settings
 from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
 from hounsfield.stacking.tables import read_stacking_slices
 from hounsfield.stacking.training import classifier_ledger, classifier_of, split_slices

@@ -10,7 +10,7 @@ import torchvision
 
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.training.augmentation import augment, flip_shift_transpose
-from hounsfield.core.training.networks import build_network, embed, embedding_width, last_layer, load_pretrained
+from hounsfield.core.training.backbones import build_network, embed, embedding_width, last_layer, load_pretrained
 
 
 def test_published_resnext101_weights_load_and_pool_to_the_same_features(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Image networks by name (timm), with weights from a file, from timm's hub when allowed, or none.
 
-A classifier is used whole; of an encoder, the features on several levels.
+The classifiers of all systems come from here, by the `backbone` of the configuration; so do the encoders of films, by
+their `encoder`. A classifier is used whole; of an encoder, the features on several levels.
 """
 
 from __future__ import annotations
