@@ -1,37 +1,24 @@
-"""Every class of bad input through the real preparation: kept, flagged, or refused by its code at its own cost."""
+"""Every class of bad file through the real preparation: kept, flagged, or refused by its code at its own cost."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import struct
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pytest
+from preparations import PLAIN, Outcome, apart, prepare
 
 import dicom_files as files
-import shipped_files as shipped
-from conftest import Work, work_at
+from conftest import work_at
 from dicom_files import PIXELS, ct_file
 from fuzz.encodings import TWELVE_BIT_SAMPLE
-from hounsfield.competitions.rsna2019 import preparation
 from hounsfield.competitions.rsna2019.source import own_source
-from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
-from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
-from programs import REPOSITORY, run_program, work_of
 
 SMALL = PIXELS.clip(0, 255).astype(np.uint8)
-PLAIN = ct_file()
 
 
 class Case(NamedTuple):
@@ -202,32 +189,6 @@ CASES: dict[str, Case] = {
     "line\nbreak\r=1+1": refused(b"x", "not_dicom", "not DICOM"),
     "<script>alert(1)": refused(b"x", "not_dicom", "not DICOM"),
 }  # fmt: skip
-FLAGS_OF_SEVERAL = (  # which follow from other files than the one
-    "copies_left_out", "sop_uid_repeated", "series_split", "series_joined", "patients_joined", "position_guessed",
-    "order_guessed",
-)  # fmt: skip
-TABLE = ("--data_set", "own", "--jobs", 1, "--prepare.bad_share", 1)
-
-
-class Outcome(NamedTuple):
-    work: Work
-    slices: pd.DataFrame  # by path
-    rejected: pd.DataFrame  # by path
-    folder: Path  # of the input
-
-
-def prepare(folder: Path, work: Work) -> Outcome:
-    run_program("rsna2019_prepare", *work.arguments, "--images", folder, *TABLE)
-    data = work.folder / "data" / "own"
-    slices = pd.read_parquet(data / "slices.parquet").set_index("path")
-    return Outcome(work, slices, pd.read_csv(data / "rejected.csv").set_index("path"), folder)
-
-
-def apart(content: bytes, number: int) -> bytes:
-    """The file with patient, study and SOP instance identifiers of its own, where it holds the plain ones."""
-    content = content.replace(b"ID_patient", b"ID_p%06d" % number)
-    content = content.replace(b"UI\6\x001.2.3\0", b"UI\6\x001.%03d\0" % number)
-    return content.replace(b"UI\b\x001.2.3.4\0", b"UI\b\x001.2.%03d\0" % number)
 
 
 @pytest.fixture(scope="module")
@@ -289,216 +250,3 @@ def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: 
         own_source([outcome.folder], None, Naming(b"key"), {})
     assert "2 links are not followed; the first: 'link'" in caplog.text
     assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text
-
-
-def series(folder: Path, name: str, places: Sequence[object], **elements: Any) -> None:
-    """A series of slices, one a place (mm), each picture another one."""
-    (folder / name).mkdir(parents=True)
-    for n, z in enumerate(places):
-        uid = f"1.{sum(name.encode())}"
-        given = {"StudyInstanceUID": f"{uid}.0", "SeriesInstanceUID": uid, "SOPInstanceUID": f"{uid}.{n}"}
-        given["PatientID"] = name
-        given |= {"ImagePositionPatient": [0, 0, z], "InstanceNumber": n} | elements
-        (folder / name / f"{n}").write_bytes(ct_file(np.roll(PIXELS, n, axis=0), **given))
-
-
-@pytest.fixture(scope="module")
-def stacks(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The preparation of series that are odd as a whole."""
-    top = tmp_path_factory.mktemp("stacks")
-    folder = top / "ct"
-    series(folder, "one number", [10, 0, 5], InstanceNumber=1)
-    series(folder, "one uid", [0, 5, 10], SOPInstanceUID="1.2.3")
-    series(folder, "uneven", [0, 5, 5, 10, 15, 25])
-    series(folder, "coronal", [0, 0, 0], ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
-    for n, y in enumerate((20, 0, 10)):
-        content = ct_file(ImagePositionPatient=[0, y, 0], ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
-                          SeriesInstanceUID="1.77", SOPInstanceUID=f"1.77.{n}")  # fmt: skip
-        (folder / "coronal" / f"{n}").write_bytes(content)
-    series(folder, "mixed", [0, 5, 10, 15])
-    turned = ct_file(ImagePositionPatient=[0, 0, 20], ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
-                     PatientID="mixed", StudyInstanceUID=f"1.{sum(b'mixed')}.0", SeriesInstanceUID=f"1.{sum(b'mixed')}",
-                     SOPInstanceUID="1.88")  # fmt: skip
-    (folder / "mixed" / "turned").write_bytes(turned)
-    series(folder, "halves", [0, 5])
-    for n, z in enumerate((10, 15)):
-        content = ct_file(ImagePositionPatient=[0, 0, z], ImageOrientationPatient=[1, 0, 0, 0, -1, 0],
-                          PatientID="halves", StudyInstanceUID=f"1.{sum(b'halves')}.0",
-                          SeriesInstanceUID=f"1.{sum(b'halves')}", SOPInstanceUID=f"1.99.{n}")  # fmt: skip
-        (folder / "halves" / f"flipped{n}").write_bytes(content)
-    twins = ((PIXELS, "1.5"), (PIXELS, "1.5"), (PIXELS[::-1].copy(), "1.6"), (PIXELS, "1.6"))
-    for n, (pixels, uid) in enumerate(twins):
-        (folder / f"twin{n}").write_bytes(ct_file(pixels, SOPInstanceUID=uid, SeriesInstanceUID="1.55"))
-    return prepare(folder, work_at(top / "work"))
-
-
-def order_in(outcome: Outcome, name: str) -> list[str]:
-    found = outcome.slices[outcome.slices.index.str.startswith(f"{name}/")]
-    return [path.rpartition("/")[2] for path in found.index]
-
-
-def test_series_are_split_by_their_uid_and_ordered_by_position_whatever_the_numbers(stacks: Outcome) -> None:
-    assert order_in(stacks, "one number") == ["1", "2", "0"]
-    assert order_in(stacks, "halves") == ["0", "1", "flipped0", "flipped1"]
-    assert stacks.slices["series"].nunique() == 6
-
-
-def test_slices_that_share_a_sop_uid_are_kept_and_flagged_and_copies_are_listed(stacks: Outcome) -> None:
-    flags = stacks.slices["flags"]
-    assert [flags[f"one uid/{n}"] for n in range(3)] == ["sop_uid_repeated"] * 3
-    assert stacks.rejected.loc[["twin1", "twin3"], "reason"].tolist() == ["copy"] * 2
-    assert stacks.rejected.loc["twin1", "message"] == "the same slice as 'twin0', which is used"
-    assert flags[["twin0", "twin2"]].tolist() == ["copies_left_out", ""]
-
-
-def test_uneven_spacing_is_told_with_its_places(stacks: Outcome) -> None:
-    facts = pd.read_csv(stacks.work.folder / "data/own/spacing.csv")
-    number = stacks.slices.loc["uneven/0", "series"]
-    found = facts.loc[facts["series"] == number, ["fact", "normal_mm"]]
-    assert found.to_numpy().tolist() == [["duplicate", 5.0], ["gap", 25.0]]
-
-
-def test_coronal_slices_are_refused_by_name_alone_or_among_axial_ones(stacks: Outcome) -> None:
-    refused = stacks.rejected.index[stacks.rejected["reason"] == "not_axial"]
-    assert sorted(refused) == ["coronal/0", "coronal/1", "coronal/2", "mixed/turned"]
-    assert order_in(stacks, "mixed") == ["0", "1", "2", "3"]
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The preparation of every file that comes with pydicom."""
-    top = tmp_path_factory.mktemp("real")
-    shutil.copytree(shipped.FOLDER, top / "ct")
-    return prepare(top / "ct", work_at(top / "work"))
-
-
-def test_every_real_file_has_its_outcome(real: Outcome) -> None:
-    codes, flags = real.rejected["reason"], real.slices["flags"]
-    for name, expected in shipped.OUTCOMES.items():
-        if expected.as_ct == shipped.USED:
-            if codes.get(name) in ("copy", "not_axial"):
-                continue
-            own = [flag for flag in flags[name].split() if flag not in FLAGS_OF_SEVERAL]
-            assert (name, *own) == (name, *expected.flags)
-        else:
-            assert (name, codes[name]) == (name, expected.as_ct)
-
-
-def test_a_real_series_is_one_stack_in_the_order_of_its_positions(real: Outcome) -> None:
-    slices = real.slices[real.slices.index.str.startswith(f"{shipped.HEAD_SERIES}/")]
-    assert [path.rpartition("/")[2] for path in slices.index] == ["3353", "3023", "2693", "2392", "2062"]
-    assert len(set(slices["series"])) == 1
-    assert np.diff(slices["normal_mm"]).tolist() == pytest.approx([2.5] * 4)
-
-
-def prepare_with_a_deadly_file(file: SourceFile, content: bytes, **options: Any) -> dict[str, Any]:
-    """As the real one, on a machine whose decoder ends the process at one file."""
-    if file.name == "deadly":
-        os.abort()
-    return preparation.prepare_file(file, content, **options)
-
-
-def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "ct").mkdir()
-    for number, name in enumerate(("a", "b", "deadly")):
-        (tmp_path / "ct" / name).write_bytes(apart(PLAIN, number))
-    work = work_at(tmp_path / "work")
-    monkeypatch.setattr(work_of("rsna2019_prepare"), "prepare_file", prepare_with_a_deadly_file)
-    run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", *TABLE)
-    data = work.folder / "data" / "own"
-    assert sorted(pd.read_parquet(data / "slices.parquet")["path"]) == ["a", "b"]
-    assert pd.read_csv(data / "rejected.csv")[["path", "reason"]].to_numpy().tolist() == [["deadly", "decoder_died"]]
-
-
-@pytest.fixture
-def short_socket_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:  # a socket's path may have 107 characters only
-        yield Path(folder)
-
-
-@pytest.mark.parametrize("kind", ["nothing", "links", "sockets"])
-def test_a_folder_without_any_file_is_named(tmp_path: Path, short_socket_folder: Path, kind: str) -> None:
-    if kind == "links":
-        (short_socket_folder / "a").symlink_to(__file__)
-    if kind == "sockets":
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(str(short_socket_folder / "s"))
-    with pytest.raises(MissingInput, match=r": 0 files; --images takes folders, zip archives or DICOM files"):
-        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", short_socket_folder, *TABLE)
-
-
-def test_a_pipe_in_place_of_the_archive_is_named(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(MissingInput, match="pipe is neither a folder nor a file"):
-        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--archive", tmp_path / "pipe")
-
-
-def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewhere(
-    phantom_archive: Path, prepared: Work, tmp_path: Path
-) -> None:
-    archive = tmp_path / "again.zip"
-    archive.write_bytes(phantom_archive.read_bytes())
-    with zipfile.ZipFile(archive, "a") as added:
-        image = next(name for name in added.namelist() if name.endswith(".dcm"))
-        folder, name = image.rsplit("/", 1)
-        added.writestr(f"__MACOSX/{folder}/._{name}", b"Mac OS X attributes")
-        added.writestr("../../outside.dcm", PLAIN)
-        added.writestr("/outside.dcm", PLAIN)
-        added.writestr("C:\\outside.dcm", PLAIN)
-    work = work_at(tmp_path / "deep" / "er" / "work")
-    run_program("rsna2019_prepare", *work.arguments, "--archive", archive, "--jobs", 1)
-    found = pd.read_parquet(work.folder / "data/phantom/slices.parquet")
-    assert found.equals(pd.read_parquet(prepared.folder / "data/phantom/slices.parquet"))
-    assert list(tmp_path.rglob("outside*")) == []
-
-
-def test_a_folder_that_holds_its_own_outputs_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.dcm").write_bytes(PLAIN)
-    with pytest.raises(WrongUse, match="holds the work folder's own outputs"):
-        run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--images", tmp_path, *TABLE)
-
-
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "ct" / "closed").mkdir(parents=True)
-    listed = os.scandir
-
-    def scandir(folder: Path) -> Any:
-        if Path(folder).name == "closed":
-            raise PermissionError(13, "Permission denied", str(folder))
-        return listed(folder)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(MissingInput, match=r"closed/? may not be read; give this user the permission"):
-        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE)
-
-
-def test_a_file_that_went_or_became_a_folder_since_it_was_listed_costs_itself_alone(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    for name in ("folder", "gone"):
-        with pytest.raises(Refused, match="cannot be read: "):
-            SourceFile(name, str(tmp_path), 100, 0).read()
-
-
-def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_kind(tmp_path: Path) -> None:
-    (tmp_path / "ct").mkdir()
-    (tmp_path / "ct" / "a").write_bytes(PLAIN)
-    (tmp_path / "ct" / "b").write_bytes(PLAIN[: files.data_set_start(PLAIN) + 20])
-    with pytest.raises(BadInput, match="1 of 2 files were refused"):
-        run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
-
-
-@pytest.mark.skipif(
-    not shutil.which("unshare") or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode != 0,
-    reason="this system does not let a user take a process off the network",
-)
-def test_preparation_needs_no_network(tmp_path: Path) -> None:
-    (tmp_path / "ct").mkdir()
-    (tmp_path / "ct" / "a").write_bytes(PLAIN)
-    program = REPOSITORY / "scripts" / "rsna2019_prepare.py"
-    command = ["unshare", "-rn", sys.executable, str(program), *work_at(tmp_path / "work").arguments]
-    done = subprocess.run(
-        [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, "1 slices in the table" in done.stderr) == (0, True), done.stderr
