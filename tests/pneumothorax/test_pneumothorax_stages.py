@@ -1,4 +1,4 @@
-"""The stages from maps on, on a made-up data set: maps of several experiments, their blend, thresholds, submission."""
+"""Stages 64 and 65 on a made-up data set: thresholds, submission, scores, calibration, and what is stale."""
 
 from __future__ import annotations
 
@@ -9,73 +9,37 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from made_data import DATA_SET, SIZE, made_films, made_maps, seeing_map, true_mask
+from made_data import DATA_SET, SIZE, made_maps, seeing_map, true_mask
+from map_stages import SETTINGS, TEST, TRAIN, experiment, made_work, sees_and_stops, without_figures
 
 from hounsfield.competitions.siim2019.labels import dice
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.tables import open_data_set
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.evaluation.calibration import LEVELS, read_calibration
 from hounsfield.core.evaluation.reliability import expected_calibration_error
 from hounsfield.core.evaluation.scores import CLEAN_HEADING, read_scores
-from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import require
-from hounsfield.core.storage.arrays import open_array
 from hounsfield.pneumothorax.config import PUBLISHED_RULE, SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder, predictions_folder, thresholds_folder
 from hounsfield.pneumothorax.results import predict_test_films
-from programs import run_program, work_of
+from programs import run_program
 from reference import triplet_rule
-from reference.submitted_mask import blend, submitted
-
-TRAIN, TEST = 24, 4
-GRID = "thresholds: {tops: [0.5, 0.75], areas: [0.004, 0.02], bottoms: [0.3, 0.5]}"
-SETTINGS = {
-    "folds": [0, 1],
-    "dtype": "uint8",
-    "part": None,
-    "top": 3,
-    "flip": True,
-    "precision": "auto",
-    "batch_size": 2,
-}
-
-
-def experiment(work: Path, name: str, more: str = "") -> list[object]:
-    """The arguments of a program for an experiment on the made-up data set."""
-    path = work / f"{name}.yaml"
-    path.write_text(f"data_set: {DATA_SET}\nfolds: [0, 1]\nthreads: 1\nprepare: {{fold_count: 2}}\n{GRID}\n{more}\n")
-    return ["--config", path, "--work", work]
-
-
-def sees_and_stops(folds=(0, 1)) -> Ledger:
-    """Of two folds' networks: each learns from the other fold, and its own chooses its epochs."""
-    numbers = np.arange(TRAIN)
-    parts = []
-    for fold in folds:
-        for role, chosen in (("train", numbers // 3 % 2 != fold), ("early_stop", numbers // 3 % 2 == fold)):
-            patients = [f"p{number:03d}" for number in numbers[chosen]]
-            parts.append(Ledger.of(DATA_SET, patients, role, fold_part(fold)))
-    return Ledger.joined(parts)
+from reference.submitted_mask import submitted
 
 
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
-    """Pictures take longer than all the rest."""
-    for program, draw in (("pneumothorax_thresholds", "draw_surface"), ("pneumothorax_submit", "draw_gallery")):
-        monkeypatch.setattr(work_of(program), draw, lambda path, *_: path.write_bytes(b"picture"))
+    without_figures(monkeypatch)
 
 
 @pytest.fixture
 def work(tmp_path) -> Path:
-    films = "".join(f"film{number:03d},-1\n" for number in (27, 24, 26, 25))
-    made_films(tmp_path, train=TRAIN, test=TEST, sample=f"ImageId,EncodedPixels\n{films}unknown,-1\n".encode())
-    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
-    made_maps(tmp_path, "one", arrays, [0, 1], SETTINGS, seen=sees_and_stops())
-    return tmp_path
+    return made_work(tmp_path)
 
 
 def true_or_empty(number: int) -> np.ndarray:
@@ -229,57 +193,6 @@ def test_maps_by_networks_that_have_learnt_from_a_scored_patient_are_not_scored(
         match=r"published_rule \(one\): 1 of 24 patients.*train: 1; the first: p000.*run_62_pneumothorax",
     ):
         run_program("pneumothorax_submit", *arguments)
-
-
-BLEND = "blend: [{experiment: one, weight: 3}, {experiment: two, weight: 1}]"
-
-
-@pytest.mark.usefixtures("no_figures")
-def test_a_blend_of_maps_of_two_sizes_is_submitted_like_any_experiment_and_scored_beside_them(work) -> None:
-    arrays = [seeing_map(number + 40, 2 * SIZE) for number in range(TRAIN + TEST)]
-    made_maps(work, "two", arrays, [0, 1], SETTINGS, seen=sees_and_stops())
-    for name in ("one", "two"):
-        run_program("pneumothorax_thresholds", *experiment(work, name))
-    arguments = experiment(work, "both", BLEND)
-    for program in ("pneumothorax_maps", "pneumothorax_thresholds", "pneumothorax_submit"):
-        run_program(program, *arguments)
-    folder = maps_folder(work, DATA_SET, "both")
-    found = open_array(folder / "maps.npy")
-    assert (found.shape, found.dtype) == ((TRAIN + TEST, 2 * SIZE, 2 * SIZE), np.uint8)
-    expected = blend([(seeing_map(0) / 255).tolist(), (arrays[0] / 255).tolist()], [3, 1])
-    assert abs(found[0] / 255 - expected).max() <= 0.5 / 255 + 1e-6
-    table = read_scores(predictions_folder(work, "both") / "scores.csv")
-    assert table["experiment"].tolist() == ["", *(name for name in ("one", "two", "both") for _ in range(3))]
-    learned = Ledger.read(folder / "learned.parquet")
-    assert learned.roles_of(np.array(["p000", "p003"]), "fold0").tolist() == ["early_stop", "train"]
-
-
-@pytest.mark.usefixtures("no_figures")
-def test_a_blend_of_experiments_with_unequal_films_is_refused_with_the_command_that_mends_it(work) -> None:
-    arrays = [seeing_map(number) for number in range(TRAIN + TEST)]
-    made_maps(work, "two", arrays, [0], SETTINGS | {"folds": [0]})
-    with pytest.raises(
-        StaleOutput, match=r"maps/two holds maps of the folds \[0\].*two\.yaml.*run_63_pneumothorax_maps"
-    ):
-        run_program("pneumothorax_maps", *experiment(work, "both", BLEND))
-    made_maps(work, "two", arrays, [0], SETTINGS)  # of fewer films than its record says
-    with pytest.raises(BadInput, match=r"hold maps of different films or folds; they differ in 12: film003"):
-        run_program("pneumothorax_maps", *experiment(work, "both", BLEND))
-
-
-@pytest.mark.parametrize(
-    ("blend_of", "error", "fact"),
-    [
-        ("[{experiment: one, weight: 0}]", WrongUse, "not all of them 0"),
-        ("[{experiment: one, weight: 1}, {experiment: one, weight: 2}]", WrongUse, "each experiment stands once"),
-        ("[{experiment: ../one, weight: 1}]", WrongUse, "cannot name a folder"),
-        ("[{experiment: gone, weight: 1}]", MissingInput, r"maps/gone is missing.*gone\.yaml.*run_63"),
-    ],
-)
-@pytest.mark.usefixtures("no_figures")
-def test_a_blend_that_cannot_be_is_refused(work, blend_of, error, fact) -> None:
-    with pytest.raises(error, match=fact):
-        run_program("pneumothorax_maps", *experiment(work, "both", f"blend: {blend_of}"))
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -11,6 +11,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.name for path in (REPOSITORY / "bin").glob("run_*.sh"))
+CLASSIFIER = "run_12_trainfull_imgclassifier.sh"
+SINGLE = "run_21_trainsngl_e2e.sh"
+TRAINING = [f"hemorrhage_{name}" for name in ("train_classifier", "extract_embeddings", "train_sequence", "bag")]
 
 # Records its arguments, and what of CONFIG, WORK, DATA_SET and FOLDS is set, as one line of $CALLS. Asked for an
 # environment it puts a copy of itself there.

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import time
 from pathlib import Path
 
 import pytest
-from shell_tree import REPOSITORY, STAGES, Tree
+from shell_tree import CLASSIFIER, REPOSITORY, SINGLE, STAGES, TRAINING, Tree
 
 from programs import run_program
-
-CLASSIFIER = "run_12_trainfull_imgclassifier.sh"
-SINGLE = "run_21_trainsngl_e2e.sh"
-TRAINING = [f"hemorrhage_{name}" for name in ("train_classifier", "extract_embeddings", "train_sequence", "bag")]
 
 
 @pytest.fixture
@@ -36,102 +29,6 @@ def test_root_is_found_from_another_folder_and_through_links(tree: Tree, tmp_pat
     for stage in (f"../a clone/bin/{CLASSIFIER}", "./train"):
         assert tree.run(stage, cwd=elsewhere).returncode == 0
     assert tree.calls() == ["scripts/hemorrhage_train_classifier.py"] * 2
-
-
-def test_several_devices_and_machines_are_launched_by_torchrun(tree: Tree) -> None:
-    tree.run(CLASSIFIER, "--force", GPUS="4", NODES="2", NODE_RANK="1", MASTER_ADDR="node-a")
-    assert tree.calls() == [
-        "-m|torch.distributed.run|--nnodes|2|--nproc-per-node|4|--node-rank|1|--master-addr|node-a|--master-port|29500"
-        "|scripts/hemorrhage_train_classifier.py|--force"
-    ]
-
-
-def test_several_devices_on_one_machine_need_no_address(tree: Tree) -> None:
-    tree.run(CLASSIFIER, GPUS="2")
-    assert tree.calls()[0].startswith("-m|torch.distributed.run|--standalone|--nproc-per-node|2|scripts/")
-
-
-def test_restarts_are_left_to_torchrun_even_of_one_process(tree: Tree) -> None:
-    tree.run(CLASSIFIER, RESTARTS="3")
-    start = "-m|torch.distributed.run|--standalone|--nproc-per-node|1|--max-restarts|3|scripts/"
-    assert tree.calls()[0].startswith(start)
-
-
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({"GPUS": "two"}, "GPUS=two NODES=1: both are whole numbers from 1"),
-        ({"GPUS": "0"}, "GPUS=0 NODES=1: both are whole numbers from 1"),
-        ({"NODES": "2"}, "NODES=2 needs MASTER_ADDR, the first machine's name"),
-        ({"NODE_RANK": "1"}, "NODE_RANK=1 needs NODES, the number of machines"),
-        ({"RESTARTS": "often"}, "RESTARTS=often: a whole number is needed"),
-        ({"RESTARTS": "1", "NODES": "2"}, "RESTARTS=1 needs NODES=1; run the same command again instead"),
-    ],
-)
-def test_unusable_numbers_of_devices_are_refused(tree: Tree, variables: dict[str, str], message: str) -> None:
-    done = tree.run(CLASSIFIER, **variables)
-    assert (done.returncode, done.stderr.strip()) == (2, message)
-
-
-LEFT_BY_ANOTHER = {
-    "RANK": "1",
-    "LOCAL_RANK": "1",
-    "WORLD_SIZE": "2",
-    "TORCHELASTIC_RUN_ID": "none",
-    "PYTHONSAFEPATH": "1",
-    "PYTHONHOME": "/nowhere",
-    "MASTER_ADDR": "node-a",
-    "MASTER_PORT": "1",
-}
-
-
-def test_what_another_launcher_left_reaches_no_program(tree: Tree) -> None:
-    stand_in = tree.python.read_text()
-    tree.python.write_text(stand_in.replace("case ", 'env >"$CALLS.env"\ncase ', 1))
-    assert tree.run(CLASSIFIER, **LEFT_BY_ANOTHER).returncode == 0
-    kept = {line.partition("=")[0] for line in Path(f"{tree.calls_file}.env").read_text().splitlines()}
-    assert not kept & set(LEFT_BY_ANOTHER) - {"MASTER_ADDR", "MASTER_PORT"}
-    assert tree.calls() == ["scripts/hemorrhage_train_classifier.py"]
-
-
-def test_a_temporary_folder_whose_name_is_too_long_for_a_socket_is_not_used(tree: Tree, tmp_path: Path) -> None:
-    folder = tmp_path / ("a_scratch_folder_of_a_job_" * 3)
-    folder.mkdir()
-    stand_in = tree.python.read_text()
-    tree.python.write_text(stand_in.replace("case ", 'printf %s "${TMPDIR:-}" >"$CALLS.tmp"\ncase ', 1))
-    done = tree.run(CLASSIFIER, TMPDIR=str(folder))
-    assert (done.returncode, Path(f"{tree.calls_file}.tmp").read_text()) == (0, "/tmp")
-    assert "is too long for a socket; /tmp is used instead" in done.stderr
-    assert tree.run(CLASSIFIER, TMPDIR="/var/tmp").stderr == ""
-    assert Path(f"{tree.calls_file}.tmp").read_text() == "/var/tmp"
-
-
-@pytest.mark.parametrize("stage", [CLASSIFIER, SINGLE])
-def test_exit_code_of_a_program_is_that_of_the_stage_and_ends_it(tree: Tree, stage: str) -> None:
-    assert tree.run(stage, EXIT="7").returncode == 7
-    assert len(tree.calls()) == 1
-
-
-def test_torchrun_that_was_asked_to_stop_ends_the_stage_with_143(tree: Tree) -> None:
-    stand_in = tree.python.read_text()
-    tree.python.write_text(stand_in.replace("exec sleep 60", "trap 'exit 1' TERM; sleep 60 & wait"))
-    stage = tree.start(CLASSIFIER, HANG="yes", GPUS="2")
-    tree.wait_for_call("-m|torch.distributed.run")
-    time.sleep(0.2)
-    os.killpg(stage.pid, signal.SIGTERM)
-    assert stage.wait(20) == 128 + signal.SIGTERM
-
-
-@pytest.mark.parametrize("stage_file", [CLASSIFIER, SINGLE])
-def test_request_to_stop_reaches_the_program_and_ends_the_stage(tree: Tree, stage_file: str) -> None:
-    stage = tree.start(stage_file, HANG="yes")
-    tree.wait_for_call("")
-    time.sleep(0.2)
-    stage.terminate()
-    assert stage.wait(20) == 128 + signal.SIGTERM
-    assert len(tree.calls()) == 1
-    with pytest.raises(ProcessLookupError):  # nobody is left of the session that the stage led
-        os.killpg(stage.pid, 0)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -270,108 +167,3 @@ def test_fast_way_ends_with_an_import_that_fails(tree: Tree) -> None:
     assert tree.programs() == ["hemorrhage_import_embeddings"]
     done = tree.run("run_31_fastprediction_only.sh")
     assert (done.returncode, done.stderr.split("?")[0]) == (2, "Which archive")
-
-
-def test_submission_is_handed_to_the_client_of_kaggle(tree: Tree, tmp_path: Path) -> None:
-    client = tmp_path / "client"
-    client.mkdir()
-    path = f"{client}:/usr/bin:/bin"
-    assert "crop/submission.csv.gz is missing" in tree.run("submit.sh", PATH=path).stderr
-    tree.write("preds/hemorrhage/crop/submission.csv.gz")
-    assert tree.run("submit.sh", PATH=path).stderr.startswith("Kaggle's client is missing. Install it")
-    kaggle = client / "kaggle"
-    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\nexit ${EXIT:-0}\n')
-    kaggle.chmod(0o755)
-    assert "Kaggle's client is not let in. Log in" in tree.run("submit.sh", PATH=path, EXIT="1").stderr
-    assert tree.run("submit.sh", PATH=path, MESSAGE="a try").returncode == 0
-    competition = "-c rsna-intracranial-hemorrhage-detection"
-    assert tree.calls()[-1] == f"competitions submit {competition} -f preds/hemorrhage/crop/submission.csv.gz -m a try"
-
-
-@pytest.mark.parametrize(
-    ("system", "maker", "competition"),
-    [
-        ("pneumothorax", "run_65_pneumothorax_submit.sh", "siim-acr-pneumothorax-segmentation"),
-        ("spine", "run_56_spine_predict.sh", "rsna-2022-cervical-spine-fracture-detection"),
-    ],
-)
-def test_each_system_s_submission_goes_to_its_own_competition(
-    tree: Tree, tmp_path: Path, system: str, maker: str, competition: str
-) -> None:
-    kaggle = tmp_path / "client/kaggle"
-    kaggle.parent.mkdir()
-    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
-    kaggle.chmod(0o755)
-    variables = {"CONFIG": f"configs/{system}/mine.yaml", "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
-    assert maker in tree.run("submit.sh", **variables).stderr
-    tree.write(f"preds/{system}/mine/submission.csv")
-    assert tree.run("submit.sh", **variables).returncode == 0
-    assert f"submit -c {competition} -f preds/{system}/mine/submission.csv " in tree.calls()[-1]
-
-
-@pytest.mark.parametrize("system", ["hemorrhage", "stacking", "pneumothorax", "spine"])
-def test_the_submission_of_a_configuration_of_ones_own_is_found_wherever_that_lies(
-    tree: Tree, tmp_path: Path, system: str
-) -> None:
-    kaggle = tmp_path / "client/kaggle"
-    kaggle.parent.mkdir()
-    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
-    kaggle.chmod(0o755)
-    shipped = (REPOSITORY / "configs" / system / "quickstart.yaml").read_text()
-    variables = {"CONFIG": str(tree.write("spine/mine.yaml", shipped)), "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
-    name = "submission.csv" if system in ("pneumothorax", "spine") else "submission.csv.gz"
-    made = tree.write(f"preds/{system}/mine/{name}")
-    link = tree.root / "newest"
-    link.symlink_to(made.parent)
-    for arguments in ((), ("newest",), (f"newest/{name}",)):
-        done = tree.run("submit.sh", *arguments, **variables)
-        assert done.returncode == 0, done.stderr
-        assert tree.calls()[-1].endswith(f"{name} -m hounsfield mine")
-
-
-@pytest.mark.parametrize(
-    ("made", "arguments", "variables"),
-    [
-        ("preds/stacking/mine", [], {"CONFIG": "configs/stacking/mine.yaml"}),
-        ("preds/hemorrhage/single/foldall", [], {"CONFIG": "configs/hemorrhage/single.yaml"}),
-        ("preds/hemorrhage/crop/foldall", [], {"FOLDS": "all"}),
-        ("preds/bags/both", ["preds/bags/both"], {}),
-        ("preds/bags/both", ["preds/bags/both/submission.csv.gz"], {}),
-    ],
-)
-def test_every_stage_s_submission_can_be_handed_in(
-    tree: Tree, tmp_path: Path, made: str, arguments: list[str], variables: dict[str, str]
-) -> None:
-    kaggle = tmp_path / "client/kaggle"
-    kaggle.parent.mkdir()
-    kaggle.write_text('#!/bin/sh\necho "$@" >>"$CALLS"\n')
-    kaggle.chmod(0o755)
-    variables = {**variables, "PATH": f"{kaggle.parent}:/usr/bin:/bin"}
-    if "FOLDS" in variables:
-        tree.write("preds/hemorrhage/crop/submission.csv.gz")  # cross-validated, beside the single model's
-    assert tree.run("submit.sh", *arguments, **variables).returncode == 2
-    tree.write(f"{made}/submission.csv.gz")
-    assert tree.run("submit.sh", *arguments, **variables).returncode == 0
-    assert f"-f {made}/submission.csv.gz -m " in tree.calls()[-1]
-
-
-def test_slurm_job_runs_the_stage_on_each_of_its_machines(tree: Tree, tmp_path: Path) -> None:
-    cluster = tmp_path / "cluster"
-    cluster.mkdir()
-    commands = {
-        "scontrol": "echo node-a; echo node-b",
-        "srun": 'while [ "${1#--}" != "$1" ]; do shift; done; SLURM_NODEID=0 "$@"; SLURM_NODEID=1 "$@"',
-    }
-    for name, body in commands.items():
-        (cluster / name).write_text(f"#!/bin/sh\nset -e\n{body}\n")
-        (cluster / name).chmod(0o755)
-    facts = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_NODELIST": "node-[a-b]", "SLURM_JOB_ID": "20007"}
-    gpus = {"SLURM_GPUS_ON_NODE": "4", "SLURM_ARRAY_TASK_ID": "2", "PATH": f"{cluster}:{os.environ['PATH']}"}
-    done = tree.run("bin/slurm/folds.sbatch", CLASSIFIER, "--force", **facts, **gpus)
-    assert done.returncode == 0, done.stderr
-    launched = [call.removeprefix("FOLDS=2|") for call in tree.calls() if call.startswith("FOLDS=2|-m|")]
-    assert launched == [
-        f"-m|torch.distributed.run|--nnodes|2|--nproc-per-node|4|--node-rank|{rank}|--master-addr|node-a"
-        "|--master-port|20007|scripts/hemorrhage_train_classifier.py|--force"
-        for rank in (0, 1)
-    ]
