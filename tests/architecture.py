@@ -1,6 +1,7 @@
 """The rules of the architecture: which way imports run, who reads arguments, which calls nobody may make.
 
-Each is a function of a folder laid out like scripts/, and returns what breaks it there."""
+Each is a function of a folder laid out like scripts/, and returns what breaks it there.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SCRIPTS = REPOSITORY / "scripts"
+SCRIPTS, TESTS = REPOSITORY / "scripts", REPOSITORY / "tests"
 LIBRARY = "hounsfield"
 # parses for every program, and ends it
 ENTRIES = {Path(LIBRARY, "core", "stages", name) for name in ("command.py", "exits.py")}
@@ -125,7 +126,7 @@ WORDS = {
     r"\b(row|slice|image|model|probabilitie|file|one|process|line)s? an? "
     r"(second|slice|image|study|class|fold|node|core|gpu|run|patient|file|line|row)\b": "per",
 }
-LONGEST_FILE, LONGEST_PROGRAM = 300, 130  # lines
+LONGEST_FILE, LONGEST_PROGRAM, LONGEST_FUNCTION = 300, 130, 60  # lines
 LINES_TWICE = 6  # in a row, in two files: something that wants a place of its own
 
 
@@ -162,13 +163,27 @@ def words_to_replace(scripts: Path) -> list[str]:
     ]
 
 
-def files_too_long(scripts: Path) -> list[str]:
-    found = []
-    for path in sorted(scripts.rglob("*.py")):
-        lines = len(path.read_text().splitlines())
-        if lines > (LONGEST_PROGRAM if path.parent == scripts else LONGEST_FILE):
-            found.append(f"{path.relative_to(scripts)}: {lines} lines")
-    return found
+def longer_than(limit: int, paths: Iterable[Path]) -> list[str]:
+    lines = {path: len(path.read_text().splitlines()) for path in sorted(paths)}
+    return [f"{path}: {count} lines" for path, count in lines.items() if count > limit]
+
+
+def files_too_long(folder: Path) -> list[str]:
+    return longer_than(LONGEST_FILE, folder.rglob("*.py"))
+
+
+def programs_too_long(scripts: Path) -> list[str]:
+    return longer_than(LONGEST_PROGRAM, scripts.glob("*.py"))
+
+
+def functions_too_long(folder: Path) -> list[str]:
+    return [
+        f"{module}:{node.lineno}: {node.name}, {lines} lines"
+        for module, tree in modules(folder)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (lines := node.end_lineno - node.lineno + 1) > LONGEST_FUNCTION
+    ]
 
 
 def lines_that_stand_twice(scripts: Path) -> list[str]:

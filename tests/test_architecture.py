@@ -11,15 +11,18 @@ import pytest
 from architecture import (
     REPOSITORY,
     SCRIPTS,
+    TESTS,
     competitions_import_a_system,
     core_imports_something_else,
     core_knows_a_word_of_a_system,
     files_too_long,
+    functions_too_long,
     large_libraries_imported_before_parsing,
     library_imports_a_program,
     library_reads_arguments_or_environment,
     lines_that_stand_twice,
     program_knows_several_systems,
+    programs_too_long,
     reader_imports_more_than_core,
     system_imports_another_system,
     systems_that_decode_files_themselves,
@@ -56,8 +59,14 @@ def test_words_are_those_of_the_field() -> None:
     assert words_to_replace(SCRIPTS) == []
 
 
-def test_a_file_is_one_room_and_a_program_one_page() -> None:
-    assert files_too_long(SCRIPTS) == []
+def test_a_program_is_one_page() -> None:
+    assert programs_too_long(SCRIPTS) == []
+
+
+@pytest.mark.parametrize("folder", [SCRIPTS, TESTS], ids=lambda folder: folder.name)
+def test_a_file_is_one_room_and_a_function_can_be_taken_in_at_a_glance(folder: Path) -> None:
+    assert files_too_long(folder) == []
+    assert functions_too_long(folder) == []
 
 
 def test_no_six_lines_stand_twice() -> None:

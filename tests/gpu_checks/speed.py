@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import zlib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -97,22 +98,24 @@ def classifier_parts(sizes: Sizes, device: torch.device, folder: Path, workers: 
             checks += on_clock(name, "inference", clock)
         return checks
 
-    def resident() -> list[Check]:
-        checks = []
-        for what, work_of in (("training", training), ("inference", inference)):
-            start_counting(device)
-            work = work_of(sizes.backbone, sizes.speed_pixels, sizes.speed_batch, TIMM, device)
-            rate = sizes.speed_batch / timed(work, sizes.repeats, device)
-            name, compared = f"timm's own network, {TIMM.name}, {what}", f"{setting}, a batch that stays on the device"
-            checks += lines(name, compared, rate, "images/s", device, rates.get(what))
-        return checks
-
     return [
         Part("classifier", "published kind of loop", published),
         Part("classifier", "this project's loop", partial(own, False)),
-        Part("classifier", "timm's own network, compiled", resident),
+        Part("classifier", "timm's own network, compiled", partial(resident, sizes, device, setting, rates)),
         Part("classifier", "this project's loop, --compile", partial(own, True)),
     ]
+
+
+def resident(sizes: Sizes, device: torch.device, setting: str, rates: Mapping[str, float]) -> list[Check]:
+    """timm's own network on a batch that stays on the device. rates: of the published kind of loop."""
+    checks = []
+    for what, work_of in (("training", training), ("inference", inference)):
+        start_counting(device)
+        work = work_of(sizes.backbone, sizes.speed_pixels, sizes.speed_batch, TIMM, device)
+        rate = sizes.speed_batch / timed(work, sizes.repeats, device)
+        name, compared = f"timm's own network, {TIMM.name}, {what}", f"{setting}, a batch that stays on the device"
+        checks += lines(name, compared, rate, "images/s", device, rates.get(what))
+    return checks
 
 
 def sequence_parts(sizes: Sizes, device: torch.device, folder: Path) -> list[Part]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hounsfield.core.dicom.body_parts import HEAD, body_part_term
-from hounsfield.core.dicom.format import read_pixel_format
+from hounsfield.core.dicom.format import PixelFormat, read_pixel_format
 from hounsfield.core.dicom.header import Header, read_header
 from hounsfield.core.dicom.kinds import check_kind, sop_class_flags
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
@@ -75,19 +75,14 @@ def read_slice(
     """
     header = read_header(data)
     is_ct = check_kind(header, modalities) == "CT"
-    element = find_pixels(header)  # first: a cut file lacks other things too, and this says why
-    form = read_pixel_format(header)
-    slope, intercept, rescale_flags = read_rescale(header)
-    stored, pixel_flags = read_pixels(header, element, form)
-    form = replace(form, signed=stored.dtype.kind == "i")
-    values = Values(stored, slope, intercept, (*rescale_flags, *pixel_flags))
+    decoded, form = _decode(header)
     center, width = _window(header)
     if is_ct:
-        values = as_hounsfield(values, header, form, repair_intercept=repair_intercept)
+        values = as_hounsfield(decoded, header, form, repair_intercept=repair_intercept)
     else:
-        values = as_radiograph(values, header, form)
+        values = as_radiograph(decoded, header, form)
         if center is not None and "monochrome1_inverted" in values.flags:
-            center = slope * inversion_sum(form) + 2 * intercept - center
+            center = decoded.slope * inversion_sum(form) + 2 * decoded.intercept - center
     flags = _identifier_flags(header) + _label_flags(header, body_parts if is_ct else frozenset())
     stored, place = values.stored, read_place(header)
     if is_ct:
@@ -121,6 +116,16 @@ def read_slice(
         body_part=body_part_term(header.text("body_part")),
         flags=flags,
     )
+
+
+def _decode(header: Header) -> tuple[Values, PixelFormat]:
+    """The picture as the file stores it, and the format by which it was read."""
+    element = find_pixels(header)  # first: a cut file lacks other things too, and this says why
+    form = read_pixel_format(header)
+    slope, intercept, rescale_flags = read_rescale(header)
+    stored, pixel_flags = read_pixels(header, element, form)
+    values = Values(stored, slope, intercept, (*rescale_flags, *pixel_flags))
+    return values, replace(form, signed=stored.dtype.kind == "i")
 
 
 def _identifier_flags(header: Header) -> tuple[str, ...]:
