@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hounsfield.competitions.rsna2019.phantom.recipe import LAYOUTS, PhantomRecipe
-from hounsfield.core.phantoms.program import add_options, write_and_report
+from hounsfield.competitions.rsna2019.head_phantom.recipe import LAYOUTS, PhantomRecipe
+from hounsfield.core.phantom_kit.program import add_options, write_and_report
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "noise", "layout", "compression")
 
@@ -42,7 +42,7 @@ def main() -> int:
 
     def write() -> tuple[str, int, bool]:
         recipe = PhantomRecipe(slices=tuple(options.slices), **{name: getattr(options, name) for name in RECIPE})
-        from hounsfield.competitions.rsna2019.phantom.archive import write_archive
+        from hounsfield.competitions.rsna2019.head_phantom.archive import write_archive
 
         summary = write_archive(options.output, recipe, options.jobs, options.force)
         positives = ", ".join(f"{name} {count}" for name, count in summary.positives.items())

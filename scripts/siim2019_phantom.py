@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hounsfield.competitions.siim2019.phantom.recipe import PhantomRecipe
-from hounsfield.core.phantoms.program import add_options, write_and_report
+from hounsfield.competitions.siim2019.film_phantom.recipe import PhantomRecipe
+from hounsfield.core.phantom_kit.program import add_options, write_and_report
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "stage", "compression")
 
@@ -32,7 +32,7 @@ def main() -> int:
 
     def write() -> tuple[str, int, bool]:
         recipe = PhantomRecipe(**{name: getattr(options, name) for name in RECIPE})
-        from hounsfield.competitions.siim2019.phantom.archive import write_archive
+        from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
 
         summary = write_archive(options.output, recipe, options.jobs, options.force)
         found = (

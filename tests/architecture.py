@@ -245,7 +245,7 @@ def unsafe_calls(scripts: Path) -> list[str]:
 
 
 DECODERS = {"pydicom", "gdcm", "openjpeg", "nibabel"}
-DECODE = ("core/dicom/", "core/intake/directories.py", "core/phantoms/", "competitions/")  # and phantoms write
+DECODE = ("core/dicom/", "core/intake/directories.py", "core/phantom_kit/", "competitions/")  # and phantoms write
 
 
 def systems_that_decode_files_themselves(scripts: Path) -> list[str]:

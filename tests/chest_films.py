@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.uid import ComputedRadiographyImageStorage
 
 from hounsfield.competitions.siim2019.rle import encode
-from hounsfield.core.phantoms.dicom_files import Storage, dicom_file
+from hounsfield.core.phantom_kit.dicom_writer import Storage, dicom_file
 
 SIZE = 48
 

@@ -20,10 +20,10 @@ import torch
 from benchmark.epochs import anonymous_memory
 from benchmark.measurements import Line, fastest
 from fuzz.encodings import encoded
-from hounsfield.competitions.rsna2022.phantom.dicom_files import dicom_bytes
-from hounsfield.competitions.rsna2022.phantom.plans import plan_study
-from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
-from hounsfield.competitions.rsna2022.phantom.studies import draw_study
+from hounsfield.competitions.rsna2022.neck_phantom.dicom_files import dicom_bytes
+from hounsfield.competitions.rsna2022.neck_phantom.plans import plan_study
+from hounsfield.competitions.rsna2022.neck_phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2022.neck_phantom.studies import draw_study
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.core.storage.volumes import write_volume
 from hounsfield.core.training.augmentation import flip_contrast_rotate_distort_holes
@@ -31,7 +31,7 @@ from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.stack_augmentation import augment_stack
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
-from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
+from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
 
 DRAWN = 8  # slices; the study repeats them
 JPEG = "lossless JPEG"

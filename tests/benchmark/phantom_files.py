@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hounsfield.competitions.rsna2019.phantom.archive import render_patient
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.head_phantom.archive import render_patient
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 
 

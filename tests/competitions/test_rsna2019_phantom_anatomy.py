@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from hounsfield.competitions.rsna2019.head_phantom.plans import KINDS
+from hounsfield.competitions.rsna2019.head_phantom.studies import Study, phantom_study
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.phantom.plans import KINDS
-from hounsfield.competitions.rsna2019.phantom.studies import Study, phantom_study
 
 
 @pytest.fixture(scope="module")

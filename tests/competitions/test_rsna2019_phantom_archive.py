@@ -16,12 +16,12 @@ import pandas as pd
 import pydicom
 import pytest
 
+from hounsfield.competitions.rsna2019.head_phantom.archive import ArchiveSummary, render_patient, write_archive
+from hounsfield.competitions.rsna2019.head_phantom.dicom_files import PADDING, dicom_bytes
+from hounsfield.competitions.rsna2019.head_phantom.plans import KINDS, plan_patient
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.head_phantom.studies import draw_series
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.phantom.archive import ArchiveSummary, render_patient, write_archive
-from hounsfield.competitions.rsna2019.phantom.dicom_files import PADDING, dicom_bytes
-from hounsfield.competitions.rsna2019.phantom.plans import KINDS, plan_patient
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
-from hounsfield.competitions.rsna2019.phantom.studies import draw_series
 from hounsfield.core.errors import StaleOutput, WrongUse
 
 SMALL = PhantomRecipe(train_patients=10, test_patients=2, slices=(7, 8), size=64)

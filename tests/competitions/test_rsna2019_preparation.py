@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dicom_files as files
-from hounsfield.competitions.rsna2019.phantom.archive import render_patient
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.head_phantom.archive import render_patient
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2019.preparation import prepare_file, window_image
 from hounsfield.core.dicom import reader
 from hounsfield.core.dicom.reader import DicomSlice, read_slice

@@ -17,7 +17,7 @@ from hounsfield.competitions.rsna2019.validation import (
     validation_table,
 )
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.evaluation.study_rule import Answer, StudyRule
 from hounsfield.core.intake.label_tables import read_label_table
 from hounsfield.core.intake.pseudonyms import Naming

@@ -15,13 +15,13 @@ import pydicom
 import pytest
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
-from hounsfield.competitions.rsna2022.phantom.archive import ArchiveSummary, render_study, write_archive
-from hounsfield.competitions.rsna2022.phantom.dicom_files import study_uid
-from hounsfield.competitions.rsna2022.phantom.plans import StudyPlan, plan_study
-from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
-from hounsfield.competitions.rsna2022.phantom.segmentation import nifti_bytes
-from hounsfield.competitions.rsna2022.phantom.studies import Study, draw_study
-from hounsfield.competitions.rsna2022.phantom.vertebrae import SHAPES
+from hounsfield.competitions.rsna2022.neck_phantom.archive import ArchiveSummary, render_study, write_archive
+from hounsfield.competitions.rsna2022.neck_phantom.dicom_files import study_uid
+from hounsfield.competitions.rsna2022.neck_phantom.plans import StudyPlan, plan_study
+from hounsfield.competitions.rsna2022.neck_phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2022.neck_phantom.segmentation import nifti_bytes
+from hounsfield.competitions.rsna2022.neck_phantom.studies import Study, draw_study
+from hounsfield.competitions.rsna2022.neck_phantom.vertebrae import SHAPES
 from hounsfield.core.errors import WrongUse
 
 RECIPE = PhantomRecipe(train_patients=4, test_patients=2, size=64, spacing=(3.6, 4.2), segmented_share=0.5, seed=3)

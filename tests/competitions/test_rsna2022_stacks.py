@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from core.dicom.grouping_tables import SAGITTAL, slices, tilted, together, without_position
-from hounsfield.competitions.rsna2022.reasons import REFUSALS, STUDY_FLAGS
+from hounsfield.competitions.rsna2022.reason_codes import REFUSALS, STUDY_FLAGS
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, volume_slices, z_direction
 
 FALLING = np.arange(10) * -2.0 + 50  # from head to feet

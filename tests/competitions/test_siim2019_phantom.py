@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hounsfield.competitions.siim2019.phantom.archive import render_patient, write_archive
-from hounsfield.competitions.siim2019.phantom.films import DrawnFilm, draw_film
-from hounsfield.competitions.siim2019.phantom.plans import PatientPlan, plan_patient
-from hounsfield.competitions.siim2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.siim2019.film_phantom.archive import render_patient, write_archive
+from hounsfield.competitions.siim2019.film_phantom.films import DrawnFilm, draw_film
+from hounsfield.competitions.siim2019.film_phantom.plans import PatientPlan, plan_patient
+from hounsfield.competitions.siim2019.film_phantom.recipe import PhantomRecipe
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.source import competition_source
 from hounsfield.core.dicom.films import read_film

@@ -15,8 +15,8 @@ from pathlib import Path
 from fuzz.counts import as_json, as_markdown, counted, passes
 from fuzz.encodings import encoded
 from fuzz.trial import Batch, Limits, Trial, read_apart, read_image, try_batches
-from hounsfield.competitions.rsna2019.phantom.archive import render_patient
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.head_phantom.archive import render_patient
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.core.dicom.codestreams import CODECS
 from hounsfield.core.dicom.header import read_header
 from hounsfield.core.errors import MissingInput, WrongUse

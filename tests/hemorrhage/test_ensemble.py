@@ -14,7 +14,7 @@ from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
-from hounsfield.core.evaluation.scores import read_scores, score_columns
+from hounsfield.core.evaluation.score_table import read_scores, score_columns
 from hounsfield.core.evaluation.study_rule import read_rule
 from hounsfield.hemorrhage.paths import PREDICTIONS, predictions_folder
 from synthetic_runs import (

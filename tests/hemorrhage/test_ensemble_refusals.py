@@ -10,7 +10,7 @@ import pytest
 from bagging import PROGRAM, bag, folder_of, linked_copy, ready_to_bag
 
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_json

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import HounsfieldError
 from pictures.figures import draw_bleeds, draw_preparation, save_picture
 from pictures.necks import draw_necks

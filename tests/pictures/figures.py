@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from hounsfield.competitions.rsna2019.phantom.dicom_files import dicom_bytes
-from hounsfield.competitions.rsna2019.phantom.plans import PatientPlan, SeriesPlan, plan_patient
-from hounsfield.competitions.rsna2019.phantom.studies import Study, draw_series
+from hounsfield.competitions.rsna2019.head_phantom.dicom_files import dicom_bytes
+from hounsfield.competitions.rsna2019.head_phantom.plans import PatientPlan, SeriesPlan, plan_patient
+from hounsfield.competitions.rsna2019.head_phantom.studies import Study, draw_series
 from hounsfield.competitions.rsna2019.preparation import WINDOWS, window_image
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.imaging.boxes import Box, crop_to_square, resize

@@ -8,9 +8,9 @@ from itertools import count
 import numpy as np
 from matplotlib.figure import Figure
 
-from hounsfield.competitions.rsna2022.phantom.plans import StudyPlan, plan_study
-from hounsfield.competitions.rsna2022.phantom.recipe import PhantomRecipe
-from hounsfield.competitions.rsna2022.phantom.studies import Study, draw_study
+from hounsfield.competitions.rsna2022.neck_phantom.plans import StudyPlan, plan_study
+from hounsfield.competitions.rsna2022.neck_phantom.recipe import PhantomRecipe
+from hounsfield.competitions.rsna2022.neck_phantom.studies import Study, draw_study
 from hounsfield.core.imaging.windows import BONE, apply_window
 from pictures.figures import COARSE, MUTED, SMALL, TEXT, WIDTH, add_image, add_text, new_figure
 

@@ -20,7 +20,7 @@ from chest_films import chest, film_file, write_films
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.findings_file import SCHEMA, findings_json
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.evaluation.study_findings import StudyAnswer
 from hounsfield.core.imaging.series_view import GREY, Contours, Heat, Overlay
 from hounsfield.core.intake import prepare_files
@@ -28,9 +28,9 @@ from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.paths_given import add_study_options
 from hounsfield.core.storage.files import read_json
-from hounsfield.pneumothorax.commands import PneumothoraxCommand
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 from hounsfield.pneumothorax.paths import predictions_folder
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand
 from hounsfield.pneumothorax.stages import thresholds
 from hounsfield.pneumothorax.study_view import FILM, NAME, FilmAnswers, models_of, open_view, predict_paths
 from hounsfield.viewer.study_page import study_page

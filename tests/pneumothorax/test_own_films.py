@@ -18,7 +18,7 @@ from hounsfield.competitions.siim2019.domain import outside
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.files import read_json

@@ -10,7 +10,7 @@ from made_data import DATA_SET, SIZE, made_maps, seeing_map
 from map_stages import SETTINGS, TEST, TRAIN, experiment, made_work, sees_and_stops, without_figures
 
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.pneumothorax.paths import maps_folder, predictions_folder

@@ -18,7 +18,7 @@ from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.evaluation.calibration import LEVELS, read_calibration
 from hounsfield.core.evaluation.reliability import expected_calibration_error
-from hounsfield.core.evaluation.scores import CLEAN_HEADING, read_scores
+from hounsfield.core.evaluation.score_table import CLEAN_HEADING, read_scores
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import require

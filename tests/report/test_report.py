@@ -17,7 +17,7 @@ from bagged_run import make_bag
 
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.finished import finished_run
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.hemorrhage import shifts

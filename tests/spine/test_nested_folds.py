@@ -19,19 +19,19 @@ from spine_runs import NAME, start
 
 from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.lineage import rested_on
 from hounsfield.core.storage.files import read_json
 from hounsfield.core.training.state import TrainingState
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.localizer_training import localizer_runs
 from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.nested import answers_for, folds_of, pairs_to_train, tables
 from hounsfield.spine.paths import boxes_folder, pseudo_labels_folder
 from hounsfield.spine.ratio_training import ratio_runs
+from hounsfield.spine.remedies import SpineCommand
 from spine.made_data import DATA_SET, made_necks
 from spine.necks import files
 

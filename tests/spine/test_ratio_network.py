@@ -14,7 +14,7 @@ from hounsfield.spine.losses import doubled_squares
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.positions import window_positions
 from hounsfield.spine.ratio_inference import mean_over_windows, mean_prediction
-from hounsfield.spine.window_data import Window
+from hounsfield.spine.slice_window_data import Window
 from reference.ratio_loss import curve, loss
 
 NETWORK = NetworkConfig(backbone="test_resnet", size=32)

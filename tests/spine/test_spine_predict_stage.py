@@ -17,7 +17,7 @@ from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.calibration import read_calibration
 from hounsfield.core.evaluation.predictions import read_predictions
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.ledger import Ledger
 from programs import run_program
 from spine.made_data import DATA_SET

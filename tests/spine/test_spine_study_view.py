@@ -22,7 +22,7 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.calibration import Calibration, NameCalibration, OperatingPoint, Worth
 from hounsfield.core.evaluation.calibrators import Calibrator
 from hounsfield.core.evaluation.findings_file import SCHEMA, findings_json
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.evaluation.study_findings import StudyFindings
 from hounsfield.core.imaging.series_view import HOUNSFIELD, Boxes, Curves, Overlay
 from hounsfield.core.intake import prepare_files
@@ -30,8 +30,8 @@ from hounsfield.core.stages.command import Stage, parse, stage_parser
 from hounsfield.core.stages.paths_given import add_study_options
 from hounsfield.core.storage.files import read_json
 from hounsfield.spine import slice_heads
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
+from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.study_view import VOLUME, NeckAnswers, models_of, open_view, predict_paths
 from neck_files import COLUMNS, ROWS, neck, slice_hu, write_files
 from spine.made_data import DATA_SET, made_neck, made_necks

@@ -25,12 +25,12 @@ from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import read_boxes
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.network_run import networks_to_train
 from hounsfield.spine.networks.study import FrozenFramesStudyNetwork
 from hounsfield.spine.paths import BOXES, STUDY, TABLE, WEIGHTS, boxes_folder
+from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.study_training import predict_studies
 from hounsfield.spine.tables import BOX_SCHEMA

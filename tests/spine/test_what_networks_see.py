@@ -19,12 +19,12 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.batches import UNAUGMENTED
 from hounsfield.spine import fracture_training
 from hounsfield.spine.boxes import read_boxes
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.fracture_run import FractureRun, open_neck
 from hounsfield.spine.images import grey_slices, triplets
 from hounsfield.spine.network_run import NetworkKey
 from hounsfield.spine.ratio_training import RatioRun, training_windows
+from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.study_images import StudyImages, neck_ranges
 from reference import neck_boxes, study_windows
 from spine.found_necks import found_boxes, found_pseudo_labels

@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.submission import ids_of
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, read_predictions
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.stacking.config import SubmissionConfig
 from hounsfield.stacking.paths import PREDICTIONS, predictions_folder, second_level_folder
 from synthetic_runs import write_sample

@@ -15,7 +15,7 @@ from first_level import CONFIG, EXPERIMENT, PLACES, all_tables, make_table, writ
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.predictions import read_predictions
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features
 from hounsfield.stacking.paths import PREDICTIONS, boosters_folder, predictions_folder, second_level_folder

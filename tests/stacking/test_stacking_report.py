@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from first_level import EXPERIMENT
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.stacking.paths import predictions_folder
 from programs import run_program
 

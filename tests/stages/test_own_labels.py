@@ -13,7 +13,7 @@ import pytest
 from conftest import Work, run_stages, work_at
 from dicom_files import ct_file
 from hounsfield.core.errors import BadInput, StaleOutput
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.outputs import read_record
 from programs import MINI_CONFIG, run_program
 

@@ -20,8 +20,8 @@ from hounsfield.core.errors import BadInput
 from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.volumes import open_volume
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
+from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
 from hounsfield.spine.stages import prepare as stage
-from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
 from neck_files import (
     COLUMNS,
     ROWS,

@@ -13,11 +13,11 @@ from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.core.training.devices import open_devices
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, cuts_seen, normalise, open_slice_images
 from hounsfield.hemorrhage.inference import load_classifier
 from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, classifier_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 
 COLUMNS = (*IMAGE_COLUMNS, "rows", "columns", "split", "fold")
 

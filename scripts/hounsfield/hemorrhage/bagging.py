@@ -16,7 +16,6 @@ from hounsfield.competitions.rsna2019.study_view import aligned_predictions
 from hounsfield.competitions.rsna2019.tables import open_data_set
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.domain import facts_of, in_words
-from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.out_of_fold_calibration import Learned
@@ -27,17 +26,18 @@ from hounsfield.core.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
-from hounsfield.core.evaluation.scores import empty_table, score_table
+from hounsfield.core.evaluation.score_table import empty_table, score_table
+from hounsfield.core.folds.rules import ALL
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import sequence_settings
 from hounsfield.hemorrhage.ensemble import Bag, BaggedRun, expected_runs, has_classifier, read_classifier, systems
 from hounsfield.hemorrhage.paths import BAG, MEANS, classifier_folder, predictions_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 
 
 class BagTask(NamedTuple):

@@ -17,16 +17,16 @@ from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
+from hounsfield.core.folds.rules import ALL
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, check_made, require
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import EXTRACT, LOGITS, PREDICTIONS, TRAIN_CLASSIFIER, TRAIN_SEQUENCE
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 
 TABLE_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *DOMAIN_COLUMNS, "split", "patient_id", "fold")))  # and labels

@@ -14,7 +14,6 @@ from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, sequence_settings
 from hounsfield.hemorrhage.paths import (
     EXTRACT,
@@ -24,6 +23,7 @@ from hounsfield.hemorrhage.paths import (
     sequence_folder,
     store_folder,
 )
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, open_store
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 

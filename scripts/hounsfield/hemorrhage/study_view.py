@@ -17,8 +17,8 @@ from hounsfield.core.evaluation.study_view import ReadPrepare
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.paths import BAG, classifier_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.stages.predict_studies import models_of_run, predict_studies
 
 MODELS = ("classifier", "sequence network")  # as the records of embeddings and predictions call them

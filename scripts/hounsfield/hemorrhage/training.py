@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.scores import score
+from hounsfield.core.evaluation.score_table import score
+from hounsfield.core.folds.rules import ALL
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices

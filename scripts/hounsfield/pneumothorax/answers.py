@@ -15,7 +15,7 @@ from hounsfield.competitions.siim2019.domain import outside
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import refused_lines
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
-from hounsfield.core.evaluation.scores import aligned, read_scores
+from hounsfield.core.evaluation.score_table import aligned, read_scores
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import json_values

@@ -10,10 +10,10 @@ import numpy as np
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, command_of
 from hounsfield.pneumothorax.config import MapsConfig
 from hounsfield.pneumothorax.mapped_films import open_maps_of
 from hounsfield.pneumothorax.maps import Maps, as_stored, blended_maps, refuse_other_films
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, command_of
 
 
 def open_members(command: PneumothoraxCommand, folds: Sequence[int]) -> dict[str, Maps]:

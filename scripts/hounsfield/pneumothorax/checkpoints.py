@@ -17,13 +17,13 @@ from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.training.devices import Devices
 from hounsfield.pneumothorax.choice import OF_TEST
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
 from hounsfield.pneumothorax.config import PneumothoraxConfig
 from hounsfield.pneumothorax.inference import Networks
 from hounsfield.pneumothorax.maps import FilmRows
 from hounsfield.pneumothorax.networks import build
 from hounsfield.pneumothorax.part_run import PartRun, kept_epochs, load_part
 from hounsfield.pneumothorax.paths import TRAIN
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, remedies
 
 
 class Checkpoints(NamedTuple):

@@ -18,10 +18,10 @@ from hounsfield.competitions.siim2019.tables import TEST_FOLD, read_films
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.image_files import read_grey
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
 from hounsfield.pneumothorax.config import PneumothoraxConfig, shaping_settings
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, remedies
 
 FILM_COLUMNS = (
     "film_id",

@@ -21,10 +21,10 @@ from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, read_json
 from hounsfield.core.training.kept_epochs import KeptEpoch
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, command_of, remedies
 from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig, shaping_settings
 from hounsfield.pneumothorax.networks import build, check_size
 from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder, weights_name
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, command_of, remedies
 
 INITIAL = "initial"
 START = re.compile(r"(?:(?P<experiment>[^/]+)/)?part(?P<part>\d+)")

@@ -25,7 +25,7 @@ from hounsfield.core.evaluation.run_report import (
     StageAnswers,
     calibrated_answers,
 )
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.core.storage.tables import escape_cell

@@ -13,16 +13,16 @@ import numpy as np
 
 from hounsfield.competitions.siim2019.labels import dice_from_counts
 from hounsfield.core.evaluation.out_of_fold import ByDesign
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.logs import progress
 from hounsfield.core.stages.ledger import Ledger, gravest
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.pneumothorax.choice import ChosenRules, read_choice
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, remedies
 from hounsfield.pneumothorax.config import PUBLISHED_RULE, SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps_of
 from hounsfield.pneumothorax.paths import THRESHOLDS, thresholds_folder
 from hounsfield.pneumothorax.regions import submitted_mask
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, remedies
 from hounsfield.pneumothorax.rules import film_probability
 
 METRIC = "one_minus_dice"  # the column of the competition's loss

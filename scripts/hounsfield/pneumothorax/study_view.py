@@ -20,11 +20,11 @@ from hounsfield.competitions.siim2019.original_films import OriginalFilms
 from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.tables import open_data_set
-from hounsfield.core.dicom.refusals import FLAGS
+from hounsfield.core.dicom.reason_codes import FLAGS
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import refused_of_studies
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
     ModelValues,
@@ -41,13 +41,13 @@ from hounsfield.core.stages.outputs import record_digest
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.pneumothorax.answers import Worth, worth_of
 from hounsfield.pneumothorax.calibration import UNSCORED
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
 from hounsfield.pneumothorax.maps import as_probabilities, as_stored
 from hounsfield.pneumothorax.paths import SUBMIT, predictions_folder
 from hounsfield.pneumothorax.pictures import in_proportion, outlines
 from hounsfield.pneumothorax.regions import submitted_mask
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.results import NAME, OUT_OF_FOLD, SCORES
 from hounsfield.pneumothorax.rules import film_probability
 from hounsfield.pneumothorax.rules import in_words as rule_in_words

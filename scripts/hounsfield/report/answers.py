@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hounsfield.core.evaluation.run_report import Level, RunReport
-from hounsfield.core.evaluation.scores import DRAWS
+from hounsfield.core.evaluation.score_table import DRAWS
 
 TRAINING = ("epochs", "learning_rate", "batch_size", "seed", "backbone", "encoder", "size")  # last parts of settings
 INITIAL = ("weights", "start")

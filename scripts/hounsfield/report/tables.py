@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from hounsfield.core.evaluation.scores import BOUNDS
+from hounsfield.core.evaluation.score_table import BOUNDS
 from hounsfield.core.stages.ledger import ROLES
 
 DASH = "–"

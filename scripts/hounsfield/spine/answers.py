@@ -19,7 +19,6 @@ from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import read_table
 from hounsfield.spine.boxes import read_boxes
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.domain import outside
 from hounsfield.spine.ensemble import Member, answering, inputs_of, validated
@@ -36,6 +35,7 @@ from hounsfield.spine.paths import (
 )
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_training import RatioRun
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.tables import PSEUDO_SCHEMA
 from hounsfield.spine.worth import scored_run
 

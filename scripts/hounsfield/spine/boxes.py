@@ -14,8 +14,8 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
 from hounsfield.spine.config import BoxesConfig
 from hounsfield.spine.paths import TABLE
+from hounsfield.spine.slice_windows import triplet_starts
 from hounsfield.spine.tables import BOX_SCHEMA
-from hounsfield.spine.windows import triplet_starts
 
 
 class StudyBox(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.reasons import STUDY_FLAGS
+from hounsfield.competitions.rsna2022.reason_codes import STUDY_FLAGS
 from hounsfield.core.evaluation.domain import BY_PHANTOMS, out_of_range, ranges_of
 from hounsfield.core.stages.upstream import Upstream
 

@@ -18,9 +18,9 @@ from hounsfield.core.stages.command import SINGLE, chosen_folds, on_training_set
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.network_run import keys_of
 from hounsfield.spine.paths import STUDY, TABLE
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.study_run import StudyRun
 
 ANSWERS = "test"  # the part of the ledger that is of studies without labels

@@ -24,7 +24,7 @@ from hounsfield.core.evaluation.findings import (
     with_calibrated,
     write_csv,
 )
-from hounsfield.core.evaluation.scores import aligned
+from hounsfield.core.evaluation.score_table import aligned
 from hounsfield.core.storage.tables import escape_cell
 from hounsfield.spine.box_quality import PEAKS, RANGE
 

@@ -10,7 +10,6 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.neck_runs import check_seeds
@@ -18,7 +17,8 @@ from hounsfield.spine.nested import Folds, check_nested
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through, starting_weights
 from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
-from hounsfield.spine.windows import check_windows
+from hounsfield.spine.remedies import SpineCommand, remedies
+from hounsfield.spine.slice_windows import check_windows
 
 
 class Neck(NamedTuple):

@@ -17,11 +17,11 @@ from hounsfield.spine.fracture_run import FractureRun, Neck
 from hounsfield.spine.losses import fracture_loss
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
+from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
+from hounsfield.spine.slice_window_training import validation_loss, window_loss
+from hounsfield.spine.slice_windows import study_rows, window_starts
 from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
 from hounsfield.spine.training import NetworkTask, no_scores, train_network
-from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
-from hounsfield.spine.window_training import validation_loss, window_loss
-from hounsfield.spine.windows import study_rows, window_starts
 
 
 def train_fracture(

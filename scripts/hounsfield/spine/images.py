@@ -13,7 +13,7 @@ from torch import Tensor
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.spine.config import IntensityConfig
-from hounsfield.spine.windows import TRIPLET
+from hounsfield.spine.slice_windows import TRIPLET
 
 MEAN = (0.22363983, 0.18190407, 0.2523437)  # of 0..1, as published
 STD = (0.32451536, 0.2956294, 0.31335256)

@@ -19,7 +19,7 @@ from hounsfield.core.training.draws import seed_of
 from hounsfield.spine.config import BoxesConfig, IntensityConfig
 from hounsfield.spine.images import grey_slices, triplets
 from hounsfield.spine.networks.localizer import EDGES, PRESENCE
-from hounsfield.spine.windows import TRIPLET
+from hounsfield.spine.slice_windows import TRIPLET
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from hounsfield.spine.localizer_data import Triplets, TripletStudy
 from hounsfield.spine.localizer_training import LocalizerRun
 from hounsfield.spine.neck_runs import Trained, load_networks
 from hounsfield.spine.networks.localizer import EDGES, PRESENCE, Localizer
-from hounsfield.spine.windows import study_rows, triplet_starts
+from hounsfield.spine.slice_windows import study_rows, triplet_starts
 
 BLOCK_BATCHES = 16  # batches written at a time
 Localizers = Mapping[int, Sequence[Trained[LocalizerRun]]]  # by the fold that they answer for

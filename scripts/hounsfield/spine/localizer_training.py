@@ -21,7 +21,6 @@ from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches
 from hounsfield.core.training.loop import Batch, TrainingRun
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.localizer_data import Triplets, TripletStudy, slice_targets
 from hounsfield.spine.losses import localizer_losses
 from hounsfield.spine.neck_runs import NeckRun
@@ -29,8 +28,9 @@ from hounsfield.spine.network_run import NetworkKey
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.networks.localizer import EDGES, Localizer
 from hounsfield.spine.paths import BOXES
+from hounsfield.spine.remedies import SpineCommand
+from hounsfield.spine.slice_windows import TRIPLET, study_rows, window_starts
 from hounsfield.spine.training import NetworkTask, Scores, no_scores, train_network
-from hounsfield.spine.windows import TRIPLET, study_rows, window_starts
 
 
 class LocalizerRun(NeckRun):

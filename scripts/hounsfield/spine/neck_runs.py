@@ -18,10 +18,10 @@ from hounsfield.core.stages.outputs import Output, Provenance, output, to_replac
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.nested import Folds
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, starting_weights, with_weights
+from hounsfield.spine.remedies import SpineCommand
 
 RunT = TypeVar("RunT", bound="NeckRun")
 

@@ -20,10 +20,10 @@ from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.backbones import check_backbone
 from hounsfield.core.training.course import PlannedRun
-from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
 from hounsfield.spine.nested import Folds, folds_of
 from hounsfield.spine.paths import WEIGHTS, run_folder
+from hounsfield.spine.remedies import SpineCommand, folds_to_train, remedies
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 LIBRARIES = ("torch", "timm", "albumentations")  # whose versions may change the weights

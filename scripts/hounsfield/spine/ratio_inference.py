@@ -23,10 +23,10 @@ from hounsfield.spine.config import WindowsConfig
 from hounsfield.spine.neck_runs import Trained, load_networks
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.ratio_training import RatioRun, ratio_studies, windows_of
+from hounsfield.spine.slice_window_data import Window
+from hounsfield.spine.slice_window_training import windows_at_a_time
+from hounsfield.spine.slice_windows import window_starts
 from hounsfield.spine.tables import FRACTURE_TARGETS, PSEUDO_SCHEMA, RATIO_PREDICTIONS
-from hounsfield.spine.window_data import Window
-from hounsfield.spine.window_training import windows_at_a_time
-from hounsfield.spine.windows import window_starts
 
 BLOCK_BATCHES = 16  # batches written at a time
 RatioNetworks = Mapping[int, Sequence[Trained[RatioRun]]]  # by the fold that they answer for

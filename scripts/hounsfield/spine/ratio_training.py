@@ -19,7 +19,6 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import boxes_of, square_of
-from hounsfield.spine.commands import SpineCommand
 from hounsfield.spine.config import RatioModelConfig
 from hounsfield.spine.losses import doubled_squares
 from hounsfield.spine.neck_runs import NeckRun
@@ -28,10 +27,11 @@ from hounsfield.spine.network_run import NetworkKey, seen_through
 from hounsfield.spine.networks.frames import start_frames
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.paths import VERTEBRAE
+from hounsfield.spine.remedies import SpineCommand
+from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
+from hounsfield.spine.slice_window_training import validation_loss, window_loss
+from hounsfield.spine.slice_windows import sparse_step, study_rows, window_starts
 from hounsfield.spine.training import NetworkTask, no_scores, train_network
-from hounsfield.spine.window_data import WindowKind, Windows, WindowStudy
-from hounsfield.spine.window_training import validation_loss, window_loss
-from hounsfield.spine.windows import sparse_step, study_rows, window_starts
 
 
 class RatioRun(NeckRun):

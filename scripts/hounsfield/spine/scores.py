@@ -14,7 +14,7 @@ from hounsfield.competitions.rsna2022.labels import STUDY_LOSS
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.stages.ledger import gravest
 from hounsfield.spine.study_run import SECOND_ORDER
 

@@ -28,9 +28,9 @@ from hounsfield.spine.losses import ANY, FRACTURE, SEGMENTATION
 from hounsfield.spine.network_run import with_weights
 from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.ratio_inference import mean_over_windows
-from hounsfield.spine.window_data import Window, WindowStudy
-from hounsfield.spine.window_training import windows_at_a_time
-from hounsfield.spine.windows import TRIPLET
+from hounsfield.spine.slice_window_data import Window, WindowStudy
+from hounsfield.spine.slice_window_training import windows_at_a_time
+from hounsfield.spine.slice_windows import TRIPLET
 
 
 class SliceHeads(NamedTuple):

@@ -24,7 +24,7 @@ from hounsfield.core.training.stack_augmentation import augment_stack
 from hounsfield.spine.boxes import boxes_of, square_of
 from hounsfield.spine.config import IntensityConfig
 from hounsfield.spine.images import grey_slices, triplets
-from hounsfield.spine.windows import TRIPLET
+from hounsfield.spine.slice_windows import TRIPLET
 
 
 class StudyBatch(NamedTuple):

@@ -13,9 +13,9 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
-from hounsfield.competitions.rsna2022.reasons import STUDY_FLAGS
+from hounsfield.competitions.rsna2022.reason_codes import STUDY_FLAGS
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, read_slices, read_studies
-from hounsfield.core.dicom.refusals import FLAGS
+from hounsfield.core.dicom.reason_codes import FLAGS
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.calibration import SUFFIX
 from hounsfield.core.evaluation.findings import refused_of_studies
@@ -38,19 +38,19 @@ from hounsfield.core.storage.volumes import open_volume
 from hounsfield.spine.answers import AnswerTask, answers_of, find_task, read_curves
 from hounsfield.spine.box_quality import peaks_of
 from hounsfield.spine.boxes import StudyBox, boxes_of, square_of
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.domain import GRAVE
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.findings import OUT_OF_FOLD, Answers
 from hounsfield.spine.losses import FRACTURE_COLUMNS
 from hounsfield.spine.paths import BAG, PREDICT, slices_folder
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.slice_heads import SliceHeads, slice_heads
+from hounsfield.spine.slice_window_data import WindowStudy
 from hounsfield.spine.stages.boxes import networks_by_fold
 from hounsfield.spine.stages.predict_studies import predict_given_studies
 from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.tables import RATIO_PREDICTIONS
-from hounsfield.spine.window_data import WindowStudy
 from hounsfield.spine.worth import Worth, worth_of_run
 
 VOLUME = "volume"  # the one series of a study: its largest stack

@@ -11,12 +11,12 @@ from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
 from hounsfield.core.evaluation.calibration import Calibration, Level, calibration_of_run
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.out_of_fold_calibration import Learned, OutOfFold, learn_calibration
-from hounsfield.core.evaluation.scores import System, read_scores
+from hounsfield.core.evaluation.score_table import System, read_scores
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.paths import PREDICT, SCORES, predictions_folder
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.scores import METRIC
 
 UNSCORED = "the run holds no out-of-fold scores"

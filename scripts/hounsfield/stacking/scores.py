@@ -13,7 +13,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.results import prior_predictions
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.out_of_fold import ByDesign
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.stacking.results import Results
 from hounsfield.stacking.second_level import NESTED, SCORED_FOLD

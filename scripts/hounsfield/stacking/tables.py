@@ -16,8 +16,8 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.competitions.rsna2019.tables import label_fields
-from hounsfield.core.evaluation.folds import fold_by_rarest_label
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.folds.rules import fold_by_rarest_label
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table

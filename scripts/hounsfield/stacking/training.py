@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.scores import score
+from hounsfield.core.evaluation.score_table import score
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hounsfield.core.evaluation.metrics import proportion_interval
 from hounsfield.core.evaluation.operating_points import DRAWS, POINTS, best_thresholds, operating_points
-from hounsfield.core.evaluation.scores import SEED
+from hounsfield.core.evaluation.score_table import SEED
 from reference.operating_points import effective_count, thresholds, wilson
 
 VALUES = st.sampled_from(np.linspace(0, 0.95, 20).tolist())

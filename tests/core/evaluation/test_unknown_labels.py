@@ -10,7 +10,7 @@ import torch
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.labels import label_settings, labels_from, weighted_labels
 from hounsfield.core.evaluation.metrics import auc_by_class, log_loss
-from hounsfield.core.evaluation.scores import System, score, score_table
+from hounsfield.core.evaluation.score_table import System, score, score_table
 from hounsfield.core.training.losses import known_cross_entropy
 
 CLIP = 1e-5

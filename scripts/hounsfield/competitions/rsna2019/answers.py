@@ -25,7 +25,7 @@ from hounsfield.core.evaluation.findings import (
 from hounsfield.core.evaluation.held_out import HeldOut, known_labels
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.out_of_fold_calibration import NO_ROW, Learned, OutOfFold, learn_calibration
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.evaluation.study_rule import (
     RULE,
     Studies,

@@ -18,7 +18,7 @@ from hounsfield.core.evaluation import finished_runs
 from hounsfield.core.evaluation.blending import blended, fit_weights
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST
-from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
+from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import check_name, remedy_of_run
 from hounsfield.core.stages.ledger import Ledger

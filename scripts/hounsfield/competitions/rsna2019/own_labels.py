@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY
 from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
-from hounsfield.core.evaluation.own_folds import fold_table, own_folds
+from hounsfield.core.folds.own_data import fold_table, own_folds
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_matching import COLUMNS, match_labels, places
 from hounsfield.core.intake.label_tables import LabelTable, read_keys, read_label_table

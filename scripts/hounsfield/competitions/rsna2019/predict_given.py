@@ -31,7 +31,7 @@ from hounsfield.competitions.rsna2019.validation import (
 from hounsfield.core.evaluation.by_study import UNITS
 from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.scores import COUNTED, System, write_scores
+from hounsfield.core.evaluation.score_table import COUNTED, System, write_scores
 from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_tables import LabelTable, read_label_table

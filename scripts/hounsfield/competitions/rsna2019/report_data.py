@@ -34,7 +34,7 @@ from hounsfield.core.evaluation.run_report import (
     StageAnswers,
     calibrated_answers,
 )
-from hounsfield.core.evaluation.scores import System, read_scores
+from hounsfield.core.evaluation.score_table import System, read_scores
 from hounsfield.core.evaluation.study_rule import RULE, Studies, StudyRule, read_rule, study_values, unscored_rule
 from hounsfield.core.imaging.boxes import Box, crop_to_square
 from hounsfield.core.stages.upstream import Upstream

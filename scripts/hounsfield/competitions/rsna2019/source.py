@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hounsfield.competitions.rsna2019.head_phantom.archive import write_archive
+from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2019.labels import LABELS, read_labels
 from hounsfield.competitions.rsna2019.own_labels import OwnLabels, label_words, read_own_labels
 from hounsfield.competitions.rsna2019.paths import (
@@ -23,8 +25,6 @@ from hounsfield.competitions.rsna2019.paths import (
     data_folder,
     raw_archive,
 )
-from hounsfield.competitions.rsna2019.phantom.archive import write_archive
-from hounsfield.competitions.rsna2019.phantom.recipe import PhantomRecipe
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
@@ -40,7 +40,7 @@ from hounsfield.core.intake.listings import (
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
-from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.phantom_kit.archive_writer import recipe_path
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 # at any depth below the image folder, or with the backslashes of a program for Windows

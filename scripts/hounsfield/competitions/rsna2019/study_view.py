@@ -26,12 +26,12 @@ from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.competitions.rsna2019.prepared_files import find_files, prepared_source
 from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.dicom.refusals import FLAGS
+from hounsfield.core.dicom.reason_codes import FLAGS
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, calibration_of_run
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import refused_of_studies
 from hounsfield.core.evaluation.rule_answers import rule_answers
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.evaluation.study_findings import (
     SLICE_COLUMNS,
     ModelValues,

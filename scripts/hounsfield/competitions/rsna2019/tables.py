@@ -18,8 +18,8 @@ from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_o
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.core.dicom.series import GROUPING_COLUMNS, group_files
 from hounsfield.core.dicom.stacks import POSITION, SERIES_KEY, along_normal
-from hounsfield.core.evaluation.folds import fold_by_first_row
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.folds.rules import fold_by_first_row
 from hounsfield.core.intake.slice_rows import PLACE_FIELDS
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require

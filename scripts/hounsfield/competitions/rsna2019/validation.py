@@ -21,7 +21,7 @@ from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.metrics import WeightedLogLoss
-from hounsfield.core.evaluation.scores import COUNTED, METRIC, System, aligned, score_table
+from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned, score_table
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.intake.label_tables import LabelTable
 from hounsfield.core.intake.pseudonyms import Naming, read_key

@@ -8,7 +8,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput
-from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.folds.rules import fold_by_rarest_label
 from hounsfield.core.intake.label_cells import cells_of
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger

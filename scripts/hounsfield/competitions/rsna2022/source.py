@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from hounsfield.competitions.rsna2022.folds import read_folds
 from hounsfield.competitions.rsna2022.label_table import read_study_labels
 from hounsfield.competitions.rsna2022.labels import NAMES
+from hounsfield.competitions.rsna2022.neck_phantom.archive import write_archive
+from hounsfield.competitions.rsna2022.neck_phantom.recipe import QUICKSTART
 from hounsfield.competitions.rsna2022.paths import PHANTOM, PREPARE, SAMPLE, data_folder, raw_archive
-from hounsfield.competitions.rsna2022.phantom.archive import write_archive
-from hounsfield.competitions.rsna2022.phantom.recipe import QUICKSTART
 from hounsfield.competitions.rsna2022.preparation import SLICE, STUDIES_AS_NAMED, TEST_FOLDER, TRAIN_FOLDER
 from hounsfield.competitions.rsna2022.segmentations import study_of_segmentation
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
@@ -34,7 +34,7 @@ from hounsfield.core.intake.listings import (
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
-from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.storage.files import value_digest
 
 TRAIN_LABELS, TEST_ROWS = "train.csv", "test.csv"

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.reasons import (
+from hounsfield.competitions.rsna2022.reason_codes import (
     GAP_STEPS,
     MIXED_SHARE,
     MIXED_STEP,

@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2022.source import Source, segmentation_files
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
 from hounsfield.core.dicom.stacks import ORIENTATION, POSITION
-from hounsfield.core.evaluation.own_folds import fold_table
+from hounsfield.core.folds.own_data import fold_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 

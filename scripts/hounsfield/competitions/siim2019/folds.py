@@ -13,7 +13,7 @@ import pandas as pd
 from hounsfield.competitions.siim2019.rle_table import read_columns
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
 from hounsfield.core.errors import BadInput
-from hounsfield.core.evaluation.folds import fold_by_rarest_label
+from hounsfield.core.folds.rules import fold_by_rarest_label
 
 STAGE_2 = "stage_2"  # of the published table: a film that is always trained on
 PLACES_SHOWN = 10

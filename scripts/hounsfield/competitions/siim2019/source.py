@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
+from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
+from hounsfield.competitions.siim2019.film_phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.masks import Annotation
 from hounsfield.competitions.siim2019.paths import PHANTOM, PREPARE, data_folder, raw_archive
-from hounsfield.competitions.siim2019.phantom.archive import write_archive
-from hounsfield.competitions.siim2019.phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
@@ -34,7 +34,7 @@ from hounsfield.core.intake.listings import (
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
-from hounsfield.core.phantoms.archive import recipe_path
+from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.storage.files import value_digest
 
 TRAIN_FOLDER, TEST_FOLDERS = "dicom-images-train", ("dicom-images-test", "stage_2_images")

@@ -17,7 +17,7 @@ from hounsfield.core.dicom.header import Header, read_header
 from hounsfield.core.dicom.kinds import check_kind, sop_class_flags
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
 from hounsfield.core.dicom.placement import LENGTH_LIMIT, plain_view, read_place
-from hounsfield.core.dicom.refusals import FLAGS, REASONS, REFUSALS
+from hounsfield.core.dicom.reason_codes import FLAGS, REASONS, REFUSALS
 from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
 
 __all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.scores import System
+from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.stages.ledger import STUDY_LABELS_ON_SLICES
 
 UNITS = {"study": "study_uid", "series": "series_uid"}  # the column of slices, by what the labels were given for

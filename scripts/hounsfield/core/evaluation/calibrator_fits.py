@@ -12,7 +12,7 @@ import numpy as np
 from hounsfield.core.evaluation.calibration import Reliability
 from hounsfield.core.evaluation.calibrators import Calibrator, Method
 from hounsfield.core.evaluation.metrics import clipped_logits
-from hounsfield.core.evaluation.scores import CLIP
+from hounsfield.core.evaluation.score_table import CLIP
 
 # bounds of 1 / temperature: labels that are told apart without an error have no best one
 SHARPEST, FLATTEST = 10.0, 0.1

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, uncalibrated
-from hounsfield.core.evaluation.scores import aligned
+from hounsfield.core.evaluation.score_table import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import atomic_write

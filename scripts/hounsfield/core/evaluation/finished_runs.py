@@ -14,7 +14,7 @@ from hounsfield.core.evaluation.blending import blend_by_others, blended
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
 from hounsfield.core.evaluation.predictions import TEST, read_predictions
-from hounsfield.core.evaluation.scores import METRIC, System, score
+from hounsfield.core.evaluation.score_table import METRIC, System, score
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import gravest
 from hounsfield.core.stages.outputs import read_record

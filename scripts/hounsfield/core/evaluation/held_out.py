@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.evaluation.folds import ALL
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.folds.rules import ALL
 
 
 @dataclass(frozen=True)

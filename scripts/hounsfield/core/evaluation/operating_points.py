@@ -13,7 +13,7 @@ import pandas as pd
 from hounsfield.core.evaluation.calibration import OperatingPoint, Worth
 from hounsfield.core.evaluation.calibrator_fits import held_out_groups
 from hounsfield.core.evaluation.metrics import interval, patient_draws, proportion_interval
-from hounsfield.core.evaluation.scores import SEED
+from hounsfield.core.evaluation.score_table import SEED
 
 WANTED = 0.95
 POINTS = ("sensitivity_95", "specificity_95", "youden")

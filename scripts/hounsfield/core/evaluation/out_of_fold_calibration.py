@@ -18,11 +18,11 @@ import pandas as pd
 from hounsfield.core.evaluation.calibration import Calibration, Level, NameCalibration, calibration_of_run
 from hounsfield.core.evaluation.calibrator_fits import choose_method, cross_fitted, fit_calibrator, held_out_groups
 from hounsfield.core.evaluation.calibrators import METHODS
-from hounsfield.core.evaluation.folds import fold_by_rarest_label
 from hounsfield.core.evaluation.operating_points import operating_points
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, check_seen
 from hounsfield.core.evaluation.reliability import reliability_of
-from hounsfield.core.evaluation.scores import SEED
+from hounsfield.core.evaluation.score_table import SEED
+from hounsfield.core.folds.rules import fold_by_rarest_label
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hounsfield.core.evaluation.calibration import Reliability
 from hounsfield.core.evaluation.metrics import clipped_logits, log_loss
-from hounsfield.core.evaluation.scores import CLIP
+from hounsfield.core.evaluation.score_table import CLIP
 
 BINS = 10
 

@@ -15,7 +15,7 @@ import pandas as pd
 from hounsfield.core.evaluation.findings import MANY_STUDIES, REFUSED, write_csv
 from hounsfield.core.evaluation.findings_file import study_row, write_findings
 from hounsfield.core.evaluation.joined_view import BLEND, JoinedView
-from hounsfield.core.evaluation.scores import aligned
+from hounsfield.core.evaluation.score_table import aligned
 from hounsfield.core.evaluation.study_findings import StudyFindings
 from hounsfield.core.evaluation.study_view import StudyView
 from hounsfield.core.imaging.series_view import Overlay, SeriesPixels

@@ -14,7 +14,7 @@ from hounsfield.competitions.rsna2019.results import training_prior, write_submi
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
-from hounsfield.core.evaluation.scores import read_scores, readable, write_scores
+from hounsfield.core.evaluation.score_table import read_scores, readable, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import Stage, check_name, parse, shown, stage_parser
 from hounsfield.core.stages.ledger import Ledger
@@ -29,10 +29,10 @@ from hounsfield.hemorrhage.bagging import (
     write_answers,
     write_means,
 )
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.ensemble import TABLE_COLUMNS, bag_runs, learned_by, refuse_seen_patients
 from hounsfield.hemorrhage.paths import BAG, MEANS, SCORES
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
 
 SUBMISSION = "submission.csv.gz"
 SHOWN = (SUBMISSION, "studies.csv", "findings.csv", "out_of_fold.csv", SCORES)

@@ -13,10 +13,10 @@ from hounsfield.core.stages.configuration import save_config
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.hemorrhage.archive_checks import Subject
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.embedding_archive import archive_path, export_embeddings
 from hounsfield.hemorrhage.paths import EXPORT, EXTRACT, store_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 
 
 def pack_embeddings(command: HemorrhageCommand) -> None:

@@ -17,7 +17,6 @@ from hounsfield.core.stages.upstream import Upstream, reading, require
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.backbones import embedding_width
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.inference import extract_arrays, load_classifier
@@ -29,6 +28,7 @@ from hounsfield.hemorrhage.paths import (
     classifier_folder,
     store_folder,
 )
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 
 
 def extract_embeddings(command: HemorrhageCommand) -> None:

@@ -15,7 +15,6 @@ from hounsfield.core.storage.downloads import download
 from hounsfield.core.storage.files import locked, value_digest
 from hounsfield.core.storage.packed_folder import is_packed
 from hounsfield.hemorrhage.archive_checks import Subject
-from hounsfield.hemorrhage.commands import HemorrhageCommand
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
 from hounsfield.hemorrhage.paths import IMPORT
@@ -29,6 +28,7 @@ from hounsfield.hemorrhage.published_2019.layout import (
 from hounsfield.hemorrhage.published_2019.stores import write_published_slices, write_published_store
 from hounsfield.hemorrhage.published_2019.table_names import TABLE_NAMES, TABLE_OPTIONS
 from hounsfield.hemorrhage.published_2019.tables import PublishedTables, published_slices
+from hounsfield.hemorrhage.remedies import HemorrhageCommand
 
 
 def take_embeddings(command: HemorrhageCommand) -> None:

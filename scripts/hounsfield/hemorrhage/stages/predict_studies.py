@@ -8,13 +8,13 @@ from pathlib import Path
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
 from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.competitions.rsna2019.tables import read_slices
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.hemorrhage.commands import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import BAG, TRAIN_CLASSIFIER, TRAIN_SEQUENCE, classifier_folder, sequence_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
 from hounsfield.hemorrhage.stages.prepare import prepare
 
 

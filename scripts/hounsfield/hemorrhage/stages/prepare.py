@@ -34,7 +34,7 @@ from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_arrow
-from hounsfield.hemorrhage.commands import HemorrhageCommand
+from hounsfield.hemorrhage.remedies import HemorrhageCommand
 
 # no axial CT slices, or known already: expected in a folder of one's own, and no sign of damage
 NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",

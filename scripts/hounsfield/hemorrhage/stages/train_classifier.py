@@ -20,9 +20,9 @@ from hounsfield.core.training.backbones import check_backbone, print_backbones
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.training import classifier_of, shaping_settings, split_slices
 
 

@@ -13,7 +13,7 @@ import torch
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
-from hounsfield.core.evaluation.scores import score
+from hounsfield.core.evaluation.score_table import score
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
@@ -24,9 +24,9 @@ from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.loop import training
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.config import extracted_epochs
 from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE, weights_files, weights_name
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
 from hounsfield.hemorrhage.sequence_run import SequenceRun
 from hounsfield.hemorrhage.study_prediction import classifier_of, predict_series, predict_studies, write_predictions

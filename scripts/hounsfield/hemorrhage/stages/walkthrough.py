@@ -5,13 +5,13 @@ from __future__ import annotations
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.evaluation.folds import ALL
+from hounsfield.core.folds.rules import ALL
 from hounsfield.core.logs import Stopwatch, show, summary
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.training.devices import open_devices
-from hounsfield.hemorrhage.commands import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.paths import WALKTHROUGH, walkthrough_path
+from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.training import check_sequence
 from hounsfield.hemorrhage.walkthrough.ablations import ablated_runs, runs_of, score_ablations, train_ablations
 from hounsfield.hemorrhage.walkthrough.facts import gather, open_example

@@ -16,17 +16,17 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.held_out import HeldOut, held_out_rows
-from hounsfield.core.evaluation.scores import System, score_table
+from hounsfield.core.evaluation.score_table import System, score_table
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import output, read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, reading
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices
-from hounsfield.hemorrhage.commands import HemorrhageCommand
 from hounsfield.hemorrhage.config import HemorrhageConfig, extracted_epochs
 from hounsfield.hemorrhage.ensemble import classifier_predictions, expected_runs, has_classifier
 from hounsfield.hemorrhage.paths import PROBABILITIES, WALKTHROUGH, ablation_folder
+from hounsfield.hemorrhage.remedies import HemorrhageCommand
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork, SliceBySlice, WithoutDeltas
 from hounsfield.hemorrhage.sequence_run import SequenceRun
@@ -130,7 +130,7 @@ def train_ablations(runs: Sequence[AblatedRun], slices: pd.DataFrame, devices: D
 
 
 def score_ablations(runs: Sequence[SequenceRun], ablated: Sequence[AblatedRun], slices: pd.DataFrame) -> pd.DataFrame:
-    """The score table (core/evaluation/scores.py) of the run's classifier, its network, and each ablation.
+    """The score table (core/evaluation/score_table.py) of the run's classifier, its network, and each ablation.
 
     The gain of the network is over the classifier, and that of an ablation over the network: below 0 where what was
     left out had helped.

@@ -17,13 +17,13 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.pneumothorax.blends import open_members, write_blend
 from hounsfield.pneumothorax.checkpoints import load_networks, mapped_part, maps_ledger, open_checkpoints, refuse_seen
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.films import FILM_COLUMNS, FilmsWithMasks
 from hounsfield.pneumothorax.inference import write_maps
 from hounsfield.pneumothorax.mapped_films import maps_place, maps_settings
 from hounsfield.pneumothorax.maps import MAPS as ARRAY
 from hounsfield.pneumothorax.maps import ROWS, FilmRows, every_film, films_to_map
 from hounsfield.pneumothorax.paths import MAPS, TRAIN
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, remedies
 
 
 def make_maps(command: PneumothoraxCommand) -> None:

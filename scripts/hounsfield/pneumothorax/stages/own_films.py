@@ -21,11 +21,11 @@ from hounsfield.core.storage.image_files import encode_png, store_image
 from hounsfield.pneumothorax.answers import PICTURES, Worth, answer_table, printed, worth_of
 from hounsfield.pneumothorax.calibration import learned_by_run
 from hounsfield.pneumothorax.choice import read_choice
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.mapped_films import MappedFilms, maps_settings, open_maps
 from hounsfield.pneumothorax.paths import SUBMIT, THRESHOLDS, predictions_folder, thresholds_folder
 from hounsfield.pneumothorax.pictures import outlined
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.results import FINDINGS, SUBMISSION, write_test_films
 from hounsfield.pneumothorax.thresholds import threshold_settings
 

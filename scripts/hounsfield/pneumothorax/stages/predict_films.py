@@ -11,8 +11,8 @@ from hounsfield.core.intake.given_studies import check_given, prepare_given, pre
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.pneumothorax.checkpoints import mapped_part
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, configured_folds, remedies
 from hounsfield.pneumothorax.paths import TRAIN, part_folder
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, configured_folds, remedies
 from hounsfield.pneumothorax.stages.maps import make_maps
 from hounsfield.pneumothorax.stages.own_films import rule_for
 from hounsfield.pneumothorax.stages.prepare import prepare

@@ -26,7 +26,7 @@ from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_table
-from hounsfield.pneumothorax.commands import PneumothoraxCommand
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand
 
 # files that are no films at all: expected in a folder of one's own, and no sign of damage
 NOT_FILMS = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file", "no_row"}

@@ -10,7 +10,7 @@ from hounsfield.competitions.siim2019.labels import LABELS
 from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
-from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
+from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain
@@ -19,11 +19,11 @@ from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import check_made, reading
 from hounsfield.core.storage.files import file_digest
 from hounsfield.pneumothorax.calibration import learn_films, write_out_of_fold
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, experiments_of, remedies
 from hounsfield.pneumothorax.gallery import draw_gallery
 from hounsfield.pneumothorax.mapped_films import maps_settings
 from hounsfield.pneumothorax.maps import refuse_other_films
 from hounsfield.pneumothorax.paths import MAPS, SUBMIT, THRESHOLDS, TRAIN, predictions_folder
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, experiments_of, remedies
 from hounsfield.pneumothorax.results import FINDINGS, OUT_OF_FOLD, SCORES, SUBMISSION, write_test_films
 from hounsfield.pneumothorax.scores import (
     METRIC,

@@ -9,11 +9,11 @@ from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.storage.files import read_json
 from hounsfield.pneumothorax.choice import GRID, RULES, SURFACE, choice_ledger, write_choice
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.figures import draw_surface
 from hounsfield.pneumothorax.mapped_films import MappedFilms, open_maps
 from hounsfield.pneumothorax.paths import THRESHOLDS, thresholds_folder
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.rules import in_words
 from hounsfield.pneumothorax.thresholds import (
     choose,

@@ -14,9 +14,9 @@ from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.pneumothorax.commands import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.films import FILM_COLUMNS, FilmsWithMasks
 from hounsfield.pneumothorax.part_run import PartRun, check_parts, split_films
+from hounsfield.pneumothorax.remedies import PneumothoraxCommand, data_set_folds, remedies
 from hounsfield.pneumothorax.training import train_part
 
 

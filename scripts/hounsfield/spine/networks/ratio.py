@@ -13,7 +13,7 @@ from hounsfield.core.training.recurrent import run_packed
 from hounsfield.spine.config import NetworkConfig
 from hounsfield.spine.networks.frames import build_frames, frame_features, frames_width
 from hounsfield.spine.positions import WIDTH, Mode, channel_positions, sinusoids
-from hounsfield.spine.windows import TRIPLET
+from hounsfield.spine.slice_windows import TRIPLET
 
 
 class RatioNetwork(nn.Module):

@@ -16,7 +16,6 @@ from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.backbones import check_backbone, print_backbones
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.boxes import check_boxes
-from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.localizer_inference import Localizers, boxes_table, in_order_of_folds, predict_triplets
@@ -31,6 +30,7 @@ from hounsfield.spine.neck_runs import (
 )
 from hounsfield.spine.nested import Folds, answers_for, check_nested, in_words, pairs_to_train, tables
 from hounsfield.spine.paths import BOXES, TABLE, boxes_folder
+from hounsfield.spine.remedies import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.tables import BOX_SCHEMA
 
 AGGREGATION = ("presence", "quantile", "smoothing", "range_presence", "fallback_box")

@@ -11,10 +11,10 @@ from hounsfield.core.stages.upstream import reading
 from hounsfield.core.training.backbones import print_backbones
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.fracture_run import FractureRun, Neck, check_fracture, open_neck
 from hounsfield.spine.fracture_training import train_fracture
 from hounsfield.spine.network_run import networks_to_train, split_studies
+from hounsfield.spine.remedies import SpineCommand, remedies
 
 
 def train_fractures(command: SpineCommand) -> None:

@@ -20,7 +20,7 @@ from hounsfield.core.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
-from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
+from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
@@ -30,7 +30,6 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.answers import AnswerTask, answers_of, find_task, read_curves, write_submission
 from hounsfield.spine.box_quality import box_quality, peaks_of, printed_quality, read_box_quality, write_box_quality
 from hounsfield.spine.boxes import read_boxes
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.curves import predict_curves
 from hounsfield.spine.ensemble import ledger_of, out_of_fold
 from hounsfield.spine.findings import OUT_OF_FOLD as OUT_OF_FOLD_TABLE
@@ -38,6 +37,7 @@ from hounsfield.spine.findings import printed, write_answers, write_out_of_fold
 from hounsfield.spine.paths import BAG, CURVES, PREDICT, SCORES
 from hounsfield.spine.pictures import NONE, PICTURES, USUAL, chosen_studies, draw_pictures
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.scores import METRIC, printed_gains, systems
 from hounsfield.spine.study_training import predict_studies
 from hounsfield.spine.tables import PSEUDO_SCHEMA

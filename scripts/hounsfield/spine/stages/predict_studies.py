@@ -18,11 +18,11 @@ from hounsfield.core.intake.given_studies import (
     up_to_date,
 )
 from hounsfield.core.logs import show
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.findings import write_identified
 from hounsfield.spine.paths import PREDICT
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.stages.boxes import make_boxes, networks_by_fold
 from hounsfield.spine.stages.predict import predict_data_set
 from hounsfield.spine.stages.prepare import prepare

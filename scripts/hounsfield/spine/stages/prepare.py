@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2022.paths import (
     volume_path,
 )
 from hounsfield.competitions.rsna2022.preparation import SUFFIX, prepare_slice
-from hounsfield.competitions.rsna2022.reasons import NO_DAMAGE
+from hounsfield.competitions.rsna2022.reason_codes import NO_DAMAGE
 from hounsfield.competitions.rsna2022.source import LISTS, Source, default_source, find_source
 from hounsfield.competitions.rsna2022.stacks import volume_slices
 from hounsfield.competitions.rsna2022.study_table import (
@@ -39,7 +39,7 @@ from hounsfield.core.stages.outputs import UNFINISHED, Output
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import read_table, write_table
 from hounsfield.core.storage.volumes import volume_whole
-from hounsfield.spine.commands import SpineCommand
+from hounsfield.spine.remedies import SpineCommand
 
 OPTIONS = ("archive", "images", "labels", "segmentations", "folds-table")
 UNMATCHED = "labels_unmatched.csv"

@@ -8,7 +8,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, prediction_table, write_predictions
-from hounsfield.core.evaluation.scores import METRIC, score
+from hounsfield.core.evaluation.score_table import METRIC, score
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import SINGLE
 from hounsfield.core.stages.ledger import Ledger
@@ -17,12 +17,12 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.spine.boxes import read_boxes
-from hounsfield.spine.commands import SpineCommand, remedies
 from hounsfield.spine.domain import training_facts
 from hounsfield.spine.fracture_run import check_fracture, open_boxes
 from hounsfield.spine.neck_runs import refuse_seen
 from hounsfield.spine.network_run import networks_to_train, seen_through, split_studies
 from hounsfield.spine.paths import STUDY, TABLE
+from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.study_training import predict_studies, train_study
 

@@ -16,7 +16,6 @@ from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.tables import write_table
 from hounsfield.core.training.backbones import print_backbones
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.spine.commands import SpineCommand, folds_to_train, remedies
 from hounsfield.spine.config import RatioModelConfig, SpineConfig
 from hounsfield.spine.fracture_run import open_boxes
 from hounsfield.spine.images import check_intensity
@@ -35,8 +34,9 @@ from hounsfield.spine.network_run import check_models, seen_through
 from hounsfield.spine.paths import TABLE, VERTEBRAE, pseudo_labels_folder
 from hounsfield.spine.ratio_inference import predict_windows, pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs, train_ratio
+from hounsfield.spine.remedies import SpineCommand, folds_to_train, remedies
+from hounsfield.spine.slice_windows import check_windows
 from hounsfield.spine.tables import PSEUDO_SCHEMA
-from hounsfield.spine.windows import check_windows
 
 Answering = dict[str, dict[int, list[Trained[RatioRun]]]]  # by model and fold
 

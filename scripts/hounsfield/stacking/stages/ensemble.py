@@ -15,7 +15,7 @@ from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import write_predictions
-from hounsfield.core.evaluation.scores import read_scores, readable, score_table, write_scores
+from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.configuration import plain

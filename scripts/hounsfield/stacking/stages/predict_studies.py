@@ -13,7 +13,7 @@ from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, predict_given
 from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.core.evaluation.predictions import read_predictions
-from hounsfield.core.evaluation.scores import read_scores
+from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import Command, applied_to, chosen_folds, on_training_set
 from hounsfield.core.stages.outputs import read_record

@@ -1,0 +1,48 @@
+"""Why a file or a study is left out, and what is odd about a study that is used, code by code.
+
+What the reader of DICOM files says of a single slice is in core/dicom/reason_codes.py; here is what follows from the
+study.
+"""
+
+from __future__ import annotations
+
+REFUSALS: dict[str, str] = {
+    "other_series": "A slice of another stack than its study's largest one, which is the study's volume.",
+    "other_size": "A slice with other rows or columns than most of its series has.",
+    "twice_named": "A slice of a study that lies in the folders of both training and test; the training one is used.",
+    "no_row": "A training study that the label table does not name, or of which it knows nothing.",
+    "no_fold": "A training study that the table of folds does not name.",
+    "segmentation_unknown_study": "A segmentation named after no study that is there.",
+    "segmentation_repeated": "A second segmentation of one study.",
+    "segmentation_unreadable": "A segmentation that is no NIfTI file with three axes, or that is damaged.",
+    "segmentation_no_place": "A segmentation of a study whose files do not say where their slices lie.",
+    "segmentation_grid": "A segmentation that does not cover its study where its affine places it: of another size, or "
+    "of another picture.",
+}
+
+# segmentations are extra, and series, copies and reformats beside the volume are usual: none of it is a sign of damage
+NO_DAMAGE = frozenset({
+    *REFUSALS, "not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
+    "sop_class", "report_page", "parametric_map", "rescale_type", "not_axial", "copy",
+})  # fmt: skip
+
+STUDY_FLAGS: dict[str, str] = {
+    "one_slice": "The study is a single slice.",
+    "few_slices": "Fewer slices than the published window of 96 has.",
+    "thick_slices": "Steps of 5 mm or more between slices.",
+    "slice_missing": "A gap of more than 1.5 usual steps.",
+    "positions_repeated": "Different slices lie at one place; all of them are used.",
+    "mixed_spacing": "A tenth of the steps or more, and three at least, differ by over a tenth from the usual one.",
+    "order_guessed": "No positions: the order follows from SliceLocation, the numbers or the names of the files.",
+    "position_guessed": "Some slices have no position: their places follow from the others.",
+    "other_series_left_out": "The study held other stacks, too; the largest is used.",
+    "all_air": "No slice shows any tissue.",
+    "segmentation_resampled": "The segmentation's grid is another one: each pixel has the label of the nearest voxel.",
+    "segmentation_empty": "The segmentation shows no part of C1 to C7.",
+}
+
+WINDOW = 96  # slices of the published window
+THICK_MM = 5.0
+GAP_STEPS = 1.5
+MIXED_STEP, MIXED_SHARE, MIXED_STEPS = 0.1, 0.1, 3
+SAME_PLACE_MM = 1e-3

@@ -1,6 +1,0 @@
-"""The kit for drawing phantoms: what every anatomy, modality and competition shares, and nothing of any one of them.
-
-seeds: random streams and scrambled numbers; waves: smooth random fields; grid: pixels and millimetres; painting: shapes
-given in millimetres; ct_scanner: blur, noise and slice positions; dicom_files: the bytes of a file; archive: the zip or
-folder.
-"""
