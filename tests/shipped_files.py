@@ -86,9 +86,9 @@ dicomdirtests/98892001/CT2N/*            localizer          localizer
 dicomdirtests/98892001/CT5N/2???         used               used
 dicomdirtests/98892001/CT5N/3???         used               used               no_air
 dicomdirtests/98892003/*/*               modality           used               rescale_missing
-dicomdirtests/DICOMDIR*                  modality           modality
+dicomdirtests/DICOMDIR*                  dicomdir           dicomdir
 dicomdirtests/README.txt                 not_dicom          not_dicom
-dicomdirtests/TINY_ALPHA/DICOMDIR        modality           modality
+dicomdirtests/TINY_ALPHA/DICOMDIR        dicomdir           dicomdir
 dicomdirtests/TINY_ALPHA/*/*/*/*         no_pixel_data      no_pixel_data
 dicomdirtests/TINY_ALPHA/README          not_dicom          not_dicom
 empty_charset_LEI.dcm                    no_pixel_data      no_pixel_data

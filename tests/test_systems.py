@@ -52,6 +52,9 @@ def test_what_names_no_run_is_answered_with_those_that_are_there(tmp_path: Path)
         named_run(tmp_path, "checkpoints/quickstart", None)
     with pytest.raises(WrongUse, match=r"is not below the work folder"):
         named_run(tmp_path, "/elsewhere/checkpoints/hemorrhage/quickstart", None)
+    with pytest.raises(WrongUse, match=r"hemorrhage/mine names no run .*: --run checkpoints/hemorrhage/quickstart$"):
+        named_run(tmp_path, "checkpoints/hemorrhage/mine", None)
+    finish(tmp_path, "hemorrhage/mine/fold0", 2)
     with pytest.raises(MissingInput, match=r"hemorrhage/mine.yaml is missing; .* --config or CONFIG"):
         named_run(tmp_path, "hemorrhage/mine", None)
 
@@ -64,6 +67,9 @@ def test_the_newest_run_comes_first_and_what_is_unfinished_or_unknown_counts_for
     finish(tmp_path, "other/quickstart/fold0", 60)
     with output(tmp_path / "checkpoints/spine/quickstart/a", Provenance("train", {}, {}), force=False, remedy=""):
         pass  # begun
+    damaged = tmp_path / "checkpoints/pneumothorax/quickstart/output.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text('{"stage": ')
     assert [run.name for run in newest_runs(tmp_path)] == ["hemorrhage/quickstart", "stacking/quickstart"]
     assert newest_runs(tmp_path / "nowhere") == []
 

@@ -104,19 +104,20 @@ def named_run(work: Path, text: str, config: Path | None) -> ChosenRun:
     """The run that is named as checkpoints/<system>/<experiment>, in any folder, or as <system>/<experiment>.
 
     config: that was given; it is this run's where it has its name. Raises WrongUse for what names no run of the work
-    folder, and MissingInput where nobody knows its configuration.
+    folder, with those that are there, and MissingInput where nobody knows its configuration.
     """
     parts = Path(text).parts
     place = next((n for n, part in enumerate(parts[:-1]) if part in SYSTEMS), None)
     if place is None:
-        known = [f"--run {one}" for one in _experiments(work)][:MOST_NAMED]
-        raise WrongUse(f"--run {text} names no run; those of {work}: {', '.join(known) or 'none'}")
+        raise WrongUse(f"--run {text} names no run; {_those_there(work)}")
     if parts[0] == "/" and not Path(text).resolve().is_relative_to(work.resolve()):
         raise WrongUse(f"--run {text} is not below the work folder {work}; name that with --work or WORK")
     system, experiment = SYSTEMS[parts[place]], parts[place + 1]
     usual = REPOSITORY / "configs" / system.name / f"{experiment}.yaml"
     if config is not None and config.stem == experiment:
         return ChosenRun(system, config)
+    if not usual.exists() and f"checkpoints/{system.name}/{experiment}" not in _experiments(work):
+        raise WrongUse(f"--run {text} names no run that has trained models; {_those_there(work)}")
     if not usual.exists():
         raise MissingInput(f"{usual} is missing; name the configuration of {text} with --config or CONFIG")
     return ChosenRun(system, usual)
@@ -130,14 +131,22 @@ def newest_runs(work: Path) -> list[ChosenRun]:
     return [run for run in runs if run.config.exists()]
 
 
+def _those_there(work: Path) -> str:
+    """The runs with a finished model, some by name, for a message."""
+    known = [f"--run {one}" for one in _experiments(work)]
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return f"those of {work}: {', '.join(known[:MOST_NAMED]) or 'none'}{more}"
+
+
 def _experiments(work: Path) -> dict[str, float]:
     """The folders checkpoints/<system>/<experiment> with a finished model, and when the last one was finished."""
-    from hounsfield.core.stages.outputs import RECORD, read_record  # brings pandas
+    from hounsfield.core.stages.records import RECORD, record_among_others
 
     found = {}
     for folder in sorted((work / "checkpoints").glob("*/*")):
         if folder.parent.name in SYSTEMS:
-            times = [path.stat().st_mtime for path in folder.rglob(RECORD) if read_record(path.parent) is not None]
+            records = [path for path in folder.rglob(RECORD) if record_among_others(path.parent) is not None]
+            times = [path.stat().st_mtime for path in records]
             if times:
                 found[folder.relative_to(work).as_posix()] = max(times)
     return found

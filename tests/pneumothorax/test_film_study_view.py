@@ -18,7 +18,7 @@ import dicom_files
 import siim2019_prepare
 from chest_films import chest, film_file, write_films
 from hounsfield.competitions.siim2019.rle import decode
-from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.findings_file import SCHEMA, findings_json
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.evaluation.study_findings import StudyAnswer
@@ -215,9 +215,9 @@ def test_the_heat_is_the_map(own: FilmAnswers) -> None:
 
 def test_a_ct_is_refused_with_its_reason(trained: Path) -> None:
     folder = write_films(trained / "head", {"1.dcm": dicom_files.ct_file()})
-    with pytest.raises(BadInput, match=r"rejected\.csv: none of 1 files is usable; .*most frequent \(1\): \w+"):
+    with pytest.raises(WrongUse, match=r"head: none of 1 files is usable; .*most frequent \(1\): modality CT"):
         predicted(trained, folder)
-    assert pd.read_csv(trained / "data" / "head" / "rejected.csv")["reason"].tolist() == ["modality"]
+    assert not (trained / "data" / "head").exists()
 
 
 def test_what_is_missing_stops_before_a_film_is_read(tmp_path: Path) -> None:

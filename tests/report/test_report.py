@@ -19,6 +19,7 @@ from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.finished import finished_run
+from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.hemorrhage import shifts
 from hounsfield.hemorrhage.ensemble import BaggedRun
@@ -170,7 +171,11 @@ def test_hostile_texts_are_shown_as_text() -> None:
 
 
 def test_a_run_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"other holds no finished run; make it with: .*run_15_bagged_submission.sh"):
+    with pytest.raises(MissingInput, match=r"crop holds no finished run; make it with: .*run_15_bagged_submission.sh"):
+        run_program("report", "--run", "preds/hemorrhage/crop", "--work", tmp_path)
+    with output(tmp_path / "preds/hemorrhage/one", Provenance("x", {}, {}), force=False, remedy="") as out:
+        out.finish([])
+    with pytest.raises(WrongUse, match=r"other is no run; those of .*: \S+/preds/hemorrhage/one$"):
         run_program("report", "--run", "preds/hemorrhage/other", "--work", tmp_path)
     with pytest.raises(WrongUse, match="is no run of"):
         run_program("report", "--run", tmp_path, "--work", tmp_path)

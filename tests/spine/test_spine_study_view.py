@@ -18,7 +18,7 @@ import rsna2022_prepare
 from chest_films import chest, film_file
 from hounsfield.competitions.rsna2022.labels import NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.calibration import Calibration, NameCalibration, OperatingPoint, Worth
 from hounsfield.core.evaluation.calibrators import Calibrator
 from hounsfield.core.evaluation.findings_file import SCHEMA, findings_json
@@ -272,9 +272,9 @@ def test_a_volume_that_is_not_the_one_that_was_prepared_is_refused(work: Path, t
 
 def test_a_chest_film_is_refused_with_its_reason(work: Path) -> None:
     folder = write_files(work / "films", {"a.dcm": film_file(chest())})
-    with pytest.raises(BadInput, match=r"rejected\.csv: none of 1 files is usable"):
+    with pytest.raises(WrongUse, match=r"films: none of 1 files is usable; .*: modality CR"):
         predicted(work, folder)
-    assert pd.read_csv(work / "data" / "films" / "rejected.csv")["reason"].tolist() == ["modality"]
+    assert not (work / "data" / "films").exists()
 
 
 def test_every_network_that_answers_is_named_and_a_missing_one_stops_before_a_file_is_read(

@@ -70,7 +70,7 @@ def padded() -> np.ndarray:
 CASES: dict[str, Case] = {
     "03 .DS_Store": refused(b"\0\0\0\1Bud1" + bytes(200), "not_dicom", "not DICOM"),
     "03 DIRFILE": refused(
-        files.with_meta_replaced(PLAIN, meta(files.EXPLICIT + "\0", b"1.2.840.10008.1.3.10")), "modality", "a DICOMDIR"
+        files.with_meta_replaced(PLAIN, meta(files.EXPLICIT + "\0", b"1.2.840.10008.1.3.10")), "dicomdir", "a DICOMDIR"
     ),
     "03 packed.zip": refused(b"PK\3\4" + PLAIN, "not_dicom", "unpack it first"),
     "04 empty": refused(b"", "empty_file", "the file is empty"),

@@ -19,7 +19,7 @@ import dicom_files as files
 import shipped_files as shipped
 from conftest import Work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongUse
 from programs import MINI_CONFIG, run_program
 
 # An invented patient in every kind of element that may hold text, nested and private ones too.
@@ -176,7 +176,7 @@ def test_a_stage_that_fails_tells_nothing_either(
     (tmp_path / "ct").mkdir()
     (tmp_path / "ct" / "a").write_bytes((folder / "colour").read_bytes())
     work = work_at(tmp_path / "work")
-    with pytest.raises(BadInput, match="none of 1 files is usable") as caught:
+    with pytest.raises(WrongUse, match="none of 1 files is usable") as caught:
         run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
     output = capfd.readouterr()
     told = "".join(traceback.format_exception(caught.value))

@@ -32,7 +32,7 @@ def test_a_dicomdir_is_refused_by_name() -> None:
         0x10, b"UI", b"1.2.840.10008.1.2.1\0"
     )
     refused = refusal(files.with_meta_replaced(files.ct_file(), meta))
-    assert (refused.code, "DICOMDIR" in refused.message) == ("modality", True)
+    assert (refused.code, "DICOMDIR" in refused.message) == ("dicomdir", True)
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.102"])

@@ -157,7 +157,9 @@ def test_foreign_text_in_the_files_cannot_be_a_formula(tmp_path: Path) -> None:
 
 
 def test_refused_files_are_of_the_study_in_whose_folder_they_lie_and_all_of_them_of_a_lone_one(tmp_path: Path) -> None:
-    (tmp_path / "rejected.csv").write_text("path,reason,message\na/x,modality,no CT\nc/y,colour,a picture\n")
+    (tmp_path / "rejected.csv").write_text(
+        "path,reason,message\na/x,modality,no CT\nDICOMDIR,dicomdir,a list\nc/y,colour,a picture\n"
+    )
     data = Upstream(tmp_path, tmp_path, {}, "")
     both = pd.DataFrame({"study": ["one", "two"], "file": ["a/1", "b/1"]})
     assert refused_of_studies(data, both)["study"].tolist() == ["one", UNPLACED]

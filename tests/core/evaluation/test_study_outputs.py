@@ -122,6 +122,22 @@ def test_what_was_begun_with_other_answers_is_begun_anew(tmp_path: Path) -> None
     assert json.loads((tmp_path / "out/ID_1" / JSON).read_text())["answers"][0]["raw"] == 0.75
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"stage": "sta', b"[" * 100_000, b"\xff", b"[1]", b'{"stage": "stage", "settings": [], "inputs": {}}',
+     b'{"stage": "stage", "settings": {}, "inputs": {}, "files": {"series_1.html": 1}, "facts": {}}'],
+    ids=["empty", "cut", "deep", "no text", "no record", "no settings", "no digests"],
+)  # fmt: skip
+def test_a_study_whose_record_is_damaged_is_made_again_and_the_others_stay(tmp_path: Path, content: bytes) -> None:
+    view = Toy(tmp_path, "toy/a", 0.5)
+    answer([view], None, folder=tmp_path / "out")
+    (tmp_path / "out/ID_1" / RECORD).write_bytes(content)
+    before = (tmp_path / "out/ID_2" / RECORD).stat().st_mtime_ns
+    answer([view], None, folder=tmp_path / "out")
+    assert set(read_record(tmp_path / "out/ID_1")["files"]) == {"findings.json", "findings.csv"}
+    assert (tmp_path / "out/ID_2" / RECORD).stat().st_mtime_ns == before
+
+
 def test_two_runs_stand_side_by_side_with_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     views = [Toy(tmp_path, "toy/a", 0.5), Toy(tmp_path, "toy/b", 0.25)]
     answer(views, Drawn())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import Intake, check_given, on_given, own_places
+from hounsfield.core.intake.given_studies import Intake, check_given, on_given, own_places, prepare_given
+from hounsfield.core.intake.prepare_files import check_usable
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.data_sets import data_folder
@@ -60,3 +63,23 @@ def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(t
     with pytest.raises(WrongUse, match=r"DATA_SET=ward: .*ward was prepared by another stage than run_01_their"):
         on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE)
     assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "known"])
+def test_files_of_another_kind_are_wrong_use_and_leave_no_new_data_set(tmp_path: Path, before: bool) -> None:
+    given, command = tmp_path / "ward", command_in(tmp_path)
+    given.mkdir()
+    if before:
+        prepared(tmp_path, INTAKE.stage, "ward", given)
+
+    def prepare(command: Command[Any], paths: Sequence[Path]) -> None:
+        folder = data_folder(command.work, command.data_set)
+        with output(folder, Provenance(INTAKE.stage, {}, {}), force=True, remedy="", extends=True) as out:
+            rejected = pd.DataFrame({"path": ["a", "b"], "reason": ["modality", "dicomdir"], "message": ["MR", "list"]})
+            check_usable(folder / "rejected.csv", 0, rejected, 1.0, option="share")
+            out.finish([])
+
+    with pytest.raises(WrongUse, match=r"ward: none of 2 files is usable; .*most frequent \(1\): MR") as caught:
+        prepare_given(command, [given], INTAKE, prepare)
+    assert caught.value.exit_code == 2
+    assert data_folder(tmp_path, "ward").exists() is before

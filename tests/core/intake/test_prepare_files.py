@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake import prepare_files as module
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.journal import Journal
@@ -122,6 +122,8 @@ def test_more_bad_files_than_the_share_are_an_error_and_foreign_ones_do_not_coun
 
 def test_nothing_usable_is_an_error_whatever_the_share(tmp_path: Path) -> None:
     check = partial(check_usable, tmp_path / "rejected.csv", option="own.share", foreign={"not_dicom"})
-    with pytest.raises(BadInput, match=r"rejected\.csv: none of 1 "):
+    with pytest.raises(BadInput, match=r"rejected\.csv: none of 2 "):
+        check(0, rejected("not_dicom", "unreadable"), 1.0)
+    with pytest.raises(WrongUse, match=r"rejected\.csv: none of 1 "):  # whole, and something else: another was meant
         check(0, rejected("not_dicom"), 1.0)
     check(0, rejected(), 0.2)  # nothing was asked for

@@ -7,6 +7,7 @@ import pytest
 
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.intake.archives import list_files
+from hounsfield.core.intake.listings import packed_within
 from hounsfield.core.intake.sources import list_sources
 
 
@@ -54,6 +55,24 @@ def test_files_of_one_name_in_two_places_have_pseudonyms_of_their_own(given: Pat
     naming = Naming(b"key")
     found = {naming.image_id(file) for file in list_sources([given / "a", given / "b", given / "disc.ZIP"])}
     assert len(found) == 4
+
+
+def test_an_archive_is_opened_also_where_its_folder_is_given_beside_it(given: Path) -> None:
+    found = {name.partition("/")[2]: text for name, text in contents(given, given / "disc.ZIP").items()}
+    assert found == {**{name: name for name in ("a/1", "a/x/2", "b/1", "c/alone")}, "disc.ZIP/1": "in the archive"}
+
+
+def test_an_archive_that_is_not_opened_is_said_to_be_given_or_to_lie_within(given: Path) -> None:
+    for name in ("c/x.7z", "a/y.tar.gz"):
+        (given / name).write_bytes(b"packed")
+    alone, both = [given / "c/x.7z"], [given / "a", given / "c/x.7z"]
+    assert packed_within(list_sources(alone), alone).startswith(" 1 of what is given is an archive of a kind")
+    assert "within" not in packed_within(list_sources(alone), alone)
+    said = packed_within(list_sources(both), both)
+    assert "given is an archive of a kind that is not read (zip is); the first: 'c/x.7z'." in said
+    assert "1 archives within it are not opened; the first: 'a/y.tar.gz'." in said
+    zips = [given / "b", given / "disc.ZIP"]
+    assert packed_within(list_sources(zips), zips) == ""
 
 
 def test_what_is_not_there_is_named(given: Path) -> None:

@@ -101,6 +101,7 @@ def test_everything_made_from_an_output_is_found(work: Path) -> None:
     assert dependents(work, work / "sequence") == []
 
 
-def test_a_record_that_is_none_rests_on_nothing(work: Path) -> None:
-    (work / "sequence" / "output.json").write_text("[1]")
+@pytest.mark.parametrize("content", ["[1]", "", '{"stage": ', '{"inputs": []}', '{"inputs": {"a": 1}}'])
+def test_a_record_that_is_none_rests_on_nothing(work: Path, content: str) -> None:
+    (work / "sequence" / "output.json").write_text(content)
     assert dependents(work, work / "classifier") == [work / "embeddings"]

@@ -139,7 +139,7 @@ def competition_source(archive: Path) -> Source:
     if not is_image.any():
         raise BadInput(
             f"{archive}: no .dcm file in {', '.join(f'{name}/' for name in TRAIN_FOLDERS + TEST_FOLDERS)} "
-            f"among {len(listing)} files; is it the whole archive?{packed_within(listing)}"
+            f"among {len(listing)} files; is it the whole archive?{packed_within(listing, [archive])}"
         )
     images = listing.take(is_image)
     image_ids = competition_ids(images)
@@ -150,7 +150,7 @@ def competition_source(archive: Path) -> Source:
     if labels_file is None and len(train):
         raise BadInput(
             f"{archive}: {len(train)} training images and no {TRAIN_LABELS}; put it beside their folder."
-            f"{packed_within(listing)}"
+            f"{packed_within(listing, [archive])}"
         )
     if labels_file is not None:
         labels = read_labels(content_of(labels_file), f"{archive}/{labels_file.name}")
@@ -185,7 +185,7 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, abou
     listing, named = list_sources(images), " ".join(map(str, images))
     if not listing:
         raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := packed_within(listing):
+    if packed := packed_within(listing, images):
         logger.warning("%s:%s", named, packed)
     if own is not None and own.table.key == "file":  # before hours of reading: do names fit at all?
         places("file", own.table.keys, listing.labels, naming, own.table.source)

@@ -6,6 +6,8 @@ study.
 
 from __future__ import annotations
 
+from hounsfield.core.dicom.refusals import OTHER_KINDS
+
 REFUSALS: dict[str, str] = {
     "other_series": "A slice of another stack than its study's largest one, which is the study's volume.",
     "other_size": "A slice with other rows or columns than most of its series has.",
@@ -21,10 +23,7 @@ REFUSALS: dict[str, str] = {
 }
 
 # segmentations are extra, and series, copies and reformats beside the volume are usual: none of it is a sign of damage
-NO_DAMAGE = frozenset({
-    *REFUSALS, "not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
-    "sop_class", "report_page", "parametric_map", "rescale_type", "not_axial", "copy",
-})  # fmt: skip
+NO_DAMAGE = OTHER_KINDS | {*REFUSALS, "no_file_meta", "empty_file", "copy"}
 
 STUDY_FLAGS: dict[str, str] = {
     "one_slice": "The study is a single slice.",

@@ -133,7 +133,7 @@ def competition_source(archives: Sequence[Path], *, any_overall: bool) -> Source
     is_slice = found.is_valid().to_numpy(zero_copy_only=False)
     if not is_slice.any():
         raise BadInput(f"{archive}: no .dcm file in {TRAIN_FOLDER}/<study>/ or {TEST_FOLDER}/<study>/ among "
-                       f"{len(listing)} files; is it the whole archive?{packed_within(listing)}")  # fmt: skip
+                       f"{len(listing)} files; is it the whole archive?{packed_within(listing, archives)}")  # fmt: skip
     files, found = listing.take(is_slice), found.filter(is_slice)
     is_test = pc.equal(found.field("folder"), TEST_FOLDER).to_numpy(zero_copy_only=False)
     studies = found.field("study").to_numpy(zero_copy_only=False)
@@ -177,7 +177,7 @@ def own_source(work: Path, data_set: str, options: Mapping[str, Any], *, any_ove
     files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
     if not files:
         raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := packed_within(files):
+    if packed := packed_within(files, places):
         logger.warning("%s:%s", " ".join(map(str, places)), packed)
     words: list[str] = ["--images", *map(str, places)]
     labels, segmentations = None, files.take(np.zeros(len(files), bool))

@@ -140,7 +140,7 @@ def competition_source(archives: Sequence[Path]) -> Source:
         names = ", ".join(f"{name}/" for name in FOLDERS)
         raise BadInput(
             f"{archive}: no .dcm file in {names} among {len(listing)} files; is it the whole archive?"
-            f"{packed_within(listing)}"
+            f"{packed_within(listing, archives)}"
         )
     files, folder = listing.take(is_film), folders.filter(is_film).to_numpy(zero_copy_only=False)
     once = once_each(files)
@@ -208,6 +208,8 @@ def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Sou
     files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
     if not files:
         raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")
+    if packed := packed_within(files, places):
+        logger.warning("%s:%s", " ".join(map(str, places)), packed)
     film_ids = np.array([film_id(file, naming) for file in files], object)
     shared = pd.Series(film_ids).duplicated(keep=False).to_numpy()  # IM-0001.dcm in every folder
     film_ids[shared] = [naming.pseudonym(file.path) for file in files.take(shared)]

@@ -195,7 +195,7 @@ def _read_meta(data: bytes) -> tuple[str, int]:
             length = int.from_bytes(data[offset : offset + 4], "little")
             offset += 4
         if element == 0x0002 and data.startswith(_DIRECTORY, offset):
-            raise Refused("modality", "a DICOMDIR, not an image; nothing needs to be done")
+            raise Refused("dicomdir", "a DICOMDIR, not an image; nothing needs to be done")
         if element == 0x0010:
             syntax = data[offset : offset + min(length, 64)].decode("ascii", "replace").strip(" \0")
         offset += length

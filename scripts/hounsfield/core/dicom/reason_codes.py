@@ -22,7 +22,8 @@ REFUSALS: dict[str, str] = {
     "nested_sequences": "Sequences nested more deeply than any real header.",
     "header_size": "More header elements than any real single image has.",
     "unreadable": "The library that reads this format failed on the file.",
-    "modality": "The modality is missing or not one of those asked for (MR, SR, SEG, a DICOMDIR ...).",
+    "modality": "The modality is missing or not one of those asked for (MR, SR, SEG ...).",
+    "dicomdir": "A DICOMDIR, the list of the files of a disc: no image, and nothing is lost.",
     "localizer": "A scout view, which is not part of the stack.",
     "not_axial": "A sagittal or coronal picture, which is kept out of axial stacks.",
     "copy": "The same slice as another file, which is used.",
@@ -82,6 +83,13 @@ FLAGS: dict[str, str] = {
     "order_guessed": "No position: the order follows from SliceLocation, instance number and file names.",
     "constant": "Every pixel has the same value.",
 }
+
+# whole files, of something else than an axial slice in Hounsfield units, or than any image
+OTHER_KINDS = frozenset({
+    "not_dicom", "modality", "dicomdir", "localizer", "colour", "secondary_capture", "sop_class", "report_page",
+    "parametric_map", "rescale_type", "not_axial",
+})  # fmt: skip
+LISTS_OF_FILES = ("dicomdir",)  # refused as images, and not counted among the files that could not be used
 
 REASONS: dict[str, str] = REFUSALS | FLAGS
 

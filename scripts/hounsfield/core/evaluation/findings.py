@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.dicom.refusals import LISTS_OF_FILES
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, uncalibrated
 from hounsfield.core.evaluation.score_table import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
@@ -103,11 +104,15 @@ def study_table(answers: Answers) -> pd.DataFrame:
 
 
 def read_refused(data: Upstream) -> pd.DataFrame:
-    """The refused files of a data set, with the columns path, reason and message; none where it has no such list."""
+    """The refused files of a data set, with the columns path, reason and message; none where it has no such list.
+
+    What only lists the others is no file that could not be used.
+    """
     path = data.folder / "rejected.csv"
     if not path.exists():
         return pd.DataFrame(columns=list(REFUSED_COLUMNS), dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)[list(REFUSED_COLUMNS)]
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)[list(REFUSED_COLUMNS)]
+    return table[~table["reason"].isin(LISTS_OF_FILES)].reset_index(drop=True)
 
 
 def refused_of_studies(data: Upstream, slices: pd.DataFrame) -> pd.DataFrame:

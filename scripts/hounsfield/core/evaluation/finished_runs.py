@@ -16,6 +16,7 @@ from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
 from hounsfield.core.evaluation.predictions import TEST, read_predictions
 from hounsfield.core.evaluation.score_table import METRIC, System, score
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.finished import refuse_unknown
 from hounsfield.core.stages.ledger import gravest
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
@@ -57,6 +58,7 @@ def read_run(
         raise WrongUse(f"{folder} is not below the work folder {work}; name it with --work or WORK")
     record = read_record(folder)
     if record is None or record["stage"] not in tables:
+        refuse_unknown(folder)
         remedies = "\n".join(f"  {remedy_of(stage, folder)}" for stage in tables)
         raise MissingInput(f"{folder} holds no finished predictions; make them with one of:\n{remedies}")
     stage = record["stage"]

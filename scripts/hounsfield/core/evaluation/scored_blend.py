@@ -11,6 +11,7 @@ import numpy as np
 from hounsfield.core.evaluation.calibration import CALIBRATION, Calibration, read_calibration
 from hounsfield.core.evaluation.study_rule import RULE, StudyRule, read_rule
 from hounsfield.core.stages.outputs import read_record, record_digest
+from hounsfield.core.stages.records import record_among_others
 
 
 class ScoredBlend(NamedTuple):
@@ -33,7 +34,7 @@ def find_scored_blend(work: Path, runs: Sequence[str]) -> ScoredBlend | None:
     runs: K names <system>/<experiment>.
     """
     for folder in sorted((work / "preds" / "bags").glob("*")):
-        record = read_record(folder)
+        record = record_among_others(folder)
         if record is None or RULE not in record["files"] or set(record["facts"].get("weights", ())) != set(runs):
             continue
         now = {name: read_record(work / "preds" / name) for name in runs}

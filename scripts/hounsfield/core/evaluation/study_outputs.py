@@ -22,6 +22,7 @@ from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.intake.given_studies import own_identifiers
 from hounsfield.core.logs import Stopwatch, progress, show
 from hounsfield.core.stages.outputs import Input, Output, Provenance, made_otherwise, maker, output
+from hounsfield.core.stages.records import forget_damaged
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import escape_cell
 
@@ -111,6 +112,7 @@ def answer_study(
     view: StudyView, findings: StudyFindings, place: Path, provenance: Provenance, pages: Pages | None, *, force: bool
 ) -> None:
     """Write findings and pages of one study, unless they are there. force: write them anew."""
+    forget_damaged(place)
     anew = force or made_otherwise(place, provenance)
     if anew and pages is not None and findings.series and maker(place) is not None:
         view.pixels(findings.study, findings.series[0].series)  # a source that is gone must not cost the old pages

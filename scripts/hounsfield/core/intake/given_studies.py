@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
 from hounsfield.core.intake.identifiers import read_identifiers
 from hounsfield.core.intake.listings import files_digest, recorded_options
+from hounsfield.core.intake.prepare_files import NoneOfTheKind
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import RAW, Command, shown
@@ -73,11 +75,20 @@ def prepare_given(
     intake: Intake,
     prepare: Callable[[Command[Any], Sequence[Path]], None],
 ) -> Command[Any]:
-    """Prepare what the paths hold, and return the same command for the data set that they have become."""
+    """Prepare what the paths hold, and return the same command for the data set that they have become.
+
+    Raises WrongUse where nothing is of the kind that is wanted; no new data set is left of that.
+    """
     command = on_given(command, paths, intake)
-    places = " ".join(shown(path) for path in paths)
+    places, folder = " ".join(shown(path) for path in paths), data_folder(command.work, command.data_set)
+    is_new = read_record(folder) is None
     logger.info("predicting %s as the data set %s", places, command.data_set)
-    prepare(command, paths)
+    try:
+        prepare(command, paths)
+    except NoneOfTheKind as error:
+        if is_new:
+            shutil.rmtree(folder)
+        raise WrongUse(f"{places}: {error.fact}") from None
     return command
 
 

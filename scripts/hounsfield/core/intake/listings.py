@@ -65,12 +65,19 @@ def places_by_name(files: FileList) -> dict[str, int | None]:
     return known
 
 
-def packed_within(files: FileList) -> str:
-    """A sentence on archives within the folder or the archive, which are not opened; "" where there are none."""
-    packed = files.labels.filter(pc.match_substring_regex(files.labels, PACKED))
-    if not len(packed):
-        return ""
-    return f" {len(packed)} archives within it are not opened; the first: {packed[0].as_py()!a}. Unpack them first"
+def packed_within(files: FileList, given: Sequence[Path]) -> str:
+    """A sentence on archives that are not opened: those that are given, of a kind that is not read, and those within a
+    folder or an archive; "" where there are none. given: the sources of the files.
+    """
+    packed = files.take(pc.match_substring_regex(files.labels, PACKED).to_numpy(zero_copy_only=False))
+    named, said = {str(one.resolve()) for one in given if one.is_file()}, ""
+    own = [one.label for one in packed if str(Path(one.container, one.name)) in named] if named else []
+    if own:
+        said = f" {len(own)} of what is given is an archive of a kind that is not read (zip is); the first: {own[0]!a}."
+    if within := len(packed) - len(own):
+        first = next(one.label for one in packed if one.label not in own)
+        said += f" {within} archives within it are not opened; the first: {first!a}."
+    return said and f"{said} Unpack them first"
 
 
 def recorded_options(folder: Path, lists: Collection[str]) -> dict[str, Any]:

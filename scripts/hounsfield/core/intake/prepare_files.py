@@ -15,7 +15,8 @@ import cv2
 import pandas as pd
 from joblib import cpu_count
 
-from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.dicom.refusals import LISTS_OF_FILES, OTHER_KINDS
+from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
 from hounsfield.core.intake.journal import UNREAD, Journal, Prepared, refusal, refusal_of_killed_file
@@ -29,6 +30,14 @@ FILES_PER_CHUNK = 64
 BYTES_OF_A_BLOCK = 512  # as stat counts them
 Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row without FILE_COLUMNS
 FILE_COLUMNS = ("path", "stamp", "content")
+
+
+class NoneOfTheKind(WrongUse):
+    """Whole files, and not one of the kind that is wanted: another folder was meant."""
+
+    def __init__(self, listing: Path, fact: str) -> None:
+        super().__init__(f"{listing}: {fact}")
+        self.fact = fact
 
 
 class Task(NamedTuple):
@@ -131,23 +140,24 @@ def write_rejected(listing: Path, rejected: pd.DataFrame) -> None:
     listed[["path", "message"]] = listed[["path", "message"]].map(escape_cell)
     write_bytes(listing, listed.to_csv(index=False).encode())
     for reason, count in rejected["reason"].value_counts().items():
-        logger.warning("refused %d: %s (see %s)", count, reason, listing)
+        if reason not in LISTS_OF_FILES:
+            logger.warning("refused %d: %s (see %s)", count, reason, listing)
 
 
 def check_usable(
     listing: Path, usable: int, rejected: pd.DataFrame, share: float, *, option: str, foreign: Collection[str] = ()
 ) -> None:
-    """Raise BadInput when nothing is usable, or when more than `share` of the files is bad.
+    """Raise NoneOfTheKind or BadInput when nothing is usable, and BadInput when more than `share` of the files is bad.
 
     listing: the CSV with the reasons, for the message. usable: number of files. option: the setting that `share` comes
     from. foreign: reasons of files that are not of the kind wanted, which are no sign of damage and do not count.
     """
     if len(rejected) and not usable:
-        usual = rejected["message"].value_counts()
-        raise BadInput(
-            f"{listing}: none of {len(rejected)} files is usable; the reasons are listed there, the most frequent "
-            f"({usual.iloc[0]}): {usual.index[0]}"
-        )
+        usual, fact = rejected["message"].value_counts(), f"none of {len(rejected)} files is usable"
+        why = f"the most frequent ({usual.iloc[0]}): {usual.index[0]}"
+        if rejected["reason"].isin(OTHER_KINDS).all():
+            raise NoneOfTheKind(listing, f"{fact}; of the reasons {why}")
+        raise BadInput(f"{listing}: {fact}; the reasons are listed there, {why}")
     bad = int((~rejected["reason"].isin(list(foreign))).sum())
     if bad > share * (bad + usable):
         raise BadInput(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.command import remedy_of_run
+from hounsfield.core.stages.command import REPOSITORY, remedy_of_run
 from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.records import record_among_others
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
+
+MOST_NAMED = 5  # runs in a message
 
 
 def finished_run(work: Path, folder: Path, last_stage: str) -> tuple[Upstream, RemedyOf]:
@@ -26,9 +29,22 @@ def finished_run(work: Path, folder: Path, last_stage: str) -> tuple[Upstream, R
 
     record = read_record(folder)
     if record is None:
+        refuse_unknown(experiment)
         raise MissingInput(f"{folder} holds no finished run; make it with: {remedy_of(last_stage)}")
 
     return require(work, folder, record["stage"], remedy_of), remedy_of
+
+
+def refuse_unknown(folder: Path) -> None:
+    """Raise WrongUse, naming those that are there, for a run that has neither a folder nor a configuration.
+
+    folder: <work>/preds/<system>/<experiment>.
+    """
+    system = folder.parent
+    if folder.exists() or (REPOSITORY / "configs" / system.name / f"{folder.name}.yaml").exists():
+        return
+    known = [str(one) for one in sorted(system.glob("*")) if record_among_others(one) is not None]
+    raise WrongUse(f"{folder} is no run; those of {system}: {', '.join(known[:MOST_NAMED]) or 'none'}")
 
 
 def input_of(made: Upstream, name: str, remedy_of: RemedyOf) -> Upstream:

@@ -18,13 +18,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-from hounsfield.core.errors import BadInput, StaleOutput
+from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
+from hounsfield.core.stages.records import RECORD as RECORD  # of each folder that is told of here
+from hounsfield.core.stages.records import load_record
 from hounsfield.core.stages.times import note_time
-from hounsfield.core.storage.files import file_digest, json_values, locked, read_json, value_digest, write_json
+from hounsfield.core.storage.files import file_digest, json_values, locked, value_digest, write_json
 
-RECORD = "output.json"
 UNFINISHED = "unfinished"
 IDENTITY = ("stage", "settings", "files")  # what an output is; its inputs are followed by `upstream`
 LINES_SHOWN = 20
@@ -152,13 +153,13 @@ def output(
 
 def made_otherwise(folder: Path, provenance: Provenance) -> bool:
     """Whether a folder holds what was made, or begun, from something else."""
-    record = _read(folder)
+    record = load_record(folder)
     return record is not None and bool(_claim_differences(record, provenance.as_json(), frozenset()))
 
 
 def to_replace(folder: Path, provenance: Provenance) -> bool:
     """Whether a folder holds what was made from something else, or whose bytes are not those of its record."""
-    record = _read(folder)
+    record = load_record(folder)
     if record is None or made_otherwise(folder, provenance):
         return record is not None
     files = record.get("files", {})
@@ -167,13 +168,13 @@ def to_replace(folder: Path, provenance: Provenance) -> bool:
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """The record of a finished output; None when there is none, or it was only begun."""
-    record = _read(folder)
+    record = load_record(folder)
     return record if record is not None and "files" in record else None
 
 
 def maker(folder: Path) -> str | None:
     """The stage that has made, or begun, what a folder holds; None where none has."""
-    return (_read(folder) or {}).get("stage")
+    return (load_record(folder) or {}).get("stage")
 
 
 def record_digest(record: Mapping[str, Any]) -> str:
@@ -206,20 +207,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return found + digests
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    path = folder / RECORD
-    if not path.exists():
-        return None
-    record: dict[str, Any] = read_json(path)
-    if not isinstance(record, dict) or not {"stage", "settings", "inputs"} <= record.keys():
-        raise BadInput(f"{path} is not the record of an output; remove {folder} and make it again")
-    return record
-
-
 def _claim(
     folder: Path, provenance: Provenance, *, force: bool, remedy: str, permits: frozenset[str], extends: bool
 ) -> None:
-    path, new, old = folder / RECORD, provenance.as_json(), _read(folder)
+    path, new, old = folder / RECORD, provenance.as_json(), load_record(folder)
     changes = [] if old is None else _claim_differences(old, new, permits)
     if changes and not force:
         listing = "\n".join(f"  {change}" for change in changes[:LINES_SHOWN])

@@ -118,16 +118,21 @@ def check_made(
 
 def dependents(work: Path, folder: Path) -> list[Path]:
     """The output folders below `work` that were made from the output in `folder`, directly or through others."""
-    records = {path: record for path in _records(work) if isinstance(record := read_json(path), dict)}
+    records = {path: _claims(path) for path in _records(work)}
     found = [folder / RECORD]
     for known in found:  # grows as it is walked
         place = known.relative_to(work).as_posix()
-        found += [
-            path
-            for path, record in records.items()
-            if path not in found and any(one.get("record") == place for one in record.get("inputs", {}).values())
-        ]
+        found += [path for path, claimed in records.items() if path not in found and place in claimed]
     return [path.parent for path in found[1:]]
+
+
+def _claims(path: Path) -> set[str]:
+    """The records that an output, finished or begun, was made from; none where its own says nothing any more."""
+    try:
+        record = read_json(path)
+        return {one.get("record") for one in record["inputs"].values()} - {None}
+    except (BadInput, AttributeError, KeyError, TypeError):
+        return set()
 
 
 @contextmanager

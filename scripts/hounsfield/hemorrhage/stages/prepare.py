@@ -26,6 +26,7 @@ from hounsfield.competitions.rsna2019.tables import (
     slice_table,
     spacing_facts,
 )
+from hounsfield.core.dicom.refusals import OTHER_KINDS
 from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
@@ -37,8 +38,7 @@ from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.remedies import HemorrhageCommand
 
 # no axial CT slices, or known already: expected in a folder of one's own, and no sign of damage
-NOT_CT_SLICES = {"not_dicom", "no_file_meta", "empty_file", "modality", "localizer", "colour", "secondary_capture",
-                 "sop_class", "report_page", "parametric_map", "rescale_type", "not_axial", "copy"}  # fmt: skip
+NOT_CT_SLICES = OTHER_KINDS | {"no_file_meta", "empty_file", "copy"}
 
 
 SOURCE_OPTIONS = ("archive", "images", "labels", "test", "classes", "any_of", "class_weights", "soft_labels",

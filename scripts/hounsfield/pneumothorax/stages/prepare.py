@@ -29,7 +29,7 @@ from hounsfield.core.storage.tables import write_table
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand
 
 # files that are no films at all: expected in a folder of one's own, and no sign of damage
-NOT_FILMS = {"not_dicom", "no_file_meta", "modality", "localizer", "empty_file", "no_row"}
+NOT_FILMS = {"not_dicom", "no_file_meta", "modality", "dicomdir", "localizer", "empty_file", "no_row"}
 OPTIONS = ("archive", "images", "labels", "folds-table")
 
 
