@@ -12,7 +12,7 @@ import pytest
 
 from hounsfield.core import logs
 from hounsfield.core.errors import BadInput
-from hounsfield.core.logs import duration, need_space, progress
+from hounsfield.core.logs import duration, need_space, progress, show
 
 
 @pytest.fixture
@@ -65,6 +65,13 @@ def test_a_terminal_has_a_bar_with_what_is_left_of_all_of_it(
     steps = progress(range(3), unit="step", label="epoch 1", outlook=lambda done: f"an hour after {done}")
     assert list(steps) == [0, 1, 2]
     assert re.search(r"epoch 1: .* 2/3 .*an hour after 2", capsys.readouterr().err)
+
+
+def test_a_name_that_would_rewrite_the_line_of_a_terminal_stands_there_as_escapes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show("refused: exam\u202egpj.exe and \x1b[2J\r\nstudy\tß 漢")
+    assert capsys.readouterr().out == "refused: exam\\u202egpj.exe and \\x1b[2J\\r\nstudy\tß 漢\n"
 
 
 def test_what_is_done_in_seconds_needs_no_line(said: pytest.LogCaptureFixture) -> None:

@@ -87,6 +87,7 @@ def test_what_is_written_is_harmless_and_every_row_says_what_the_networks_have_l
     shown = printed(tmp_path)
     assert "PHANTOMS" in shown
     assert "refused 1: not_dicom" in shown
+    assert shown.splitlines()[2].split() == ["study", "slices", "box", *NAMES]  # as tables and pages call them
     assert all(f"{value:.3f}" in shown for value in np.linspace(0, 1, 16))
 
 

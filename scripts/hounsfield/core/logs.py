@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.foreign_text import visible
 
 SECONDS_TO_FIRST_LINE = 10  # of a log, on what is left to do
 SECONDS_BETWEEN_LINES = 60
@@ -39,7 +40,11 @@ class _Lines(logging.Formatter):
 
 
 def as_typed_here(text: str) -> str:
-    """A text whose paths below the current folder stand as a person here would type them, and can paste them."""
+    """A text whose paths below the current folder stand as a person here would type them, and can paste them.
+
+    Names of files may hold controls that rewrite a terminal's line: these stand as escapes.
+    """
+    text = visible(text)
     try:
         here = f"{Path.cwd()}/"
     except FileNotFoundError:  # it was removed

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.labels import NAMES
+from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
 from hounsfield.competitions.rsna2022.tables import BOX
 from hounsfield.core.evaluation.calibration import Calibration, uncalibrated
 from hounsfield.core.evaluation.findings import (
@@ -110,11 +110,12 @@ def printed(folder: Path) -> str:
     """What `write_answers` left, for a terminal: a line per study."""
     table = _read(folder)
     lines = [f"Networks trained on: {table.iloc[0]['trained_on']}", ""]
-    rows = [["study", "slices", "box", "any", *NAMES[1:]]]
+    rows = [["study", "slices", "box", *NAMES]]
     for row in table.head(MANY_STUDIES).to_dict("records"):
         sure = "none" if row["fallback"] else f"{row['presence']:.2f}"
         rows.append([row["study"], str(row["slices"]), sure, *(f"{row[name]:.3f}" for name in NAMES)])
-    lines += [*aligned(rows), "", "box: how sure it is that the slices show a neck. any: any fracture of C1 to C7"]
+    meaning = f"box: how sure it is that the slices show a neck. {OVERALL}: any fracture of C1 to C7"
+    lines += [*aligned(rows), "", meaning]
     if len(table) > MANY_STUDIES:
         lines.append(f"and {len(table) - MANY_STUDIES} more studies in {FINDINGS}")
     return "\n".join([*lines, *warning_lines(table), *refused_lines(folder), "", f"findings: {folder / FINDINGS}"])

@@ -150,10 +150,10 @@ def test_what_the_models_learnt_from_stands_on_every_row_and_above_the_table(tmp
 
 
 def test_foreign_text_in_the_files_cannot_be_a_formula(tmp_path: Path) -> None:
-    write_answers(tmp_path, answers(["=cmd|x", "b/1"], ["=s1", "s2"], ["@y\n"]))
+    write_answers(tmp_path, answers(["=cmd|x", "b/1"], ["=s1", "s2"], ["@y\n\u202e\x1b"]))
     assert list(pd.read_csv(tmp_path / "findings.csv")["file"]) == ["'=cmd|x", "b/1"]
     assert pd.read_csv(tmp_path / "studies.csv")["study"][0] == "'=s1"
-    assert pd.read_csv(tmp_path / "refused.csv")["path"][0] == "'@y\\n"
+    assert pd.read_csv(tmp_path / "refused.csv")["path"][0] == "'@y\\n\\u202e\\x1b"
 
 
 def test_refused_files_are_of_the_study_in_whose_folder_they_lie_and_all_of_them_of_a_lone_one(tmp_path: Path) -> None:

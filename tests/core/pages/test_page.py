@@ -66,6 +66,20 @@ def test_hostile_texts_are_shown_and_not_run(tmp_path: Path) -> None:
     assert json.loads(elements.scripts[0]) == {"name": HOSTILE}
 
 
+@pytest.mark.parametrize("sign", [*"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"])
+def test_a_control_of_writing_direction_is_shown_and_turns_no_line(tmp_path: Path, sign: str) -> None:
+    name, shown = f"exam{sign}gpj.exe", f"exam\\u{ord(sign):04x}gpj.exe"
+    template = tmp_path / "t.html"
+    template.write_text(
+        '{% from "pieces.html" import table %}<p title="{{ text }}">{{ table(text, [(text, text)], [[text]]) }}</p>'
+    )
+    made = page(name, template, data={"study": {"name": name}}, text=name)
+    assert sign not in made
+    elements = Elements(made)
+    assert ("p", {"title": shown}) in elements.found
+    assert json.loads(elements.scripts[0]) == {"name": shown}
+
+
 def test_the_policy_forbids_requests_and_every_script_but_those_inlined(tmp_path: Path) -> None:
     template, script = write(tmp_path, "<p></p>", "let own = '<b>';\n")
     elements = Elements(page("Title", template, scripts=[script]))

@@ -1,7 +1,7 @@
 """One page in one file: a template with everything that it needs inlined, which asks nothing of a network or a server.
 
-Every value is escaped, a value that is missing is an error, and the page's own policy forbids the browser to load
-anything or to run a script that was not written into it here.
+Every value is escaped, controls of the writing direction are shown as escapes, a value that is missing is an error, and
+the page's own policy forbids the browser to load anything or to run a script that was not written into it here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hounsfield.core.foreign_text import DIRECTIONAL, visible
 from hounsfield.core.pages.colours import OKABE_ITO
 
+DIRECTIONS = re.compile(f"[{DIRECTIONAL}]")
 PIECES = Path(__file__).parent
 BLACK = "#000000"  # is white where the page is dark
 # What JSON may hold within a text, and what would end the element around it, or a line of script.
@@ -58,21 +61,28 @@ def page(
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand within a script element: no text in it ends the element or opens a comment.
+    """JSON that may stand within a script element: no text in it ends the element, opens a comment, or turns a line.
 
     Raises ValueError for NaN and infinity, which JSON has not.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return DIRECTIONS.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text).translate(ESCAPES)
 
 
 def _environment(folder: Path) -> Environment:
     return Environment(
         loader=FileSystemLoader([folder, PIECES]),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """A value of the page; what is marked as safe is the page's own."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _policy(scripts: Sequence[str]) -> str:

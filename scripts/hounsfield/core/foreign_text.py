@@ -1,0 +1,16 @@
+"""Text from elsewhere, such as names of files, as it is shown: nothing in it reorders or overwrites what is beside it.
+
+Sources: Unicode Standard Annex 9, 2 (directional formatting); ECMA-48 (control functions of terminals).
+"""
+
+from __future__ import annotations
+
+import re
+
+DIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{DIRECTIONAL}]")  # without tabulator and line feed
+
+
+def visible(text: str) -> str:
+    """The same text, each of its controls as an escape of Python, but for tabulator and line feed."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
