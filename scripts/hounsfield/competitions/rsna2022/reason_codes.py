@@ -6,7 +6,7 @@ study.
 
 from __future__ import annotations
 
-from hounsfield.core.dicom.refusals import OTHER_KINDS
+from hounsfield.core.dicom.reason_codes import OTHER_KINDS
 
 REFUSALS: dict[str, str] = {
     "other_series": "A slice of another stack than its study's largest one, which is the study's volume.",

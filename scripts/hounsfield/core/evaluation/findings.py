@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.dicom.refusals import LISTS_OF_FILES
+from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, uncalibrated
 from hounsfield.core.evaluation.score_table import aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values

@@ -15,7 +15,7 @@ import cv2
 import pandas as pd
 from joblib import cpu_count
 
-from hounsfield.core.dicom.refusals import LISTS_OF_FILES, OTHER_KINDS
+from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES, OTHER_KINDS
 from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks

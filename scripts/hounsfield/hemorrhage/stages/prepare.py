@@ -26,7 +26,7 @@ from hounsfield.competitions.rsna2019.tables import (
     slice_table,
     spacing_facts,
 )
-from hounsfield.core.dicom.refusals import OTHER_KINDS
+from hounsfield.core.dicom.reason_codes import OTHER_KINDS
 from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import already_prepared, check_usable, prepare_files, write_rejected
