@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hounsfield.core.evaluation.run_report import Level, RunReport
-from hounsfield.core.evaluation.score_table import DRAWS
+from hounsfield.core.evaluation.score_table import DRAWS, loss_column
 
 TRAINING = ("epochs", "learning_rate", "batch_size", "seed", "backbone", "encoder", "size")  # last parts of settings
 INITIAL = ("weights", "start")
@@ -102,14 +102,14 @@ def _proof(numbers: dict[str, Any]) -> str:
 
 
 def _measures(report: RunReport) -> str:
-    metric = str(report.scores.columns[2]).replace("_", " ")
+    metric = loss_column(report.scores).replace("_", " ")
     return f"{metric}, log loss, area under ROC, average precision, calibration error, net benefit"
 
 
 def _performance(report: RunReport) -> str:
     if report.scores.empty:
         return ""
-    metric, last = str(report.scores.columns[2]), report.scores.iloc[-1]
+    metric, last = loss_column(report.scores), report.scores.iloc[-1]
     interval = f"{last['low']:.4f} to {last['high']:.4f}"
     return f"{last['system']}: {metric.replace('_', ' ')} {last[metric]:.4f} (95 % interval {interval})"
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from hounsfield.core.evaluation.score_table import BOUNDS
+from hounsfield.core.evaluation.score_table import BOUNDS, counted_column, loss_column
 from hounsfield.core.stages.ledger import ROLES
 
 DASH = "–"
@@ -41,9 +41,8 @@ def with_interval(value: Any, low: Any, high: Any, digits: int = 4) -> str:
 def score_rows(scores: pd.DataFrame) -> Table:
     """The table of scores: what the competition averages, gains, the system's own measures, and what a row rests on."""
     names = [str(name) for name in scores.columns]
-    metric = names[2]
+    metric, rows_column = loss_column(scores), counted_column(scores)
     measures = [name for name in names if name != "gain" and f"{name}{BOUNDS[0]}" in names]
-    rows_column = names[names.index("patients") + 1]
     columns = [
         ("system", "Which stage of the run answers."),
         (

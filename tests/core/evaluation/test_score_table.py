@@ -14,7 +14,9 @@ from hounsfield.core.evaluation.score_table import (
     LEAKS_HEADING,
     METRIC,
     System,
+    counted_column,
     empty_table,
+    loss_column,
     read_scores,
     readable,
     score,
@@ -22,6 +24,7 @@ from hounsfield.core.evaluation.score_table import (
     score_table,
     write_scores,
 )
+from hounsfield.report.tables import score_rows
 from reference.log_loss import area_under_roc, competition_log_loss
 
 
@@ -138,6 +141,24 @@ def test_several_experiments_are_told_apart_in_the_printed_table(slices):
     assert "sequence (no_crop) " in text
 
 
+def test_a_column_that_is_put_in_anywhere_or_in_another_place_changes_no_word(slices):
+    labels, patients = slices
+    table = score_table(SLICES, three_systems(labels), labels, patients, "0 1")
+    text = readable(table)
+    for place in range(len(table.columns) + 1):
+        wider = table.copy()
+        wider.insert(place, "new", "new")
+        assert readable(wider) == text
+        assert score_rows(wider) == score_rows(table)
+    turned = table[table.columns[::-1]]
+    assert (loss_column(turned), counted_column(turned)) == (METRIC, "slices")
+
+
+def test_a_loss_by_whose_name_no_reader_would_find_it_is_refused():
+    with pytest.raises(ValueError, match="brier"):
+        score_columns(SLICES, "brier")
+
+
 def test_nothing_to_score_is_a_header_and_a_sentence(tmp_path):
     write_scores(tmp_path / "scores.csv", empty_table(SLICES))
     assert (tmp_path / "scores.csv").read_text() == ",".join(score_columns(SLICES)) + "\n"
@@ -149,7 +170,7 @@ def test_nothing_to_score_is_a_header_and_a_sentence(tmp_path):
 def test_studies_are_scored_by_their_own_names_and_loss(tmp_path, slices, label_set):
     labels, patients = slices[0][:, :2], slices[1]
     compared = [System("one", "", guess(labels, 0.8, 1), ""), System("two", "", guess(labels, 0.3, 2), "", over=0)]
-    metric = METRIC if label_set is STUDIES else "squared_error"
+    metric = METRIC if label_set is STUDIES else "study_loss"
     table = score_table(label_set, compared, labels, patients, "0", metric=metric)
     assert table[metric].tolist() == [label_set.loss(one.probabilities, labels).mean() for one in compared]
     assert table["studies"].tolist() == [len(labels)] * 2

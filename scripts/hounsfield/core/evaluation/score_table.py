@@ -31,8 +31,10 @@ DRAWS = 2000  # bootstrap samples of patients
 SEED = 2019
 CLIP = 1e-5  # of probabilities in the log loss of one name
 METRIC = "weighted_log_loss"  # the column of the loss, unless it is called otherwise
+LOSSES = (METRIC, "one_minus_dice", "study_loss")  # what that column is called; a table has one of them
 # the column of the number of rows
 COUNTED = {"image_id": "slices", "film_id": "films", "series_uid": "series", "study_uid": "studies"}
+OTHER_ROWS = "rows"  # that column, of rows of another kind
 TEXTS = ("system", "experiment", "gain_over", "folds", "models", "ledger")
 BOUNDS = ("_low", "_high")  # of the 95 % interval of a measure, after its name
 CLEAN_HEADING = "out of fold: no model behind a row has seen its patients"
@@ -60,16 +62,36 @@ class System:
 
 
 def score_columns(label_set: LabelSet, metric: str = METRIC, measures: Iterable[str] = ()) -> list[str]:
-    """The columns of a score table. metric: what the loss is called; lower is better. measures: the systems' own."""
+    """The columns of a score table; a reader finds them by name. measures: the systems' own.
+
+    metric: what the loss is called, one of LOSSES; lower is better.
+    """
+    if metric not in LOSSES:
+        raise ValueError(f"{metric}: add it to LOSSES, by which readers find the column")
     return [
         *("system", "experiment", metric, "low", "high"),  # low, high: 95 % interval
         *("gain_over", "gain", "gain_low", "gain_high"),  # how much lower the loss is than that of `gain_over`
         *(f"log_loss_{name}" for name in label_set.names),
         *(f"auc_{name}" for name in label_set.names),
         *(f"{name}{end}" for name in measures for end in ("", *BOUNDS)),
-        *("patients", COUNTED.get(label_set.row, "rows"), "folds", "models"),  # what the row rests on
+        *("patients", counted(label_set), "folds", "models"),  # what the row rests on
         "ledger",  # OUT_OF_FOLD, or what leaks by design
     ]
+
+
+def counted(label_set: LabelSet) -> str:
+    """The column of the number of rows."""
+    return COUNTED.get(label_set.row, OTHER_ROWS)
+
+
+def loss_column(table: pd.DataFrame) -> str:
+    """What the loss is called in a table with `score_columns`."""
+    return str(table.columns[table.columns.isin(LOSSES)].item())
+
+
+def counted_column(table: pd.DataFrame) -> str:
+    """What the rows are called that a table with `score_columns` counts."""
+    return str(table.columns[table.columns.isin([*COUNTED.values(), OTHER_ROWS])].item())
 
 
 def score(label_set: LabelSet, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
@@ -117,8 +139,7 @@ def score_table(
     columns = score_columns(label_set, metric, measures)
     draws = patient_bootstrap(np.stack(losses, axis=1), codes, draws=DRAWS, seed=SEED)
     scored = ~np.isnan(losses[0])
-    counted = COUNTED.get(label_set.row, "rows")
-    basis = {"patients": len(np.unique(codes[scored])), counted: int(scored.sum()), "folds": folds}
+    basis = {"patients": len(np.unique(codes[scored])), counted(label_set): int(scored.sum()), "folds": folds}
     for number, (row, loss, over) in enumerate(zip(rows, losses, compared, strict=True)):
         low, high = interval(draws[:, number])
         row |= {metric: mean_of_known(loss), "low": low, "high": high, "gain_over": "", **basis}
@@ -178,8 +199,7 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 def readable(table: pd.DataFrame) -> str:
     """The table as aligned text of at most 120 columns; what leaks by design stands apart from what is out of fold."""
-    columns = list(table.columns)
-    rows = columns[columns.index("patients") + 1]
+    rows = counted_column(table)
     if table.empty:
         return f"no out-of-fold {rows}: nothing to score"
     first, clean = table.iloc[0], table["ledger"] == OUT_OF_FOLD
@@ -199,7 +219,8 @@ def _block(table: pd.DataFrame, more: Callable[[Row | None], list[str]]) -> list
     """Losses and `more` (which gives its head for None), then loss and AUC of each name, then the systems' measures."""
     columns = [str(name) for name in table.columns]
     measures = [name for name in columns if name != "gain" and f"{name}{BOUNDS[0]}" in columns]
-    metric, labels = columns[2], [name.removeprefix("log_loss_") for name in columns if name.startswith("log_loss_")]
+    metric = loss_column(table)
+    labels = [name.removeprefix("log_loss_") for name in columns if name.startswith("log_loss_")]
     whole = [["system", metric.removeprefix("weighted_").replace("_", " "), "95 % interval", *more(None)]]
     by_name = [["log loss / AUC", *labels]]
     measured = [["mean (95 % interval)", *(name.replace("_", " ") for name in measures)]]
