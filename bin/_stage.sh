@@ -71,8 +71,6 @@ launch() {
     cores=$(getconf _NPROCESSORS_ONLN) # shared out; torchrun itself gives each process a single thread
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > GPUS ? cores / GPUS : 1))}"
     if [ "$NODES" = 1 ]; then
-        # else processes that are started again are given the addresses of those that died
-        export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
         supervise_torchrun --standalone --nproc-per-node "$GPUS" \
             ${RESTARTS:+--max-restarts "$RESTARTS"} "$program" "$@"
     else

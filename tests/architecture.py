@@ -15,8 +15,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS, TESTS = REPOSITORY / "scripts", REPOSITORY / "tests"
 LIBRARY = "hounsfield"
-# parses for every program, and ends it
-ENTRIES = {Path(LIBRARY, "core", "stages", name) for name in ("command.py", "exits.py")}
+# what parses for every program, what ends it, and what joins the processes that torchrun started
+ENTRIES = {Path(LIBRARY, "core", name) for name in ("stages/command.py", "stages/exits.py", "training/devices.py")}
 Rule = Callable[[Path], list[str]]
 # Calls that run code from data or from a shell.
 FORBIDDEN = {

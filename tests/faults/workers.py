@@ -18,8 +18,6 @@ from hounsfield.core.storage.checkpoints import load_weights
 
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 TWICE = (*TWO, "--max-restarts", "1")
-# as bin/_stage.sh sets it: else processes that are started again are given the addresses of those that died
-AS_LAUNCHED = ("/usr/bin/env", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1")
 
 
 def worker_faults(case: Case) -> Iterator[Fault]:
@@ -81,7 +79,7 @@ def undisturbed_ranks(case: Case) -> dict[str, str]:
 
     def train(work: Path) -> None:
         shutil.copytree(case.before("12"), work)
-        must_end_well("the undisturbed run of two processes", case.run("12", work, launch=TWO, before=AS_LAUNCHED))
+        must_end_well("the undisturbed run of two processes", case.run("12", work, launch=TWO))
 
     return case.digests(case.once("12_two_ranks", train))
 
@@ -89,7 +87,7 @@ def undisturbed_ranks(case: Case) -> dict[str, str]:
 def rank_killed(case: Case, launch: tuple[str, ...], how: str) -> Outcome:
     """SIGKILL the second rank."""
     checks, work, expected = Checks(), case.fresh("12", f"rank {how}"), undisturbed_ranks(case)
-    with case.start("12", work, launch=launch, before=AS_LAUNCHED) as running:
+    with case.start("12", work, launch=launch) as running:
         hit = running.until(lambda: epoch_and_step(work, "12") > (0, 4))
         family, at = descendants(running.pid), place("12", work)
         for pid in ranks(running)[1:2]:
@@ -101,7 +99,7 @@ def rank_killed(case: Case, launch: tuple[str, ...], how: str) -> Outcome:
     if launch is TWO:
         failed = ended.status not in (0, None)
         checks.check(failed, f"ended with {ended.status} in {ended.seconds:.0f} s", told(ended))
-        ended = case.run("12", work, launch=launch, before=AS_LAUNCHED)
+        ended = case.run("12", work, launch=launch)
     if checks.check(ended.status == 0, "exit 0", told(ended)):
         check_equal(checks, work, expected)
     return checks.outcome("8. rank killed", f"12 on 2 ranks, {how}", "all restart; the undisturbed 2-rank run's bytes")
@@ -110,7 +108,7 @@ def rank_killed(case: Case, launch: tuple[str, ...], how: str) -> Outcome:
 def ranks_asked_to_stop(case: Case) -> Outcome:
     """SIGTERM to torchrun, which passes it on to all."""
     checks, work, expected = Checks(), case.fresh("12", "ranks_stopped"), undisturbed_ranks(case)
-    with case.start("12", work, launch=TWO, before=AS_LAUNCHED) as running:
+    with case.start("12", work, launch=TWO) as running:
         running.until(lambda: epoch_and_step(work, "12") > (0, 4))
         family = descendants(running.pid)
         running.ask_to_stop()
@@ -119,7 +117,7 @@ def ranks_asked_to_stop(case: Case) -> Outcome:
     left = survivors(family)
     checks.check(not left, "no orphans", f"{len(left)} processes left")
     checks.note(f"saved {place('12', work)}")
-    again = case.run("12", work, launch=TWO, before=AS_LAUNCHED)
+    again = case.run("12", work, launch=TWO)
     if checks.check(again.status == 0, "started again: exit 0", told(again)):
         checks.check("going on from" in again.said, "went on", "began anew")
         check_equal(checks, work, expected)
@@ -130,7 +128,7 @@ def other_rank_count(case: Case) -> Outcome:
     """Go on with two processes where one began."""
     checks, work = Checks(), killed_midway(case, "12", "rank_count")
     at = place("12", work)
-    ended = case.run("12", work, launch=TWO, before=AS_LAUNCHED)
+    ended = case.run("12", work, launch=TWO)
     told_so = "going on with 2 processes instead of 1: the same slices in the same order" in ended.said
     if checks.check(ended.status == 0 and told_so, f"from {at}, says that sums are rounded otherwise", told(ended)):
         checks.note(f"weights differ by at most {largest_difference(case, work):.2g}")
@@ -142,7 +140,7 @@ def one_error_line(case: Case) -> Outcome:
     """Make both ranks fail alike."""
     checks, work = Checks(), case.fresh("12", "one_error")
     (work / "data" / "phantom" / "slices.parquet").unlink()
-    ended = case.run("12", work, launch=TWO, before=AS_LAUNCHED)
+    ended = case.run("12", work, launch=TWO)
     lines = [line for line in ended.said.splitlines() if line.startswith("error: ")]
     one = len(lines) == 1 and ended.said.count("slices.parquet is missing") == 1
     checks.check(one, f"once: {shortened(lines[0], work) if lines else ''}", f"{len(lines)} error lines")

@@ -29,7 +29,8 @@ def run_together(
     context.set_forkserver_preload(LIBRARIES)
     several = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     if processes > 1:
-        several["TORCHELASTIC_RUN_ID"] = "test"  # without it a process takes itself for the only one
+        # without the first a process takes itself for the only one
+        several |= {"TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_RESTART_COUNT": "0"}
     started = []
     for rank in range(processes):
         place = {**several, "RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -38,7 +39,7 @@ def run_together(
         started.append(context.Process(target=run_rank, args=values))
         started[-1].start()
     for process in started:
-        process.join(60)
+        process.join(600)
         process.kill()  # one that hangs; the others have ended
         process.join()
     codes = [process.exitcode for process in started]

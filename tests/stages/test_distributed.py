@@ -233,7 +233,7 @@ def run_stages(tree: Tree, stage: str, work: Work, variables: list[dict[str, str
         for one in variables
     ]
     try:
-        return [process.wait(120) for process in started]
+        return [process.wait(600) for process in started]
     finally:
         for process in started:
             if process.poll() is None:

@@ -6,6 +6,7 @@ torchrun, which tells each its rank; torch reads that itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def open_devices(precision: Precision, threads: int | None = None, *, backend: s
         local_rank = dist.get_node_local_rank(fallback_rank=0)
         if cuda:
             torch.cuda.set_device(local_rank % torch.cuda.device_count())
-        dist.init_process_group(backend or ("nccl" if cuda else "gloo"), timeout=PATIENCE)
+        _join_the_others(backend or ("nccl" if cuda else "gloo"))
     try:
         device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
         yield Devices(
@@ -111,6 +112,17 @@ def open_devices(precision: Precision, threads: int | None = None, *, backend: s
     finally:
         if several:
             dist.destroy_process_group()
+
+
+def _join_the_others(backend: str) -> None:
+    """Form the group of processes in torchrun's store, whose port it has held since before they were started.
+
+    Processes that are started again after a death meet below a name of their own: the store still has the addresses
+    of those before them.
+    """
+    store, rank, world = next(dist.rendezvous("env://", timeout=PATIENCE))
+    attempt = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    dist.init_process_group(backend, store=attempt, rank=rank, world_size=world, timeout=PATIENCE)
 
 
 def _average_one_by_one(bucket: dist.GradBucket) -> Future[Tensor]:
