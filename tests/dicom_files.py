@@ -20,7 +20,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless
 
-from hounsfield.core.dicom.reader import REFUSALS, DicomSlice, read_slice
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
+from hounsfield.core.dicom.reason_codes import REFUSALS
 from hounsfield.core.errors import Refused
 
 EXPLICIT = str(ExplicitVRLittleEndian)
@@ -205,7 +206,7 @@ def hounsfield_units(slice_: DicomSlice) -> np.ndarray:
 
 
 def refusal(data: bytes) -> Refused:
-    """How the reader refuses `data`: with an explained code and one line."""
+    """How the reader refuses `data`: with a known code and one line."""
     with pytest.raises(Refused) as caught:
         read_slice(data)
     assert caught.value.code in REFUSALS

@@ -121,7 +121,7 @@ def test_a_study_of_even_thin_slices_has_no_flag_and_one_of_air_alone_has() -> N
     assert study_flags(places, pd.Series(["no_tissue"] * 99 + ["constant"])) == ["all_air"]
 
 
-def test_every_flag_and_refusal_is_explained() -> None:
+def test_every_flag_is_explained_and_every_refusal_listed() -> None:
     given = {*ODD, "order_guessed", "position_guessed", "all_air", "other_series_left_out"}
     assert given | {"segmentation_resampled", "segmentation_empty"} == set(STUDY_FLAGS)
     assert {"other_series", "other_size"} < set(REFUSALS)

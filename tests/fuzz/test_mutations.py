@@ -143,7 +143,7 @@ def test_every_part_of_a_file_is_damaged_and_in_every_way(syntax: str) -> None:
         (greedy, "uncaught", "MemoryError"),
         (greedy_decoder, "memory", "unreadable"),
         (defective, "uncaught", "ZeroDivisionError"),
-        (vague, "uncaught", "unexplained code somehow"),
+        (vague, "uncaught", "unknown code somehow"),
     ],
 )
 def test_what_a_reader_does_wrong_is_told_by_name(pool: Executor, reader: object, outcome: str, detail: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from fuzz.anatomy import dissect
 from fuzz.damage import mutate
-from hounsfield.core.dicom.reader import REFUSALS, DicomSlice, read_slice
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
+from hounsfield.core.dicom.reason_codes import REFUSALS
 from hounsfield.core.errors import Refused
 
 IMAGES = frozenset({"CR", "CT", "DX", "MR", "NM", "OT"})
@@ -141,7 +142,7 @@ def _read(data: bytes, read: Reader) -> dict[str, Any]:
         return answer | {"flags": slice_.flags, "digest": _digest(slice_)}
     except Refused as refused:
         if refused.code not in REFUSALS:
-            return answer | {"outcome": "uncaught", "detail": f"unexplained code {refused.code}"}
+            return answer | {"outcome": "uncaught", "detail": f"unknown code {refused.code}"}
         outcome = "memory" if _ran_out_of_memory(refused) else "refused"
         return answer | {"outcome": outcome, "detail": refused.code}
     except BaseException as error:  # noqa: BLE001  (whatever it is: finding it is what this is for)

@@ -14,7 +14,8 @@ import shipped_files as shipped
 from hounsfield.core.dicom.format import read_pixel_format
 from hounsfield.core.dicom.header import read_header
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
-from hounsfield.core.dicom.reader import FLAGS, REFUSALS, DicomSlice, read_slice
+from hounsfield.core.dicom.reader import DicomSlice, read_slice
+from hounsfield.core.dicom.reason_codes import FLAGS, REFUSALS
 from hounsfield.core.errors import Refused
 
 IMAGES = sorted((*shipped.FOLDER.glob("*.dcm"), *shipped.CHARACTER_SETS.glob("*.dcm")))

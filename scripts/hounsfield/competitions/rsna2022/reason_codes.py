@@ -1,26 +1,17 @@
-"""Why a file or a study is left out, and what is odd about a study that is used, code by code.
+"""The codes by which a file or a study is left out, and what is odd about a study that is used.
 
 What the reader of DICOM files says of a single slice is in core/dicom/reason_codes.py; here is what follows from the
-study.
+study. The words of what is left out stand where that is done, beside the code; a flag's words stand here.
 """
 
 from __future__ import annotations
 
 from hounsfield.core.dicom.reason_codes import OTHER_KINDS
 
-REFUSALS: dict[str, str] = {
-    "other_series": "A slice of another stack than its study's largest one, which is the study's volume.",
-    "other_size": "A slice with other rows or columns than most of its series has.",
-    "twice_named": "A slice of a study that lies in the folders of both training and test; the training one is used.",
-    "no_row": "A training study that the label table does not name, or of which it knows nothing.",
-    "no_fold": "A training study that the table of folds does not name.",
-    "segmentation_unknown_study": "A segmentation named after no study that is there.",
-    "segmentation_repeated": "A second segmentation of one study.",
-    "segmentation_unreadable": "A segmentation that is no NIfTI file with three axes, or that is damaged.",
-    "segmentation_no_place": "A segmentation of a study whose files do not say where their slices lie.",
-    "segmentation_grid": "A segmentation that does not cover its study where its affine places it: of another size, or "
-    "of another picture.",
-}
+REFUSALS = frozenset({
+    "other_series", "other_size", "twice_named", "no_row", "no_fold", "segmentation_unknown_study",
+    "segmentation_repeated", "segmentation_unreadable", "segmentation_no_place", "segmentation_grid",
+})  # fmt: skip
 
 # segmentations are extra, and series, copies and reformats beside the volume are usual: none of it is a sign of damage
 NO_DAMAGE = OTHER_KINDS | {*REFUSALS, "no_file_meta", "empty_file", "copy"}

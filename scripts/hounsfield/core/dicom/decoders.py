@@ -57,8 +57,8 @@ from hounsfield.core.dicom.codestreams import (
     jpeg_2000_codestream,
     jpeg_claim,
 )
+from hounsfield.core.dicom.foreign_code import foreign_code
 from hounsfield.core.dicom.format import PixelFormat, as_stored
-from hounsfield.core.dicom.reason_codes import foreign_code
 from hounsfield.core.errors import Refused
 
 # A compressed picture above this size must have a codestream that could hold it; a black one packs about 1,000 to 1.

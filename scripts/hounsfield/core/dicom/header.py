@@ -25,7 +25,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from hounsfield.core.dicom.codestreams import CODECS
-from hounsfield.core.dicom.reason_codes import foreign_code
+from hounsfield.core.dicom.foreign_code import foreign_code
 from hounsfield.core.errors import Refused
 
 INFLATED_LIMIT = 64 * 2**20  # bytes; a 16-bit picture of 5,792 x 5,792 pixels

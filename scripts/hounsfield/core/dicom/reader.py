@@ -17,10 +17,7 @@ from hounsfield.core.dicom.header import Header, read_header
 from hounsfield.core.dicom.kinds import check_kind, sop_class_flags
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
 from hounsfield.core.dicom.placement import LENGTH_LIMIT, plain_view, read_place
-from hounsfield.core.dicom.reason_codes import FLAGS, REASONS, REFUSALS
 from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
-
-__all__ = ["FLAGS", "REASONS", "REFUSALS", "DicomSlice", "read_slice"]
 
 # PS3.3 C.8.7.1.1.5 and PS3.16 CID 4010: only these leave the reader, so that no header's free text does
 VIEW_POSITIONS = frozenset({"AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO", "LPO", "RPO", "LAO", "RAO"})

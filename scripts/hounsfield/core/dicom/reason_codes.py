@@ -1,51 +1,18 @@
-"""Why a DICOM file is refused or flagged, code by code, and how exceptions of foreign code become refusals."""
+"""The codes by which DICOM files are refused or flagged.
+
+A refusal's words stand where the file is refused, at `Refused("CODE", "...")`, and go into the list of refused files. A
+flag's words stand here.
+"""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from pydicom import config
-
-from hounsfield.core.errors import Refused
-
-REFUSALS: dict[str, str] = {
-    "empty_file": "The file holds no bytes.",
-    "not_dicom": "The file does not begin like DICOM (no DICM after 128 bytes).",
-    "no_file_meta": "A DICOM data set without the preamble and file meta information that name its encoding.",
-    "no_transfer_syntax": "The file meta information does not name the transfer syntax.",
-    "transfer_syntax": "The transfer syntax is one that this project has no decoder for.",
-    "jpeg_process": "JPEG by a process that is not read: progressive, arithmetic, or lossy of other than 8 or 12 bits.",
-    "inflated_size": "A deflated data set that grows beyond the limit, or that does not end.",
-    "nested_sequences": "Sequences nested more deeply than any real header.",
-    "header_size": "More header elements than any real single image has.",
-    "unreadable": "The library that reads this format failed on the file.",
-    "modality": "The modality is missing or not one of those asked for (MR, SR, SEG ...).",
-    "dicomdir": "A DICOMDIR, the list of the files of a disc: no image, and nothing is lost.",
-    "localizer": "A scout view, which is not part of the stack.",
-    "not_axial": "A sagittal or coronal picture, which is kept out of axial stacks.",
-    "copy": "The same slice as another file, which is used.",
-    "series_merged": "Slices without a SeriesInstanceUID that lie among those of other studies.",
-    "multi_frame": "Several frames in one file; only single-frame images are read.",
-    "colour": "A colour picture, such as a screen capture or a report page.",
-    "secondary_capture": "A CT by modality, but stored as Secondary Capture: a page or a screen, no Hounsfield units.",
-    "sop_class": "A CT by modality, but of an SOP class whose values are no Hounsfield units.",
-    "report_page": "A dose page, protocol page or screen save among CT images.",
-    "parametric_map": "A map among CT images, such as one of perfusion or of electron density.",
-    "rescale_type": "The values have another unit than HU, such as an iodine or a perfusion map.",
-    "implausible_pixels": "Over 1 % of the pixels lie outside -4096..32767 HU, or none reads as tissue.",
-    "rows_columns": "Rows or Columns are missing, multi-valued or beyond the limit.",
-    "bits": "The description of the pixel's bits is missing or contradicts itself.",
-    "rescale": "RescaleSlope or RescaleIntercept is not a number, zero, negative or absurd.",
-    "no_pixel_data": "There is no pixel data element, or an empty one.",
-    "pixel_data_short": "The pixel data ends before the picture does; the file was cut.",
-    "encapsulation": "The pixel data is not packed in the way that its transfer syntax demands.",
-    "codestream": "The compressed picture's own header is broken or of another kind than the transfer syntax says.",
-    "codestream_size": "The compressed picture's own size contradicts Rows and Columns, or its length.",
-    "decoded_size": "The decoder returned another number of pixels than Rows x Columns.",
-}
+REFUSALS = frozenset({
+    "empty_file", "not_dicom", "no_file_meta", "no_transfer_syntax", "transfer_syntax", "jpeg_process",
+    "inflated_size", "nested_sequences", "header_size", "unreadable", "modality", "dicomdir", "localizer",
+    "not_axial", "copy", "series_merged", "multi_frame", "colour", "secondary_capture", "sop_class", "report_page",
+    "parametric_map", "rescale_type", "implausible_pixels", "rows_columns", "bits", "rescale", "no_pixel_data",
+    "pixel_data_short", "encapsulation", "codestream", "codestream_size", "decoded_size",
+})  # fmt: skip
 
 FLAGS: dict[str, str] = {
     "patient_id_missing": "PatientID is absent or empty: the slice cannot be grouped by patient.",
@@ -90,43 +57,3 @@ OTHER_KINDS = frozenset({
     "parametric_map", "rescale_type", "not_axial",
 })  # fmt: skip
 LISTS_OF_FILES = ("dicomdir",)  # refused as images, and not counted among the files that could not be used
-
-REASONS: dict[str, str] = REFUSALS | FLAGS
-
-_LOUD_LOGGERS = tuple(logging.getLogger(name) for name in ("pydicom", "openjpeg", "_openjpeg", "jpeg_ls"))
-
-
-@contextmanager
-def foreign_code(what: str) -> Iterator[None]:
-    """Run a library's code on foreign bytes: its messages kept quiet, its exceptions turned into a refusal.
-
-    The libraries' warnings and log lines quote header values, which must not reach a log. They are held back only
-    within this block. Not for use by several threads at once (the warning filters of a process are shared).
-    """
-    propagated = [logger.propagate for logger in _LOUD_LOGGERS]
-    for logger in _LOUD_LOGGERS:
-        logger.propagate = False
-    try:
-        with warnings.catch_warnings(), config.disable_value_validation():
-            warnings.simplefilter("ignore")
-            yield
-    except Refused:
-        raise
-    # Whatever garbage makes a parser or a decoder raise costs this one file. Its cause is cut off: it may quote it.
-    except Exception as error:  # noqa: BLE001
-        if _comes_from_recursion(error):
-            raise Refused("nested_sequences", "sequences are nested too deeply; export the file again") from None
-        message = f"{what} failed ({type(error).__name__}); the file is damaged, export it again"
-        raise Refused("unreadable", message) from None
-    finally:
-        for logger, propagate in zip(_LOUD_LOGGERS, propagated, strict=True):
-            logger.propagate = propagate
-
-
-def _comes_from_recursion(error: BaseException | None) -> bool:
-    """Whether Python's recursion limit began it; pydicom turns that into an OSError, level by level."""
-    while error is not None:
-        if isinstance(error, RecursionError):
-            return True
-        error = error.__context__
-    return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.multival import MultiValue
 
-from hounsfield.core.dicom.reason_codes import foreign_code
+from hounsfield.core.dicom.foreign_code import foreign_code
 from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.intake.archives import MAX_MEMBER_BYTES, FileList, list_some
 from hounsfield.core.logs import logger
