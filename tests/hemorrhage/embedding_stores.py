@@ -17,6 +17,7 @@ from hounsfield.core.storage.arrays import write_array
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
 from hounsfield.hemorrhage.paths import EXTRACT, ROWS, ROWS_SCHEMA, classifier_folder, store_folder
+from killed_runs import files_left
 from programs import run_program
 
 DATA_SET, EXPERIMENT, WIDTH = "toy", "tiny", 5
@@ -93,8 +94,4 @@ def take(archive: Path, work: Path, *, force: bool = False) -> Path:
 
 def contents_of(folder: Path) -> dict[str, bytes]:
     """All files below a folder but locks, and what was made when."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (".lock", TIMES)
-    }
+    return files_left(folder, but=[TIMES])

@@ -16,6 +16,7 @@ from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.storage.files import read_json
 from hounsfield.core.training.state import TrainingState
+from killed_runs import Killed, files_left, killed_at
 from programs import run_program
 
 CONFIG = """
@@ -37,10 +38,6 @@ SUBJECT = "pneumothorax_train"
 Run = Callable[..., Path]
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
 def train(work: Path, *arguments: object, config: str = "discs.yaml") -> Path:
     """Train fold 0 in `work`, and return the folder of its parts."""
     run_program(
@@ -60,16 +57,6 @@ def with_films(work: Path) -> Path:
     make_films(work)
     (work / "discs.yaml").write_text(CONFIG)
     return work
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """All files that matter, by name; TensorBoard's hold the time."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in found.items()
-        if "tensorboard" not in name.parts and path.name != ".lock"
-    }
 
 
 @pytest.fixture(scope="module")
@@ -130,28 +117,18 @@ def test_a_frozen_encoder_moves_neither_in_its_weights_nor_in_its_statistics(tra
 
 
 def test_what_is_trained_is_not_trained_again(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     train(copied)
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 2, 6, 9])
-def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
-    work, update, taken = with_films(tmp_path / "work"), TrainingState.update, [0]
-
-    def die_at(state: TrainingState, loss: float) -> None:
-        if taken[0] == step:
-            raise Killed
-        taken[0] += 1
-        update(state, loss)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(TrainingState, "update", die_at)
+def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, trained: Path, step: int) -> None:
+    work = with_films(tmp_path / "work")
+    with killed_at(step + 1, TrainingState, "update"):
         train(work)
-    assert files(train(work)) == files(part(trained, 0).parent)
+    assert files_left(train(work)) == files_left(part(trained, 0).parent)
 
 
 def test_a_run_killed_between_an_epochs_weights_and_its_state_goes_on_to_the_same_bytes(
@@ -167,7 +144,7 @@ def test_a_run_killed_between_an_epochs_weights_and_its_state_goes_on_to_the_sam
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(TrainingState, "save", die_before_the_second_epoch)
         train(work)
-    assert files(train(work)) == files(part(trained, 0).parent)
+    assert files_left(train(work)) == files_left(part(trained, 0).parent)
 
 
 def test_a_part_that_is_missing_is_named_with_the_command_that_trains_it(
@@ -185,7 +162,7 @@ def test_a_part_of_another_experiment_is_named_with_its_configuration(copied: Pa
     with pytest.raises(MissingInput, match=r"CONFIG=\S*nowhere\.yaml .*run_62_pneumothorax_train\.sh --part 1"):
         train(copied, config="later.yaml")
     started = train(copied, "--part", 1, config="later.yaml")
-    assert files(started / "part1")["epoch1.safetensors"] == files(part(copied, 1))["epoch1.safetensors"]
+    assert files_left(started / "part1")["epoch1.safetensors"] == files_left(part(copied, 1))["epoch1.safetensors"]
 
 
 def test_weights_of_a_normalised_network_do_not_start_one_that_is_not(copied: Path) -> None:
@@ -260,10 +237,10 @@ def test_a_folds_weights_do_not_depend_on_the_folds_trained_before_it(tmp_path: 
     train(alone, "--part", 0, "--fold", 1)
     train(after, "--part", 0, "--fold", 0, 1)
     place = Path("checkpoints/pneumothorax/discs/fold1/part0")
-    assert files(alone / place) == files(after / place)
+    assert files_left(alone / place) == files_left(after / place)
 
 
 @pytest.mark.slow
 def test_the_data_set_stays_as_it_was(trained: Path, tmp_path: Path) -> None:
     make_films(tmp_path / "fresh")
-    assert files(trained / "data" / DATA_SET) == files(tmp_path / "fresh" / "data" / DATA_SET)
+    assert files_left(trained / "data" / DATA_SET) == files_left(tmp_path / "fresh" / "data" / DATA_SET)

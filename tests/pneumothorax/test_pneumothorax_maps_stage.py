@@ -19,6 +19,7 @@ from hounsfield.core.training import blocks
 from hounsfield.pneumothorax import films
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
+from killed_runs import killed_at
 
 
 @pytest.fixture
@@ -54,23 +55,11 @@ def open_upstream(work: Path):
     return require(work, maps_folder(work, DATA_SET, "nets"), MAPS, lambda stage, *_: stage)
 
 
-def test_maps_that_are_interrupted_go_on_to_the_same_bytes(trained, monkeypatch) -> None:
+def test_maps_that_are_interrupted_go_on_to_the_same_bytes(trained) -> None:
     whole = (run_maps(trained) / "maps.npy").read_bytes()
-    write_block = blocks.write_block
-
-    class Killed(BaseException):
-        pass
-
-    def dies(path, start, rows):
-        if start == 6:
-            raise Killed
-        write_block(path, start, rows)
-
-    monkeypatch.setattr(blocks, "write_block", dies)
-    with pytest.raises(Killed):
+    with killed_at(2, blocks, "write_block"):
         run_maps(trained, "--force")
     assert not (maps_folder(trained, DATA_SET, "nets") / "maps.npy").exists()
-    monkeypatch.setattr(blocks, "write_block", write_block)
     assert (run_maps(trained) / "maps.npy").read_bytes() == whole
 
 

@@ -41,13 +41,3 @@ def run_stage(work: Path, program: str, *arguments: object, config: str = CONFIG
     path = work / f"{EXPERIMENT}.yaml"
     path.write_text(config)
     run_program(program, "--config", path, "--work", work, *arguments)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """All files below a folder that matter, by name; TensorBoard's hold the time."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in found.items()
-        if "tensorboard" not in name.parts and path.name != ".lock"
-    }

@@ -17,14 +17,11 @@ from hounsfield.core.training.state import TrainingState
 from hounsfield.spine.box_quality import box_overlap, true_boxes
 from hounsfield.spine.boxes import read_boxes
 from hounsfield.spine.paths import BOXES, boxes_folder
+from killed_runs import files_left, killed_at
 from spine.made_data import DATA_SET, made_necks
-from spine.necks import CONFIG, EXPERIMENT, files, run_stage
+from spine.necks import CONFIG, EXPERIMENT, run_stage
 
 SUBJECT = "spine_boxes"
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +76,13 @@ def test_no_study_is_answered_by_networks_that_have_seen_it(trained: Path) -> No
 
 
 def test_what_is_there_is_not_made_again(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     run_stage(copied, SUBJECT)
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 def test_boxes_that_are_replaced_leave_the_networks_that_found_them_unless_these_are_damaged(copied: Path) -> None:
-    before, changed = files(networks(copied)), CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1]\n  quantile: 0.1")
+    before, changed = files_left(networks(copied)), CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1]\n  quantile: 0.1")
     weights = networks(copied) / "fold1_seed0" / "weights.safetensors"
     made = {path: path.stat().st_mtime_ns for path in networks(copied).rglob("weights.safetensors")}
     damaged = bytearray(weights.read_bytes())
@@ -94,30 +91,21 @@ def test_boxes_that_are_replaced_leave_the_networks_that_found_them_unless_these
     with pytest.raises(StaleOutput, match="quantile"):
         run_stage(copied, SUBJECT, config=changed)
     run_stage(copied, SUBJECT, "--force", config=changed)
-    assert files(networks(copied)) == before
+    assert files_left(networks(copied)) == before
     assert [path for path, then in made.items() if path.stat().st_mtime_ns != then] == [weights]
 
 
 @pytest.mark.parametrize("step", [1, 5])
-def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, trained: Path, step: int) -> None:
     work = tmp_path / "work"
     shutil.copytree(trained / "data", work / "data", ignore=shutil.ignore_patterns("boxes"))
-    update, taken = TrainingState.update, [0]
-
-    def die_at(state: TrainingState, loss: float) -> None:
-        if taken[0] == step:
-            raise Killed
-        taken[0] += 1
-        update(state, loss)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(TrainingState, "update", die_at)
+    with killed_at(step + 1, TrainingState, "update"):
         run_stage(work, SUBJECT, "--fold", 0)
     run_stage(work, SUBJECT, "--fold", 0)
-    expected = files(networks(trained))
-    assert files(networks(work)) == {name: content for name, content in expected.items() if name.startswith("fold0")}
+    expected = files_left(networks(trained))
+    assert files_left(networks(work)) == {
+        name: content for name, content in expected.items() if name.startswith("fold0")
+    }
 
 
 def test_folds_that_are_named_are_trained_alone_and_the_last_one_brings_the_boxes(
@@ -131,16 +119,16 @@ def test_folds_that_are_named_are_trained_alone_and_the_last_one_brings_the_boxe
     with pytest.raises(MissingInput, match=r"boxes.* is missing; make it with: "):
         boxes_at(work)
     run_stage(work, SUBJECT, "--fold", 1)
-    assert files(work / "data") == files(trained / "data")
+    assert files_left(work / "data") == files_left(trained / "data")
 
 
 def test_studies_of_another_data_set_get_boxes_whatever_else_is_among_them(copied: Path) -> None:
     made_necks(copied, train=4, test=2, slices=(18, 24), data_set="others")
     made_necks(copied, train=1, test=0, slices=(18, 24), data_set="one")
-    before = files(networks(copied))
+    before = files_left(networks(copied))
     for data_set in ("others", "one"):
         run_stage(copied, SUBJECT, "--apply-to", data_set)
-    assert files(networks(copied)) == before
+    assert files_left(networks(copied)) == before
     others, one = (read_boxes(boxes_at(copied, name)).set_index("study_uid") for name in ("others", "one"))
     assert len(others) == 6
     assert list(others.loc["1.2.000"]) == pytest.approx(list(one.loc["1.2.000"]), abs=1e-6)

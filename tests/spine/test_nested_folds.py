@@ -32,18 +32,14 @@ from hounsfield.spine.nested import answers_for, folds_of, pairs_to_train, table
 from hounsfield.spine.paths import boxes_folder, pseudo_labels_folder
 from hounsfield.spine.ratio_training import ratio_runs
 from hounsfield.spine.remedies import SpineCommand
+from killed_runs import files_left, killed_at
 from spine.made_data import DATA_SET, made_necks
-from spine.necks import files
 
 FOLDS, STUDIES = (0, 1, 2), 6  # study n is of fold n % 3, and of patient p00n
 STAGES = ("boxes", "vertebrae", "fracture", "study")
 ONE_MODEL = PLAIN[: PLAIN.index("    - name: two")] + PLAIN[PLAIN.index("  refit: false\nstudy") :]
 NESTED = ONE_MODEL.replace("folds: [0, 1]", "folds: [0, 1, 2]\nnested: true").replace("fold_count: 2", "fold_count: 3")
 PUBLISHED = NESTED.replace("nested: true", "nested: false")
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 def configured(work: Path, config: str) -> Path:
@@ -173,24 +169,20 @@ def test_the_published_networks_and_their_number_stay_and_ten_pairs_come_beside_
 
 
 def test_what_is_there_is_not_made_again(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     for stage in STAGES:
         start(copied, stage)
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 def test_a_pairs_network_that_was_killed_goes_on_to_the_same_bytes(
-    nested: Path, copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    nested: Path, copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(localizers(copied) / "fold1+2_seed0")
     for without in ((1,), (2,), (1, 2)):
         shutil.rmtree(boxes_folder(copied, DATA_SET, NAME, without))
 
-    def die(state: TrainingState, loss: float) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(TrainingState, "update", die)
+    with killed_at(1, TrainingState, "update"):
         start(copied, "boxes")
     assert "nested: 3 networks for pairs of folds, beside the usual 3" in capsys.readouterr().err
     start(copied, "boxes", "--fold", 0)  # which the pair is not of
@@ -199,7 +191,7 @@ def test_a_pairs_network_that_was_killed_goes_on_to_the_same_bytes(
         start(copied, "vertebrae")
     start(copied, "boxes")
     for place in ("data", "checkpoints"):
-        assert files(copied / place) == files(nested / place)
+        assert files_left(copied / place) == files_left(nested / place)
 
 
 @pytest.mark.parametrize("stage", STAGES[1:])
@@ -220,13 +212,13 @@ def test_pseudo_labels_for_a_fold_that_are_missing_are_named(copied: Path) -> No
 
 
 def test_networks_of_the_other_kind_are_not_used(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     start(configured(copied, PUBLISHED), "boxes")  # whose networks are the same
     for stage in (*STAGES[1:], "predict"):
         with pytest.raises(StaleOutput, match=r"nested: true -> null(.|\n)*--force"):
             start(copied, stage)
     configured(copied, NESTED)
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 @pytest.mark.parametrize("stage", STAGES)

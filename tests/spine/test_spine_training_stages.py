@@ -17,6 +17,7 @@ from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, read_predictions
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.storage.files import read_json
 from hounsfield.core.training.state import TrainingState
+from killed_runs import Killed, files_left
 from programs import run_program
 from spine.found_necks import found_boxes, found_pseudo_labels
 from spine.made_data import DATA_SET, made_necks
@@ -46,10 +47,6 @@ NAME = "necks"
 FOLD0, FOLD1 = [f"p{number:03d}" for number in (0, 2, 4)], [f"p{number:03d}" for number in (1, 3, 5)]
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
 def with_necks(work: Path, *, config: str = CONFIG, **found: tuple[str, ...]) -> Path:
     """A work folder with what stages 51 to 53 leave, and the configuration."""
     made_necks(work, unsegmented=2)
@@ -69,16 +66,6 @@ def run_of(work: Path, stage: str, name: str) -> Path:
 
 def predictions_of(work: Path, fold: int) -> Path:
     return work / "preds" / "spine" / NAME / "study" / "small" / f"fold{fold}_seed7"
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """All files that matter, by name; TensorBoard's hold the time."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in found.items()
-        if "tensorboard" not in name.parts and path.name != ".lock"
-    }
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +124,10 @@ def test_the_ledger_tells_whom_a_network_has_seen_and_whom_through_pseudo_labels
 
 
 def test_what_is_trained_is_not_trained_again(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     train(copied, "fracture")
     train(copied, "study")
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 @pytest.mark.parametrize("stage", ["fracture", pytest.param("study", marks=pytest.mark.slow)])
@@ -160,7 +147,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
         patch.setattr(TrainingState, "update", die)
         train(copied, stage, "--fold", 0)
     train(copied, stage, "--fold", 0)
-    assert files(run_of(copied, stage, "fold0_seed7")) == files(run_of(trained, stage, "fold0_seed7"))
+    assert files_left(run_of(copied, stage, "fold0_seed7")) == files_left(run_of(trained, stage, "fold0_seed7"))
 
 
 @pytest.mark.slow

@@ -20,15 +20,12 @@ from hounsfield.spine.paths import VERTEBRAE, pseudo_labels_folder
 from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_inference import pseudo_labels
 from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
+from killed_runs import files_left, killed_at
 from spine.found_necks import found_boxes
 from spine.made_data import DATA_SET, made_necks
-from spine.necks import CONFIG, EXPERIMENT, files, run_stage
+from spine.necks import CONFIG, EXPERIMENT, run_stage
 
 SUBJECT = "spine_vertebrae"
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -94,31 +91,20 @@ def test_no_study_is_answered_by_networks_that_were_trained_on_it(trained: Path)
 
 
 def test_what_is_there_is_not_made_again(copied: Path) -> None:
-    before = files(copied)
+    before = files_left(copied)
     again(copied)
-    assert files(copied) == before
+    assert files_left(copied) == before
 
 
 @pytest.mark.parametrize("step", [1, 3])
-def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, trained: Path, step: int) -> None:
     work = tmp_path / "work"
     shutil.copytree(trained / "data", work / "data", ignore=shutil.ignore_patterns("pseudo_labels"))
-    update, taken = TrainingState.update, [0]
-
-    def die_at(state: TrainingState, loss: float) -> None:
-        if taken[0] == step:
-            raise Killed
-        taken[0] += 1
-        update(state, loss)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(TrainingState, "update", die_at)
+    with killed_at(step + 1, TrainingState, "update"):
         again(work)
     again(work)
-    assert files(work / "data") == files(trained / "data")
-    assert files(networks(work)) == files(networks(trained))
+    assert files_left(work / "data") == files_left(trained / "data")
+    assert files_left(networks(work)) == files_left(networks(trained))
 
 
 def test_folds_that_are_named_are_trained_alone(
@@ -137,10 +123,10 @@ def test_boxes_that_were_made_anew_make_the_models_stale_that_rest_on_them(copie
     found_boxes(copied, EXPERIMENT, fallback=("1.2.000",))
     with pytest.raises(StaleOutput, match=r"sparse.*made from something else"):
         again(copied)
-    whole = files(networks(copied) / "whole")
+    whole = files_left(networks(copied) / "whole")
     again(copied, "--force")
-    assert files(networks(copied) / "whole") == whole
-    assert files(networks(copied) / "sparse")
+    assert files_left(networks(copied) / "whole") == whole
+    assert files_left(networks(copied) / "sparse")
 
 
 def test_boxes_that_are_missing_are_named_with_the_command_that_finds_them(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hounsfield.stacking.config import Booster
 from hounsfield.stacking.paths import PREDICTIONS, second_level_folder
 from hounsfield.stacking.second_level import SLICE_COLUMNS
 from hounsfield.stacking.tables import read_stacking_slices
+from killed_runs import files_left
 from programs import run_program
 
 BOOSTERS: tuple[Booster, ...] = ("lightgbm", "catboost", "xgboost")
@@ -35,11 +36,5 @@ def read_table_of(work: Path, booster: str, stopping: str) -> pd.DataFrame:
     return read_predictions(second_level_folder(work, EXPERIMENT, booster, stopping) / PREDICTIONS, LABELS, remedy="")
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder but the locks."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
 def outcome(work: Path) -> dict[str, bytes]:
-    return files_of(work / "checkpoints") | files_of(work / "preds")
+    return files_left(work / "checkpoints") | files_left(work / "preds")

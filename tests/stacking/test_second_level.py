@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from second_level_runs import BOOSTERS, ONE, average, files_of, learn, outcome, slices_of
+from second_level_runs import BOOSTERS, ONE, average, learn, outcome, slices_of
 
 from first_level import CONFIG, EXPERIMENT, all_tables
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
@@ -22,6 +22,7 @@ from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import feature_names
 from hounsfield.stacking.paths import PREDICTIONS, boosters_folder, second_level_folder
 from hounsfield.stacking.second_level import arrange, split_folds
+from killed_runs import files_left
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_run_that_was_killed_goes_on_with_the_missing_models_and_ends_the_same
     monkeypatch.setattr(booster_runs, "train_booster", lambda *a, **k: trained.append(1) or train(*a, **k))
     learn(work, *options)
     assert len(trained) == 18 - 3
-    assert files_of(folder) == files_of(boosters_folder(second_level_work, EXPERIMENT, booster, "nested"))
+    assert files_left(folder) == files_left(boosters_folder(second_level_work, EXPERIMENT, booster, "nested"))
     whole = second_level_folder(second_level_work, EXPERIMENT, booster, "nested") / PREDICTIONS
     assert table.read_bytes() == whole.read_bytes()
 

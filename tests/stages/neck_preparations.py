@@ -11,6 +11,7 @@ import pytest
 
 from hounsfield.competitions.rsna2022 import segmentations
 from hounsfield.core.intake import prepare_files
+from killed_runs import files_left
 from programs import run_program
 
 CONFIG = "data_set: necks\nfolds: [0, 1]\nprepare: {fold_count: 2}\n"
@@ -28,12 +29,7 @@ def run(work: Path, *arguments: object) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def files_of(work: Path) -> dict[str, bytes]:
     """What the stage left, but its journal and lock."""
-    folder = work / "data" / "necks"
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "parts" not in path.parts and path.name not in (".lock", "output.json")
-    }
+    return files_left(work / "data" / "necks", but=("parts", "output.json"))
 
 
 def rejected(work: Path) -> dict[str, int]:

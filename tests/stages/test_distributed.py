@@ -23,6 +23,7 @@ from shell_tree import Tree
 
 from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from killed_runs import files_left
 from programs import REPOSITORY, run_program
 
 CONFIG = """
@@ -102,13 +103,7 @@ def sequences(extracted: Work, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def files(work: Work, *tops: str) -> dict[str, bytes]:
-    """The files' bytes; TensorBoard's hold the time and are left out."""
-    return {
-        str(path.relative_to(work.folder)): path.read_bytes()
-        for top in tops
-        for path in sorted((work.folder / top).rglob("*"))
-        if path.is_file() and "tensorboard" not in path.parts and path.name != ".lock"
-    }
+    return {name: content for name, content in files_left(work.folder).items() if name.startswith(tops)}
 
 
 def differing(found: dict[str, bytes], expected: dict[str, bytes]) -> set[str]:

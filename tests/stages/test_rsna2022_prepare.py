@@ -22,6 +22,7 @@ from hounsfield.core.storage.volumes import open_volume
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
 from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
 from hounsfield.spine.stages import prepare as stage
+from killed_runs import killed_at
 from neck_files import (
     COLUMNS,
     ROWS,
@@ -159,26 +160,7 @@ def test_an_archive_that_was_unpacked_is_known_by_its_bytes_and_needs_no_force(t
         assert (work / place).read_bytes() == (prepared / "work" / place).read_bytes()
 
 
-class Killed(BaseException):
-    """What ends a run without a word."""
-
-
-def kill_at(patch: pytest.MonkeyPatch, place: str, call: int) -> None:
-    """Let a function that joining uses end the run at its `call`-th call."""
-    calls, whole = [], getattr(joining, place)
-
-    def killed(*arguments: Any, **options: Any) -> Any:
-        calls.append(place)
-        if len(calls) == call:
-            raise Killed
-        return whole(*arguments, **options)
-
-    patch.setattr(joining, place, killed)
-
-
-def test_a_run_killed_again_and_again_while_it_joins_goes_on_to_the_same_bytes(
-    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_killed_again_and_again_while_it_joins_goes_on_to_the_same_bytes(tmp_path: Path, prepared: Path) -> None:
     """Before the first volume, before its record, between volumes, while slices are removed, before the last record."""
     for place, call in [
         ("write_volume", 1),
@@ -187,19 +169,15 @@ def test_a_run_killed_again_and_again_while_it_joins_goes_on_to_the_same_bytes(
         ("image_path", 13),
         ("write_json", 2),
     ]:
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            kill_at(patch, place, call)
+        with killed_at(call, joining, place):
             run(tmp_path / "work", "--archive", prepared / "necks.zip")
     run(tmp_path / "work", "--archive", prepared / "necks.zip")
     assert files_of(tmp_path / "work") == files_of(prepared / "work")
 
 
-def test_a_slice_damaged_before_it_is_joined_is_named_and_made_again(
-    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slice_damaged_before_it_is_joined_is_named_and_made_again(tmp_path: Path, prepared: Path) -> None:
     work = tmp_path / "work"
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        kill_at(patch, "write_volume", 2)
+    with killed_at(2, joining, "write_volume"):
         run(work, "--archive", prepared / "necks.zip")
     damaged = next((work / "data" / "necks" / "unfinished" / "slices").glob("*/*.npy"))
     damaged.write_bytes(b"")

@@ -16,6 +16,7 @@ from faults.processes import Running
 from hounsfield.competitions.siim2019.paths import film_path, mask_path
 from hounsfield.competitions.siim2019.rle import encode
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
+from killed_runs import files_left
 from programs import REPOSITORY, run_program
 
 CONFIG = "data_set: films\nfolds: [0, 1]\nprepare:\n  image_size: 96\n  fold_count: 2\n"
@@ -33,11 +34,7 @@ def run(work: Path, *arguments: object, data_set: str = "films") -> pd.DataFrame
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """What the stage left, but its journal and lock."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "parts" not in path.parts and path.name not in (".lock", "output.json")
-    }
+    return files_left(folder, but=("parts", "output.json"))
 
 
 def small_archive(folder: Path) -> Path:

@@ -28,6 +28,7 @@ from hounsfield.core.training.state import TrainingState
 from hounsfield.stacking.activation import series_activations
 from hounsfield.stacking.config import TrainingConfig
 from hounsfield.stacking.hu_images import read_hu
+from killed_runs import files_left, killed_at
 from programs import REPOSITORY, load_program, run_program
 
 CONFIG = REPOSITORY / "tests" / "phantoms" / "mini_stacking.yaml"
@@ -37,10 +38,6 @@ PREDS = Path("preds") / "stacking" / "mini_stacking"
 
 
 NETWORKS = ("--network", "byobnet")
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +70,9 @@ def copy(tmp_path: Path, stored: Work) -> Work:
 def outputs(work: Work) -> dict[str, bytes]:
     """What stages 42 and 43 wrote for one network, without what is of the moment."""
     return {
-        str(path.relative_to(work.folder)): path.read_bytes()
-        for top in ("checkpoints", "preds")
-        for path in (work.folder / top).rglob("*")
-        if path.is_file() and "byobnet" in path.parts and "tensorboard" not in path.parts and path.name != ".lock"
+        name: content
+        for name, content in files_left(work.folder).items()
+        if name.startswith(("checkpoints/", "preds/")) and "/byobnet/" in name
     }
 
 
@@ -98,37 +94,13 @@ def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(
         assert read_record(path.parent)["settings"]["fold"] == fold
 
 
-def test_killed_training_and_prediction_go_on_to_the_same_bytes(
-    copy: Work, predicted: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    update = TrainingState.update
-    for last in (1, 2, 3):
-        done = [0]
-
-        def update_or_die(state: TrainingState, loss: float, done: list[int] = done, last: int = last) -> None:
-            done[0] += 1
-            if done[0] > last:
-                raise Killed
-            update(state, loss)
-
-        monkeypatch.setattr(TrainingState, "update", update_or_die)
-        with pytest.raises(Killed):
+def test_killed_training_and_prediction_go_on_to_the_same_bytes(copy: Work, predicted: Work) -> None:
+    for step in (2, 3, 4):
+        with killed_at(step, TrainingState, "update"):
             run_program("stacking_train", *copy.arguments, *NETWORKS)
-    monkeypatch.setattr(TrainingState, "update", update)
     run_program("stacking_train", *copy.arguments, *NETWORKS)
-
-    written, write_block = [0], blocks.write_block
-
-    def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
-        written[0] += 1
-        if written[0] == 3:
-            raise Killed
-        write_block(path, start, rows)
-
-    monkeypatch.setattr(blocks, "write_block", write_or_die)
-    with pytest.raises(Killed):
+    with killed_at(3, blocks, "write_block"):
         run_program("stacking_predict", *copy.arguments, *NETWORKS)
-    monkeypatch.setattr(blocks, "write_block", write_block)
     run_program("stacking_predict", *copy.arguments, *NETWORKS)
     found, expected = outputs(copy), outputs(predicted)
     assert found.keys() == expected.keys()

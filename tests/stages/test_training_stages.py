@@ -18,23 +18,14 @@ from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training import blocks
 from hounsfield.core.training.state import TrainingState
 from hounsfield.hemorrhage import training
+from killed_runs import files_left, killed_at
 from programs import ask_to_stop, run_program
 
 OUTPUTS = ("checkpoints", "preds", "data/phantom/embeddings")
 
 
-class Killed(BaseException):
-    """Ends a program at once, as SIGKILL would: nothing catches it."""
-
-
 def outputs(work: Work) -> dict[str, bytes]:
-    """Every output file's bytes; TensorBoard's hold the time and are left out."""
-    return {
-        str(path.relative_to(work.folder)): path.read_bytes()
-        for top in OUTPUTS
-        for path in (work.folder / top).rglob("*")
-        if path.is_file() and "tensorboard" not in path.parts and path.name != ".lock"
-    }
+    return {name: content for name, content in files_left(work.folder).items() if name.startswith(OUTPUTS)}
 
 
 def predictions(work: Work, fold: int = 0, epoch: int = 1) -> pd.DataFrame:
@@ -90,54 +81,21 @@ def test_a_second_run_of_every_stage_does_nothing_and_says_so(
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_a_killed_classifier_goes_on_to_the_same_bytes(
-    copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
-    done, update = [0], TrainingState.update
-
-    def update_or_die(state: TrainingState, loss: float) -> None:
-        done[0] += 1
-        if done[0] > steps:
-            raise Killed
-        update(state, loss)
-
-    monkeypatch.setattr(TrainingState, "update", update_or_die)
-    with pytest.raises(Killed):
+def test_a_killed_classifier_goes_on_to_the_same_bytes(copy: Work, finished: Work, steps: int) -> None:
+    with killed_at(steps + 1, TrainingState, "update"):
         run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
-    monkeypatch.setattr(TrainingState, "update", update)
     run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
     found, expected = outputs(copy), outputs(finished)
     assert {name for name in found if found[name] != expected[name]} == set()
     assert any(name.endswith("epoch1.safetensors") for name in found)
 
 
-def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(
-    copy: Work, finished: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(copy: Work, finished: Work) -> None:
     run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
-    written, write_block, update = [0], blocks.write_block, TrainingState.update
-
-    def write_or_die(path: Path, start: int, rows: np.ndarray) -> None:
-        written[0] += 1
-        if written[0] == 5:
-            raise Killed
-        write_block(path, start, rows)
-
-    monkeypatch.setattr(blocks, "write_block", write_or_die)
-    with pytest.raises(Killed):
+    with killed_at(5, blocks, "write_block"):
         run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
     run_program("hemorrhage_extract_embeddings", *copy.arguments, "--fold", 0)
-
-    done = [0]
-
-    def update_or_die(state: TrainingState, loss: float) -> None:
-        done[0] += 1
-        if done[0] == 7:
-            raise Killed
-        update(state, loss)
-
-    monkeypatch.setattr(TrainingState, "update", update_or_die)
-    with pytest.raises(Killed):
+    with killed_at(7, TrainingState, "update"):
         run_program("hemorrhage_train_sequence", *copy.arguments, "--fold", 0)
     run_program("hemorrhage_train_sequence", *copy.arguments, "--fold", 0)
     found, expected = outputs(copy), outputs(finished)

@@ -16,15 +16,12 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch
 from hounsfield.core.training.loop import Batch, TrainingRun, training
 from hounsfield.core.training.schedules import warm_up_cosine
+from killed_runs import Killed
 
 SAMPLES, BATCH, EPOCHS = 18, 4, 3
 STEPS = 5  # of an epoch: the last batch has two samples
 INPUTS = torch.from_numpy(np.random.default_rng(0).normal(size=(SAMPLES, 3)).astype(np.float32))
 TARGETS = INPUTS.sum(dim=1).sin()
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 class Numbers:

@@ -15,13 +15,10 @@ from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.blocks import fill_arrays, has_block, join_blocks, share_rows, write_block
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.stops import Stopped, StopRequest, stop_on_sigterm
+from killed_runs import Killed
 from programs import ask_to_stop
 
 ROWS = 23
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
 
 
 class Squares:

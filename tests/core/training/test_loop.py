@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from lone_devices import CPU
-from small_runs import BATCH, EPOCHS, SAMPLES, STEPS, Killed, Outcome, die_at, same, train
+from small_runs import BATCH, EPOCHS, SAMPLES, STEPS, Outcome, die_at, same, train
 
 from hounsfield.core.errors import BadInput, StaleOutput
 from hounsfield.core.storage.checkpoints import load_state
@@ -15,6 +15,7 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order
 from hounsfield.core.training.loop import TrainingRun
 from hounsfield.core.training.stops import Stopped
+from killed_runs import Killed
 from programs import ask_to_stop
 
 

@@ -10,32 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from published_files import WIDTH, Truth, array_name, make_download, make_truth, pickled_loader, take
 
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.hemorrhage.published_2019 import stores
 from hounsfield.hemorrhage.published_2019.tables import numbers
-
-
-@pytest.fixture(scope="module")
-def truth() -> Truth:
-    return make_truth()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, truth: Truth) -> Path:
-    return make_download(tmp_path_factory.mktemp("published") / "fold1", truth)
-
-
-@pytest.fixture
-def download(tmp_path: Path, made: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "fold1")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
+from published_2019.published_files import WIDTH, Truth, array_name, pickled_loader, take
 
 
 def edit_table(name: str, edit: Callable[[pd.DataFrame], pd.DataFrame], source: Path) -> None:

@@ -6,7 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from published_files import (
+
+from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
+from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
+from hounsfield.core.stages.outputs import read_record
+from hounsfield.core.stages.upstream import require
+from hounsfield.hemorrhage.paths import IMPORT
+from hounsfield.hemorrhage.published_2019 import stores
+from hounsfield.hemorrhage.sequence_batches import build_batch, index_series, open_store
+from programs import run_program
+from published_2019.published_files import (
     DATA_SET,
     EXPERIMENT,
     WIDTH,
@@ -21,38 +32,7 @@ from published_files import (
     write_tables,
 )
 
-from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
-from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
-from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
-from hounsfield.core.stages.outputs import read_record
-from hounsfield.core.stages.upstream import require
-from hounsfield.hemorrhage.paths import IMPORT
-from hounsfield.hemorrhage.published_2019 import stores
-from hounsfield.hemorrhage.sequence_batches import build_batch, index_series, open_store
-from programs import run_program
-
 SPLITS = ("trn", "val", "tst")
-
-
-@pytest.fixture(scope="module")
-def truth() -> Truth:
-    return make_truth()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, truth: Truth) -> Path:
-    return make_download(tmp_path_factory.mktemp("published") / "fold1", truth)
-
-
-@pytest.fixture
-def download(tmp_path: Path, made: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "fold1")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 def said(*words: str) -> str:
