@@ -19,7 +19,8 @@ from hounsfield.competitions.rsna2019.validation import (
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.evaluation.study_rule import Answer, StudyRule
-from hounsfield.core.intake.label_tables import read_label_table
+from hounsfield.core.intake.label_cells import read_cells
+from hounsfield.core.intake.label_tables import LabelTable, label_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.stages.ledger import Ledger
 
@@ -43,6 +44,10 @@ IDENTIFIERS = pd.DataFrame(
     index=SLICES["path"],
 )
 TRAINING = Naming(b"the key of the training set")
+
+
+def table_in(path: Path) -> LabelTable:
+    return label_table(read_cells(path), str(path))
 
 
 def refuse(*learned: str, studies: tuple[str, ...] = ()) -> None:
@@ -85,7 +90,7 @@ def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_pat
 )
 def test_labels_find_their_slices_by_identifier_or_path(tmp_path: Path, column: str, keys: list[str]) -> None:
     (tmp_path / "t.csv").write_text("\n".join([f"{column},any", *(f"{k},{k != keys[1]:d}" for k in keys)]))
-    found = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    found = match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     assert found.rows.tolist() == [0, 2]
     assert found.labels.tolist() == [[0], [1]]
     assert (found.label_set.names, found.columns.tolist()) == (("any",), [LABELS.names.index("any")])
@@ -93,13 +98,13 @@ def test_labels_find_their_slices_by_identifier_or_path(tmp_path: Path, column: 
 
 def test_a_file_name_that_several_slices_have_fits_none(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,any\n1.dcm,1\n2.dcm,0\n")
-    assert match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS).rows.tolist() == [1]
+    assert match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS).rows.tolist() == [1]
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,fracture\na/1.dcm,1\n")
     with pytest.raises(BadInput, match="none of its columns is a class of the run"):
-        match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+        match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
 
 
 RULE = StudyRule(2, {name: Answer(0.35, None, None, 0, 0) for name in LABELS.names}, "")
@@ -114,7 +119,7 @@ def test_labels_of_studies_and_series_are_scored_by_what_studies_csv_answers(
     tmp_path: Path, column: str, keys: tuple[str, str], unit: str
 ) -> None:
     (tmp_path / "t.csv").write_text(f"{column},any\n{keys[0]},0\n{keys[1]},1\n7.7,1\n")
-    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    labelled = match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     assert (labelled.unit, labelled.labels.tolist(), labelled.patients.tolist()) == (unit, [[0], [1]], ["ID_x", "ID_y"])
     answers = labelled.answers(PROBABILITIES, SLICES, RULE)
     assert answers.ravel() == pytest.approx([0.3, 0.9])  # the mean of two neighbours, and a single slice
@@ -129,7 +134,7 @@ def test_labels_of_studies_and_series_are_scored_by_what_studies_csv_answers(
 
 def test_a_study_without_a_label_is_not_scored(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("StudyInstanceUID,any,subdural\n1.1,,\n1.2,1,\n")
-    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    labelled = match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     assert labelled.rows.tolist() == [2]
     rates = rates_at_thresholds(labelled, labelled.answers(PROBABILITIES, SLICES, RULE), RULE)
     assert np.isnan([rates["specificity_any"], rates["sensitivity_subdural"]]).all()
@@ -137,14 +142,14 @@ def test_a_study_without_a_label_is_not_scored(tmp_path: Path) -> None:
 
 def test_the_prior_of_studies_counts_studies_of_the_training_set(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("StudyInstanceUID,any\n1.2,1\n")
-    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    labelled = match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     training = SLICES.assign(split="train", any=[0.0, 1.0, 0.0])
     assert training_units(labelled, training, ["any"])["any"].tolist() == [1, 0]
 
 
 def test_scores_of_fewer_classes_do_not_stand_beside_a_loss_of_all(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,any\na/1.dcm,1\na/2.dcm,0\nb/1.dcm,0\n")
-    labelled = match_labels(LABELS, read_label_table(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
+    labelled = match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
     run = pd.DataFrame({"system": ["bag"], "weighted_log_loss": [0.1], "low": [0.05], "high": [0.2], "patients": [9]})
     run["slices"] = 90
     run = run.assign(**{f"auc_{name}": 0.9 for name in LABELS.names})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +15,15 @@ from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.batches import ImageBatch
-from hounsfield.core.training.blocks import fill_arrays
-from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.boxes import StudyBox, aggregate
 from hounsfield.spine.config import BoxesConfig, SpineConfig
 from hounsfield.spine.localizer_data import Triplets, TripletStudy
 from hounsfield.spine.localizer_training import LocalizerRun
-from hounsfield.spine.neck_runs import Trained, load_networks
+from hounsfield.spine.neck_runs import Trained, write_answers
 from hounsfield.spine.networks.localizer import EDGES, PRESENCE, Localizer
 from hounsfield.spine.slice_windows import study_rows, triplet_starts
 
-BLOCK_BATCHES = 16  # batches written at a time
 Localizers = Mapping[int, Sequence[Trained[LocalizerRun]]]  # by the fold that they answer for
 
 
@@ -46,16 +43,10 @@ def predict_triplets(
     starts = [triplet_starts(len(study.targets)) for study in opened]
     images = Triplets(opened, study_rows(starts), config.boxes, config.intensity, (), volume_remedy=data.remedy)
     folds = np.repeat(studies["fold"].to_numpy(np.int64), [len(own) for own in starts])
-
-    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        found = predict_by_fold(
-            images, folds, partial(_networks, by_fold, devices), partial(mean_prediction, devices), batches,
-            workers=config.workers, device=devices.device, remedy="try --precision fp32, or train again",
-        )  # fmt: skip
-        return ([predictions] for predictions in found)
-
-    size = config.boxes.batch_size
-    fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=BLOCK_BATCHES)
+    write_answers(
+        path, images, folds, by_fold, LocalizerRun.build, partial(mean_prediction, devices), devices,
+        workers=config.workers, batch_size=config.boxes.batch_size,
+    )  # fmt: skip
 
 
 def boxes_table(path: Path, studies: pd.DataFrame, config: BoxesConfig) -> pd.DataFrame:
@@ -93,7 +84,3 @@ def in_order_of_folds(studies: pd.DataFrame) -> pd.DataFrame:
     """Studies fold by fold, so that networks change rarely; those without labels, fold TEST_FOLD, come last."""
     rank = studies["fold"].to_numpy(np.int64)
     return studies.iloc[np.argsort(np.where(rank == TEST_FOLD, rank.max() + 1, rank), kind="stable")]
-
-
-def _networks(by_fold: Localizers, devices: Devices, fold: int) -> list[Localizer]:
-    return load_networks(by_fold[fold], LocalizerRun.build, devices)

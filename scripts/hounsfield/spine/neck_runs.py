@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
@@ -16,6 +18,9 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.training.batches import Images
+from hounsfield.core.training.blocks import fill_arrays
+from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import SpineConfig
@@ -23,6 +28,7 @@ from hounsfield.spine.nested import Folds
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, starting_weights, with_weights
 from hounsfield.spine.remedies import SpineCommand
 
+BLOCK_BATCHES = 16  # batches written at a time
 RunT = TypeVar("RunT", bound="NeckRun")
 
 
@@ -102,16 +108,38 @@ def train_runs(
             out.finish(files, learned=learned)
 
 
-def load_networks(
-    networks: Iterable[Trained[RunT]], build: Callable[[RunT], NetworkT], devices: Devices
-) -> list[NetworkT]:
-    """Trained networks on the device, ready to predict. Raises BadInput unless each of their weights is there."""
-    found = []
-    for run, trained in networks:
-        network = with_weights(build(run), trained)
-        devices.place(network)
-        found.append(network)
-    return found
+def write_answers(
+    path: Path,
+    images: Images,
+    folds: np.ndarray,
+    by_fold: Mapping[int, Iterable[Trained[RunT]]],
+    build: Callable[[RunT], NetworkT],
+    predict: Callable[[list[NetworkT], Any], np.ndarray],
+    devices: Devices,
+    *,
+    workers: int,
+    batch_size: int,
+) -> None:
+    """Write what networks say of images to `path`, of each those of its fold; a killed run goes on.
+
+    folds: (N,) of each image, which stand fold by fold. predict: what networks say of a batch on the device, (B, ...).
+    Raises BadInput where weights are not those that were trained, or networks give no numbers.
+    """
+
+    def networks_of(fold: int) -> list[NetworkT]:
+        found = [with_weights(build(run), trained) for run, trained in by_fold[fold]]
+        for network in found:
+            devices.place(network)
+        return found
+
+    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        answers = predict_by_fold(
+            images, folds, networks_of, predict, batches,
+            workers=workers, device=devices.device, remedy="try --precision fp32, or train again",
+        )  # fmt: skip
+        return ([one] for one in answers)
+
+    fill_arrays([path], len(images), compute, devices, batch_size=batch_size, block_batches=BLOCK_BATCHES)
 
 
 def answering(command: SpineCommand, runs: Iterable[RunT]) -> list[Trained[RunT]] | None:

@@ -5,7 +5,7 @@ N windows of all studies, n of one, L slices of a window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,9 @@ import torch
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE as NAMES
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array
-from hounsfield.core.training.blocks import fill_arrays
-from hounsfield.core.training.by_fold import predict_by_fold
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import WindowsConfig
-from hounsfield.spine.neck_runs import Trained, load_networks
+from hounsfield.spine.neck_runs import Trained, write_answers
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.ratio_training import RatioRun, ratio_studies, windows_of
 from hounsfield.spine.slice_window_data import Window
@@ -28,7 +26,6 @@ from hounsfield.spine.slice_window_training import windows_at_a_time
 from hounsfield.spine.slice_windows import window_starts
 from hounsfield.spine.tables import FRACTURE_TARGETS, PSEUDO_SCHEMA, RATIO_PREDICTIONS
 
-BLOCK_BATCHES = 16  # batches written at a time
 RatioNetworks = Mapping[int, Sequence[Trained[RatioRun]]]  # by the fold that they answer for
 
 
@@ -43,16 +40,10 @@ def predict_windows(
     config, opened = run.config, ratio_studies(run, data, boxes, studies, None)
     windows = windows_of(run, data, opened, [config.windows.predict_step] * len(opened))
     folds = studies["fold"].to_numpy(np.int64)[windows.rows[:, 0]]
-
-    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        found = predict_by_fold(
-            windows, folds, partial(_networks, by_fold, devices), partial(mean_prediction, devices), batches,
-            workers=config.workers, device=devices.device, remedy="try --precision fp32, or train again",
-        )  # fmt: skip
-        return ([predictions] for predictions in found)
-
-    size = windows_at_a_time(run.model.optimizer)
-    fill_arrays([path], len(windows), compute, devices, batch_size=size, block_batches=BLOCK_BATCHES)
+    write_answers(
+        path, windows, folds, by_fold, RatioRun.build, partial(mean_prediction, devices), devices,
+        workers=config.workers, batch_size=windows_at_a_time(run.model.optimizer),
+    )  # fmt: skip
 
 
 def ratio_curves(path: Path, studies: pd.DataFrame, config: WindowsConfig) -> list[np.ndarray]:
@@ -108,7 +99,3 @@ def pseudo_labels(
         table[list(RATIO_PREDICTIONS)], table[list(FRACTURE_TARGETS)] = ratios, fractures
         tables.append(table[PSEUDO_SCHEMA.names])
     return pd.concat(tables).sort_values(["study_uid", "slice"], ignore_index=True)
-
-
-def _networks(by_fold: RatioNetworks, devices: Devices, fold: int) -> list[RatioNetwork]:
-    return load_networks(by_fold[fold], RatioRun.build, devices)

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from hounsfield.core.errors import BadInput, HounsfieldError, MissingInput, WrongUse
-from hounsfield.core.intake.label_tables import read_label_table
+from hounsfield.core.intake.label_cells import read_cells
+from hounsfield.core.intake.label_tables import LabelTable, label_table
 
 UID = "1.2.840.1.77"
 PLAIN = "image,stroke,mass\na.dcm,1,0\nb.dcm,0,1\n"
@@ -101,6 +102,10 @@ FILES = [
 ]  # fmt: skip
 
 
+def table_in(path: Path, **options: Any) -> LabelTable:
+    return label_table(read_cells(path), str(path), **options)
+
+
 @pytest.mark.parametrize("file", FILES, ids=[file.what for file in FILES])
 def test_a_label_file_is_read_as_it_is_meant_or_refused_with_the_reason(file: File, tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
@@ -108,11 +113,11 @@ def test_a_label_file_is_read_as_it_is_meant_or_refused_with_the_reason(file: Fi
     if isinstance(file.rows, str):
         assert isinstance(file.key, type)
         with pytest.raises(file.key) as caught:
-            read_label_table(path, **file.options)
+            table_in(path, **file.options)
         assert str(path) in str(caught.value)
         assert file.rows in str(caught.value)
         return
-    table = read_label_table(path, **file.options)
+    table = table_in(path, **file.options)
     assert table.key == file.key
     found = dict(zip(table.keys.tolist(), table.values.to_numpy(), strict=True))
     assert found.keys() == file.rows.keys()
@@ -128,14 +133,14 @@ def test_at_least_twenty_five_label_files_are_tried_and_both_kinds_are_among_the
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"none\.csv"):
-        read_label_table(tmp_path / "none.csv")
+        table_in(tmp_path / "none.csv")
 
 
 def test_only_the_first_ten_bad_rows_are_listed_and_no_identifier_is_told(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("SOPInstanceUID,stroke\n" + "".join(f"{UID}.{n},x\n" for n in range(30)))
     with pytest.raises(BadInput, match=r"30 values .* 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\. ") as caught:
-        read_label_table(path)
+        table_in(path)
     assert UID not in str(caught.value)
 
 
@@ -144,5 +149,5 @@ def test_the_same_table_in_another_form_has_the_same_digest_and_another_label_an
     for number, text in enumerate((PLAIN, PLAIN.replace(",", ";"), PLAIN.replace("b.dcm,0", "b.dcm,1"))):
         path = tmp_path / f"{number}.csv"
         path.write_text(text)
-        digests.append(read_label_table(path).digest())
+        digests.append(table_in(path).digest())
     assert digests[0] == digests[1] != digests[2]

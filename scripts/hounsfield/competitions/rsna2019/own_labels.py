@@ -18,7 +18,7 @@ from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.folds.own_data import fold_table, own_folds
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_matching import COLUMNS, match_labels, places
-from hounsfield.core.intake.label_tables import LabelTable, read_keys, read_label_table
+from hounsfield.core.intake.label_tables import LabelTable, label_table, read_keys
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import STUDY_LABELS_ON_SLICES
@@ -78,7 +78,7 @@ def _read_table(path: Path, classes: Sequence[str], any_of: str | None, *, soft:
     """A table of any usual kind; in the competition's form, six rows per slice, it is read as the competition's is."""
     cells = read_cells(path)
     if not {"ID", "Label"} <= set(cells.table.columns):
-        return read_label_table(path, classes=classes, any_of=any_of, soft=soft, reserved=RESERVED)
+        return label_table(cells, str(path), classes=classes, any_of=any_of, soft=soft, reserved=RESERVED)
     wide = read_labels(path.read_bytes(), str(path)).astype(np.float64)
     keys, lines = wide.index.to_numpy(str), np.arange(2, len(wide) + 2)
     return LabelTable(str(path), "file", keys, lines, wide.reset_index(drop=True), LABELS.any_of, soft=False)

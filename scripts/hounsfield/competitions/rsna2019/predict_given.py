@@ -34,7 +34,8 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import COUNTED, System, write_scores
 from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
-from hounsfield.core.intake.label_tables import LabelTable, read_label_table
+from hounsfield.core.intake.label_cells import read_cells
+from hounsfield.core.intake.label_tables import LabelTable, label_table
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.ledger import Ledger
@@ -72,7 +73,9 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     """
     given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
     models = steps.models(command)
-    table = read_label_table(Path(arguments.labels), options=False) if arguments.labels else None
+    table = None
+    if arguments.labels:
+        table = label_table(read_cells(Path(arguments.labels)), arguments.labels, options=False)
     loading = Thread(target=steps.load, daemon=True)
     loading.start()
     command = prepare_given(command, given, INTAKE, steps.prepare)

@@ -55,21 +55,6 @@ class LabelTable:
         return value_digest([*content, self.values.astype(object).where(self.values.notna(), None).to_numpy().tolist()])
 
 
-def read_label_table(
-    path: Path,
-    *,
-    classes: Sequence[str] = (),
-    any_of: str | None = None,
-    soft: bool = False,
-    reserved: Collection[str] = (),
-    options: bool = True,
-) -> LabelTable:
-    """Read a table of labels, as `label_table`. Raises MissingInput, too."""
-    return label_table(
-        read_cells(path), str(path), classes=classes, any_of=any_of, soft=soft, reserved=reserved, options=options
-    )
-
-
 def label_table(
     cells: Cells,
     source: str,
