@@ -16,7 +16,7 @@ EXAMPLES = "the same examples on every machine, however slow it is"
 settings.register_profile(EXAMPLES, derandomize=True, deadline=None)
 settings.load_profile(EXAMPLES)
 
-MINI_PHANTOM = ("--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
+MINI_PHANTOM = ("--jobs", 1, "--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
 
 
 class Work(NamedTuple):

@@ -1,19 +1,25 @@
-"""Runs the stage programs inside the test process: importing torch anew for each would take longer than the stages."""
+"""Runs the stage programs inside the test process: importing torch anew for each would take longer than the stages.
+
+For the same reason the processes that read files serve one program after another.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
 
+from hounsfield.core.intake import executors
 from hounsfield.core.logs import set_up_logging
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -39,8 +45,15 @@ def run_program(name: str, *arguments: object) -> None:
     """Run a program's main with these arguments; what it raises, it raises here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        patch.setattr(executors, "_local_pool", _lasting_pool)
         set_up_logging()
         load_program(name).main()
+
+
+def _lasting_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
+    """The last program's pool, with as many workers; another one where a worker has died."""
+    settings = {"initializer": executors._end_with, "initargs": (os.getpid(),), "env": executors.KEEP_MEMORY}
+    return nullcontext(get_reusable_executor(workers, timeout=None, **settings))
 
 
 def ask_to_stop() -> None:

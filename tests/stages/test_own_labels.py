@@ -131,7 +131,7 @@ def test_other_labels_are_another_data_set_and_what_differs_is_said(images: Path
 def draw_own(folder: Path, names: list[str]) -> tuple[Path, Path]:
     """Sixteen drawn patients under foreign names, and a table by SOPInstanceUID: bleeding inside and outside."""
     run_program("rsna2019_phantom", "--output", folder / "drawn.zip", "--train-patients", 16, "--test-patients", 1,
-                "--slices", 3, 4, "--size", 64)  # fmt: skip
+                "--slices", 3, 4, "--size", 64, "--jobs", 1)  # fmt: skip
     images, labels = folder / "export", folder / "labels.csv"
     images.mkdir()
     with zipfile.ZipFile(folder / "drawn.zip") as archive:

@@ -155,7 +155,7 @@ def second(tmp_path: Path) -> Path:
     """Phantoms of other patients by another scanner."""
     path = tmp_path / "second.zip"
     sizes = ("--train-patients", 6, "--test-patients", 0, "--slices", 4, 6, "--size", 128)
-    run_program("rsna2019_phantom", "--output", path, *sizes, "--seed", 8, "--noise", 2)
+    run_program("rsna2019_phantom", "--output", path, *sizes, "--seed", 8, "--noise", 2, "--jobs", 1)
     return path
 
 
