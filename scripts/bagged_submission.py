@@ -11,10 +11,10 @@ import argparse
 import math
 import os
 import sys
-from pathlib import Path
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import REPOSITORY, command_line, run, shown
+from hounsfield.core.stages.variables import work_folder
 
 DEFAULT_RUNS = ("preds/hemorrhage/crop", "preds/stacking/se_resnext")
 
@@ -27,7 +27,7 @@ def main() -> None:
     from hounsfield.stacking.paths import AVERAGE, ENSEMBLE
     from hounsfield.stacking.tables import folds_of_run
 
-    work = Path(options.work).resolve()
+    work = work_folder(options.work)
     bag_systems(
         work,
         options.runs,

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from hounsfield.core.stages.command import REPOSITORY, run
+from hounsfield.core.stages.variables import work_folder
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     from hounsfield.core.stages.lineage import print_lineage
 
-    work = Path(options.work).resolve()
+    work = work_folder(options.work)
     print_lineage(work, options.run, options.patient, example=work / "preds" / "hemorrhage" / "quickstart")
 
 

@@ -28,6 +28,7 @@ from hounsfield.core.stages.command import (
 )
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others
 from hounsfield.core.stages.paths_given import add_study_options, paths_apart
+from hounsfield.core.stages.variables import work_folder
 from hounsfield.systems import SYSTEMS, ChosenRun, named_run, newest_runs, run_of_config
 
 NAME = "run_71_predict_study"
@@ -49,7 +50,7 @@ def main() -> None:
         parser.add_argument(option)
     parser.add_argument("--run", action="append", default=[])
     own, words = parser.parse_known_args()
-    work = Path(own.work or os.environ.get("WORK") or REPOSITORY)
+    work = work_folder(own.work or os.environ.get("WORK") or REPOSITORY)
     config = own.config or os.environ.get("CONFIG")
     given = Path(found_config(config)) if config else None
     runs = list(dict.fromkeys(named_run(work, one, given) for one in own.run))

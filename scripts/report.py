@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import Stopwatch, show, summary
 from hounsfield.core.stages.command import REPOSITORY, run, shown
+from hounsfield.core.stages.variables import work_folder
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
     from hounsfield.core.evaluation.run_report import RunReport
@@ -37,7 +38,7 @@ def main() -> None:
     from hounsfield.report.build import write_report
     from hounsfield.systems import SYSTEMS
 
-    work = Path(options.work).resolve()
+    work = work_folder(options.work)
     folder = run_folder(work, options.run or run_of(work, options.config))
     top, system, *_ = (*folder.relative_to(work).parts, "", "") if folder.is_relative_to(work) else ("", "")
     if top != "preds" or system not in LAST_STAGES:

@@ -17,6 +17,7 @@ from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
+from hounsfield.core.stages.variables import work_folder
 from hounsfield.systems import ChosenRun, named_run
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
 def main() -> None:
     """Write what is not there yet of one study, and say where its pages are."""
     options = parse_arguments()
-    work = Path(options.work).resolve()
+    work = work_folder(options.work)
     config = Path(found_config(options.config)) if options.config else None
     if options.out:
         out_folder(options.out, work)
@@ -59,9 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show a study that a run has answered, a page per series")
     parser.add_argument("study", help=f"folder of a study that {PREDICT}.sh has written; with --run, the study's name")
     parser.add_argument("--run", help="checkpoints/SYSTEM/EXPERIMENT, to show a study of the run's own data set")
-    parser.add_argument(
-        "--config", default=os.environ.get("CONFIG"), help="the run's, where configs/ has it not (CONFIG)"
-    )
+    parser.add_argument("--config", default=os.environ.get("CONFIG"), help="the run's, if not in configs/ (CONFIG)")
     work = os.environ.get("WORK") or REPOSITORY
     parser.add_argument("--work", default=work, help="folder that holds data, checkpoints and preds (WORK)")
     parser.add_argument("--out", type=Path, help="another folder for findings and pages")

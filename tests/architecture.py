@@ -16,7 +16,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS, TESTS = REPOSITORY / "scripts", REPOSITORY / "tests"
 LIBRARY = "hounsfield"
 # what parses for every program, what ends it, and what joins the processes that torchrun started
-ENTRIES = {Path(LIBRARY, "core", name) for name in ("stages/command.py", "stages/exits.py", "training/devices.py")}
+ENTRIES = {
+    Path(LIBRARY, "core", name)
+    for name in ("stages/command.py", "stages/variables.py", "stages/exits.py", "training/devices.py")
+}
 Rule = Callable[[Path], list[str]]
 # Calls that run code from data or from a shell.
 FORBIDDEN = {

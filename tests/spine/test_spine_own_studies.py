@@ -120,5 +120,5 @@ def test_missing_networks_are_named_before_a_file_is_read(copied: Path, tmp_path
 def test_wrong_use_is_named(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="nowhere does not exist"):
         start(copied, "predict", "nowhere")
-    with pytest.raises(WrongUse, match=f"DATA_SET={DATA_SET} is not free"):
+    with pytest.raises(WrongUse, match=f"--apply-to {DATA_SET} is not free"):
         start(copied, "predict", given(tmp_path / "ct", "1.2.7"), "--apply-to", DATA_SET)

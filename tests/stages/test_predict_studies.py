@@ -101,7 +101,7 @@ def test_missing_models_are_named_before_a_file_is_read(prepared: Work, tmp_path
     [
         ((), WrongUse, r"Which studies\?"),
         (("nowhere",), MissingInput, "nowhere does not exist"),
-        ((".", "--apply-to", "phantom"), WrongUse, "DATA_SET=phantom is not free"),
+        ((".", "--apply-to", "phantom"), WrongUse, "--apply-to phantom is not free"),
     ],
 )
 def test_wrong_use_is_named(finished: Work, arguments: tuple[str, ...], error: type[Exception], message: str) -> None:

@@ -11,25 +11,13 @@ import pandas as pd
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import Intake, check_given, on_given, own_places, prepare_given
+from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given
 from hounsfield.core.intake.prepare_files import check_usable
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.data_sets import data_folder
 
 INTAKE = Intake(stage="run_01_their_prepare", reserved=("theirs",), lists=("images",), places="images")
-
-
-@pytest.mark.parametrize("blank", ["", "  "])
-def test_a_blank_path_is_refused_and_not_read_as_the_folder_that_one_stands_in(
-    blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(WrongUse, match="PATH is blank"):
-        check_given([str(tmp_path), blank], "run_17_predict_studies")
-    with pytest.raises(WrongUse, match="--images is blank"):
-        own_places([blank], tmp_path / "data" / "mine", "mine", INTAKE)
-    assert check_given(["."], "run_17_predict_studies") == [Path()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +48,7 @@ def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(t
     assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
     prepared(tmp_path, "run_01_their_prepare", "ward_2", given)
     assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
-    with pytest.raises(WrongUse, match=r"DATA_SET=ward: .*ward was prepared by another stage than run_01_their"):
+    with pytest.raises(WrongUse, match=r"--apply-to ward: .*ward was prepared by another stage than run_01_their"):
         on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE)
     assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"
 

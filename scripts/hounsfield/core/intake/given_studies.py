@@ -21,6 +21,7 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import RAW, Command, shown
 from hounsfield.core.stages.outputs import RECORD, read_record
 from hounsfield.core.stages.study_names import free_name, name_after
+from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.data_sets import data_folder
 from hounsfield.core.storage.files import read_json
 
@@ -43,7 +44,6 @@ def own_places(given: Sequence[str], outputs: Path, data_set: str, intake: Intak
     """
     if data_set in intake.reserved:
         raise WrongUse(f"--{intake.places} needs a data set of its own: name it with --data_set NAME")
-    _refuse_blank(given, f"--{intake.places}")
     places = [Path(one).absolute() for one in given]
     for place in places:
         if outputs.is_relative_to(place.resolve()):
@@ -55,18 +55,11 @@ def check_given(paths: Sequence[str], stage: str) -> list[Path]:
     """The paths as such. Raises WrongUse where there is none, and MissingInput for one that is not there."""
     if not paths:
         raise WrongUse(f"Which studies? Name folders, zip archives or DICOM files: sh bin/{stage}.sh PATH [PATH ...]")
-    _refuse_blank(paths, "PATH")
     found = [Path(one) for one in paths]
     for path in found:
         if not path.exists():
             raise MissingInput(f"{path} does not exist; name a folder, a zip archive or a DICOM file that is there")
     return found
-
-
-def _refuse_blank(paths: Sequence[str], what: str) -> None:
-    """Raise WrongUse for a path of no letters, as a variable that is not set leaves: it would mean where one stands."""
-    if not all(path.strip() for path in paths):
-        raise WrongUse(f"{what} is blank (a variable that is not set?); name a folder, a zip archive or a DICOM file")
 
 
 def prepare_given(
@@ -102,7 +95,8 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
     asked, trained_on = command.arguments.apply_to, str(command.config.data_set)
     reserved = (RAW, *intake.reserved, trained_on.lower())
     if asked and asked.lower() in reserved:
-        raise WrongUse(f"DATA_SET={asked} is not free for studies of your own; choose another name, or leave it out")
+        given_as = as_given("DATA_SET", "--apply-to", asked)
+        raise WrongUse(f"{given_as} is not free for studies of your own; choose another name, or leave it out")
     given = [str(path.resolve()) for path in paths]
 
     def is_free(name: str) -> bool:
@@ -118,8 +112,8 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
 
     if asked and made_by_other(data_folder(command.work, asked), intake):
         raise WrongUse(
-            f"DATA_SET={asked}: {data_folder(command.work, asked)} was prepared by another stage than {intake.stage}; "
-            "choose another name, or leave it out"
+            f"{as_given('DATA_SET', '--apply-to', asked)}: {data_folder(command.work, asked)} was prepared by another "
+            f"stage than {intake.stage}; choose another name, or leave it out"
         )
     name = asked or free_name(name_after(paths), reserved, is_free)
     return replace(command, data_set=name, variables={**command.variables, "DATA_SET": name})

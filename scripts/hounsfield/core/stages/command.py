@@ -25,12 +25,13 @@ from hounsfield.core.stages.help import stage_help
 from hounsfield.core.stages.mistakes import other_system, parsing_mistake
 from hounsfield.core.stages.paths_given import refuse_repeated
 from hounsfield.core.stages.ranges import check_ranges
+from hounsfield.core.stages.variables import as_given, words_of_variables, work_folder
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a file from elsewhere, kept as it is
 LONGEST_NAME = 100  # bytes: file systems take 255, and some outputs add to it
 RAW = "raw"  # the folder of data/ that holds archives, and can be no data set
-DATA_SET_OPTIONS = ("data_set", "--apply-to")
+NAMES_DATA_SET = ("data_set", "--apply-to", "DATA_SET")
 SINGLE = "all"  # the fold of the single model, which trains on every patient
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
@@ -171,13 +172,15 @@ def _command(
 ) -> Command[ConfigT]:
     path = Path(str(arguments.config[-1]))
     experiment = check_name(path.stem, "the configuration's file name")
-    trained_on = check_name(str(config.data_set), "data_set")  # type: ignore[attr-defined]
+    trained_on = str(config.data_set)  # type: ignore[attr-defined]
+    check_name(trained_on, "DATA_SET" if os.environ.get("DATA_SET") == trained_on else "data_set")
     data_set = _data_set(stage, arguments, trained_on, path)
+    work = work_folder(arguments.work)
     folds = arguments.get("fold") or [str(fold) for fold in config.folds]  # type: ignore[attr-defined]
     variables = {}
     if path.resolve() != stage.default_config.resolve():
         variables["CONFIG"] = shown(path)
-    if Path(arguments.work).resolve() != REPOSITORY:
+    if work != REPOSITORY:
         variables["WORK"] = shown(Path(arguments.work))
     if stage.role == "prepares" or data_set != trained_on:
         variables["DATA_SET"] = data_set
@@ -186,7 +189,7 @@ def _command(
     return Command(
         config=config,
         experiment=experiment,
-        work=Path(arguments.work).resolve(),
+        work=work,
         force=arguments.force,
         data_set=data_set,
         folds=tuple(dict.fromkeys(map(str, folds))),
@@ -199,7 +202,8 @@ def _command(
 def _data_set(stage: Stage[Any], arguments: Namespace, trained_on: str, config: Path) -> str:
     """The data set to work on. Raises WrongUse when DATA_SET and the configuration that is trained are at odds."""
     if stage.role == "applies":
-        return check_name(str(arguments.get("apply_to") or trained_on), "--apply-to")
+        name = str(arguments.get("apply_to") or trained_on)
+        return check_name(name, "DATA_SET" if os.environ.get("DATA_SET") == name else "--apply-to")
     asked = os.environ.get("DATA_SET") or trained_on
     if stage.role == "trains" and asked != trained_on:
         raise WrongUse(
@@ -232,7 +236,7 @@ def check_name(name: str, what: str) -> str:
         "it begins or ends with a blank": name != name.strip(),
         "it holds signs that cannot be shown": not name.isprintable(),
         f"it takes more than {LONGEST_NAME} bytes": len(os.fsencode(name)) > LONGEST_NAME,
-        "the folder of that name holds what is prepared from": what in DATA_SET_OPTIONS and name.lower() == RAW,
+        "the folder of that name holds what is prepared from": what in NAMES_DATA_SET and name.lower() == RAW,
     }
     for reason, applies in reasons.items():
         if applies:
@@ -255,11 +259,8 @@ def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:
         wanted = {"WORK": "--work", "DATA_SET": "--data_set"}
     elif stage.role == "trains":
         del wanted["DATA_SET"]
-    after = []
-    for variable, option in wanted.items():
-        if os.environ.get(variable) and option not in options:
-            after += [option, *(os.environ[variable].split() if variable == "FOLDS" else [os.environ[variable]])]
-    argv = [*before, *argv, *after]
+    argv = [word for one in argv for word in (one.split("=", 1) if one.startswith("--config=") else [one])]
+    argv = [*before, *argv, *words_of_variables(options, wanted)]
     return [found_config(word) if last == "--config" else word for last, word in zip(["", *argv], argv, strict=False)]
 
 
@@ -267,14 +268,16 @@ def found_config(config: str) -> str:
     """A configuration that is not there as seen from here may be there as seen from the repository."""
     found = str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
     if not Path(found).is_file():
-        raise WrongUse(f"{config} is missing; the experiments are the files configs/*/*.yaml of {REPOSITORY}")
+        given = as_given("CONFIG", "--config", config)
+        raise WrongUse(
+            f"{given}: there is no such file; the experiments are the files configs/*/*.yaml of {REPOSITORY}"
+        )
     return found
 
 
 def _config_file(words: Sequence[str]) -> Path:
     """The one configuration of a command line. Raises WrongUse where two would be mixed, or where it is no YAML."""
     given = [after for word, after in zip(words, [*words[1:], ""], strict=True) if word == "--config"]
-    given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
     if len(given) > 1:
         raise WrongUse(f"--config is given {len(given)} times ({', '.join(given)}); give one")
     path = Path(found_config(given[0]))

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.logs import as_typed_here, logger, set_up_logging
+from hounsfield.core.stages.variables import refuse_empty
 
 SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 # what a system's error without a file means, and what helps
@@ -42,6 +43,7 @@ def run(main: Callable[[], None]) -> NoReturn:
 def _status(main: Callable[[], None]) -> int:
     try:
         with _rank_0_reports():
+            refuse_empty(sys.argv[1:])
             main()
             sys.stdout.flush()
     except SystemExit as end:
