@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.command import REPOSITORY, Stage, parse, shown, stage_parser
+from hounsfield.core.stages.kept_configs import keep_config, kept_config, remedy_of_run
 from hounsfield.core.stages.mistakes import first_keys
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.systems import SYSTEMS, named_run, newest_runs, run_of_config
-from programs import MINI_CONFIG
+from programs import MINI_CONFIG, load_program
 
 
 def finish(work: Path, model: str, when: int) -> None:
@@ -57,6 +59,51 @@ def test_what_names_no_run_is_answered_with_those_that_are_there(tmp_path: Path)
     finish(tmp_path, "hemorrhage/mine/fold0", 2)
     with pytest.raises(MissingInput, match=r"hemorrhage/mine.yaml is missing; .* --config or CONFIG"):
         named_run(tmp_path, "hemorrhage/mine", None)
+
+
+def test_a_run_trained_with_a_configuration_of_one_s_own_is_found_with_what_it_was_trained_with(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("data_set: ward7\nclassifier: {epochs: 3}\n")
+    stage = load_program("hemorrhage_train_classifier").STAGE
+    trained = parse(stage_parser(stage), stage, ["--config", str(own), "--work", str(tmp_path), "--seed", "5"])
+    finish(tmp_path, "hemorrhage/mine/fold0", 1)
+    assert newest_runs(tmp_path) == []  # of a run from before configurations were kept nobody knows it
+    keep_config(trained, "hemorrhage")
+    own.unlink()
+    chosen = named_run(tmp_path, "checkpoints/hemorrhage/mine", None)
+    assert newest_runs(tmp_path) == [chosen]
+    again = parse(stage_parser(stage), stage, ["--config", str(chosen.config), "--work", str(tmp_path)])
+    assert (again.config, again.experiment) == (trained.config, "mine")
+    words = shlex.split(remedy_of_run("run_15_bagged_submission", tmp_path / "preds/hemorrhage/mine"))
+    assert words[0] == f"CONFIG={shown(chosen.config)}"
+
+
+def test_a_configuration_that_is_shipped_comes_before_the_kept_one(tmp_path: Path) -> None:
+    kept = kept_config(tmp_path, "spine", "quickstart")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("data_set: other\n")
+    assert named_run(tmp_path, "spine/quickstart", None).config == REPOSITORY / "configs/spine/quickstart.yaml"
+
+
+def test_models_that_are_only_applied_keep_no_configuration(tmp_path: Path) -> None:
+    stage = load_program("hemorrhage_train_sequence").STAGE
+    applied = ["--config", str(MINI_CONFIG), "--work", str(tmp_path), "--apply-to", "ward7"]
+    keep_config(parse(stage_parser(stage), stage, applied), "hemorrhage")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "configs").glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
+def test_every_shipped_configuration_reads_back_the_same_where_it_is_kept(path: Path, tmp_path: Path) -> None:
+    config_class, default = SYSTEMS[path.parent.name].config_class()
+    stage = Stage(config_class, "", default)
+    first = parse(stage_parser(stage), stage, ["--config", str(path), "--work", str(tmp_path)])
+    keep_config(first, path.parent.name)
+    kept = kept_config(tmp_path, path.parent.name, path.stem)
+    again = parse(stage_parser(stage), stage, ["--config", str(kept), "--work", str(tmp_path)])
+    assert again.config == first.config
+    assert run_of_config(kept).system.name == path.parent.name
 
 
 def test_the_newest_run_comes_first_and_what_is_unfinished_or_unknown_counts_for_nothing(tmp_path: Path) -> None:

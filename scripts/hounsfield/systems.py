@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.command import REPOSITORY
+from hounsfield.core.stages.kept_configs import config_of_run
 from hounsfield.core.stages.mistakes import first_keys
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
@@ -113,21 +113,21 @@ def named_run(work: Path, text: str, config: Path | None) -> ChosenRun:
     if parts[0] == "/" and not Path(text).resolve().is_relative_to(work.resolve()):
         raise WrongUse(f"--run {text} is not below the work folder {work}; name that with --work or WORK")
     system, experiment = SYSTEMS[parts[place]], parts[place + 1]
-    usual = REPOSITORY / "configs" / system.name / f"{experiment}.yaml"
     if config is not None and config.stem == experiment:
         return ChosenRun(system, config)
-    if not usual.exists() and f"checkpoints/{system.name}/{experiment}" not in _experiments(work):
+    own = config_of_run(work, system.name, experiment)
+    if not own.exists() and f"checkpoints/{system.name}/{experiment}" not in _experiments(work):
         raise WrongUse(f"--run {text} names no run that has trained models; {_those_there(work)}")
-    if not usual.exists():
-        raise MissingInput(f"{usual} is missing; name the configuration of {text} with --config or CONFIG")
-    return ChosenRun(system, usual)
+    if not own.exists():
+        raise MissingInput(f"{own} is missing; name the configuration of {text} with --config or CONFIG")
+    return ChosenRun(system, own)
 
 
 def newest_runs(work: Path) -> list[ChosenRun]:
     """The runs that have a finished model below the work folder and a configuration, the newest first."""
     experiments = _experiments(work)
-    runs = [ChosenRun(SYSTEMS[Path(one).parts[-2]], REPOSITORY / f"configs/{'/'.join(Path(one).parts[-2:])}.yaml")
-            for one in sorted(experiments, key=experiments.__getitem__, reverse=True)]  # fmt: skip
+    named = (Path(one).parts[-2:] for one in sorted(experiments, key=experiments.__getitem__, reverse=True))
+    runs = [ChosenRun(SYSTEMS[system], config_of_run(work, system, experiment)) for system, experiment in named]
     return [run for run in runs if run.config.exists()]
 
 

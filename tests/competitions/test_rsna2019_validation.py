@@ -86,6 +86,7 @@ def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_pat
     [
         ("SOPInstanceUID", ["9.3", "9.1", "9.9"]),
         ("path", ["b/1.dcm", "a/1.dcm", "a/9.dcm"]),
+        ("image", ["9.3", "9.1", "9.9"]),
     ],
 )
 def test_labels_find_their_slices_by_identifier_or_path(tmp_path: Path, column: str, keys: list[str]) -> None:
@@ -99,6 +100,12 @@ def test_labels_find_their_slices_by_identifier_or_path(tmp_path: Path, column: 
 def test_a_file_name_that_several_slices_have_fits_none(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,any\n1.dcm,1\n2.dcm,0\n")
     assert match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS).rows.tolist() == [1]
+
+
+def test_study_uids_in_a_column_of_files_are_named_in_the_refusal(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,any\n1.1,1\n1.2,0\n")
+    with pytest.raises(BadInput, match=r"t\.csv: .* are StudyInstanceUIDs: call the column so"):
+        match_labels(LABELS, table_in(tmp_path / "t.csv"), SLICES, IDENTIFIERS)
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:

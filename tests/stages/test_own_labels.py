@@ -80,6 +80,24 @@ def test_two_classes_of_ones_own_by_sop_instance_uid_are_in_the_table_and_in_the
     assert unmatched["name"].str.startswith("ID_").all()
 
 
+def test_an_image_column_of_sop_instance_uids_is_taken_as_such_and_other_uids_are_named(
+    images: Path, tmp_path: Path
+) -> None:
+    labels = by_slice(tmp_path / "labels.csv", "1.2.3;1;1")
+    labels.write_text(labels.read_text().replace("SOPInstanceUID", "image"))
+    work = work_at(tmp_path / "work")
+    slices = prepare(work, images, labels)
+    assert slices.loc["Bild_21", NAMES].tolist() == [1, 0]
+    unmatched = pd.read_csv(work.folder / "data/own/labels_unmatched.csv")
+    assert unmatched["name"].str.startswith("ID_").all()  # an identifier, whatever its column is called
+    labels.write_text("image,stroke\n" + "".join(f"1.2.{patient},{patient % 2}\n" for patient in range(PATIENTS)))
+    with pytest.raises(BadInput, match=r"labels\.csv: .*they should name the file, and are StudyInstanceUIDs: call"):
+        prepare(work, images, labels, "--force")
+    labels.write_text("image,stroke\nsomething,1\nelse,0\n")
+    with pytest.raises(BadInput, match=r"labels\.csv: none of its 2 rows fits .* is that the right column"):
+        prepare(work, images, labels, "--force")
+
+
 def test_folds_are_the_same_in_another_work_folder_with_other_pseudonyms(images: Path, tmp_path: Path) -> None:
     labels = by_slice(tmp_path / "labels.csv")
     first, second = (prepare(work_at(tmp_path / name), images, labels) for name in ("here", "there"))

@@ -101,6 +101,9 @@ def test_one_s_own_series_with_labels_and_segmentations_have_pseudonyms_and_what
         "segmentation_unknown_study": 1,
         "segmentation_unreadable": 1,
     }
+    listed = (tmp_path / "work" / "data" / "necks" / "rejected.csv").read_text()
+    assert not any(name in listed for name in ("1.2.2", "1.2.3", "8.8"))  # their names are identifiers of headers
+    assert "segmentation 4 of 4 by name (ID_" in listed
     unmatched = (tmp_path / "work" / "data" / "necks" / "labels_unmatched.csv").read_text().split()
     assert len(unmatched) == 2
     assert "1.2." not in str(files_of(tmp_path / "work").keys())

@@ -20,7 +20,8 @@ from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST
 from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
 from hounsfield.core.logs import Stopwatch, logger, show, summary
-from hounsfield.core.stages.command import check_name, remedy_of_run
+from hounsfield.core.stages.command import check_name
+from hounsfield.core.stages.kept_configs import remedy_of_run
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading

@@ -17,7 +17,7 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.folds.own_data import fold_table, own_folds
 from hounsfield.core.intake.label_cells import read_cells
-from hounsfield.core.intake.label_matching import COLUMNS, match_labels, places
+from hounsfield.core.intake.label_matching import match_labels, places
 from hounsfield.core.intake.label_tables import LabelTable, label_table, read_keys
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
@@ -161,7 +161,7 @@ def _named_as_test(rows: pa.Table, own: OwnLabels, naming: Naming) -> np.ndarray
         named[:] = [any(path.startswith(one) for one in below) for path in rows["path"].to_pylist()]
     else:
         key, keys = read_keys(own.test)
-        named[np.concatenate(places(key, keys, rows[COLUMNS[key]], naming, str(own.test)))] = True
+        named[np.concatenate(places(key, keys, rows, naming, str(own.test))[1])] = True
     if not named.any():
         raise BadInput(f"--test {own.test} names none of the {len(rows)} usable files")
     return named

@@ -29,7 +29,7 @@ from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
-from hounsfield.core.intake.label_matching import places
+from hounsfield.core.intake.label_matching import check_names
 from hounsfield.core.intake.listings import (
     content_of,
     files_digest,
@@ -187,8 +187,8 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, abou
         raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
     if packed := packed_within(listing, images):
         logger.warning("%s:%s", named, packed)
-    if own is not None and own.table.key == "file":  # before hours of reading: do names fit at all?
-        places("file", own.table.keys, listing.labels, naming, own.table.source)
+    if own is not None and own.table.key == "file":
+        check_names(own.table.keys, listing.labels, own.table.source)
     options = ("--images", *map(str, images), *(() if labels is None else label_words(labels, about)))
     return Source(listing, None, None, naming, options, own=own)
 

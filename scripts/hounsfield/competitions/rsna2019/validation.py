@@ -23,7 +23,8 @@ from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.metrics import WeightedLogLoss
 from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned, score_table
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
-from hounsfield.core.intake.label_tables import LabelTable
+from hounsfield.core.intake.label_matching import nothing_fits
+from hounsfield.core.intake.label_tables import Key, LabelTable
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import Ledger
@@ -31,6 +32,7 @@ from hounsfield.core.stages.outputs import read_record
 
 VALIDATION = "validation.csv"
 VALIDATION_COLUMNS = ("path", "patient_id", "study_uid", "series_uid", "series", "order")  # of slices
+OF_HEADERS: dict[Key, str] = {"instance": "sop_uid", "series": UNITS["series"], "study": UNITS["study"]}
 SHOWN = 10
 
 
@@ -125,8 +127,13 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
     if unmatched or not known.all():
         logger.warning("%s: %d rows fit nothing here; %d of %d %s have no label and are not scored",
                        table.source, unmatched, count - known.sum(), count, what)  # fmt: skip
+    if not placed.any():
+        fitting = [
+            key for key, column in OF_HEADERS.items() if (_by_header(table, slices, identifiers, column) >= 0).any()
+        ]
+        raise BadInput(f"{table.source}: {nothing_fits(table.key, len(values), f'{count} {what}', fitting)}")
     if not known.any():
-        raise BadInput(f"{table.source}: none of its {len(values)} rows fits one of the {count} {what}")
+        raise BadInput(f"{table.source}: none of the {count} {what} has a known label in it; fill in some")
     rows = first[known]
     columns = np.array([run.names.index(name) for name in names])
     own = weighted_labels(tuple(names), unit, tuple(np.array(run.weights)[columns].tolist()), _clip(run))
@@ -167,11 +174,13 @@ def _clip(label_set: LabelSet) -> float:
 
 
 def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> np.ndarray:
-    """The row of the table for each slice, -1 for none. Files are named by path, name or stem, where that is one's."""
-    rows = pd.Series(np.arange(len(table.keys)), table.keys)
+    """The row of the table for each slice, -1 for none. Files are named by path, name or stem, where that is one's.
+
+    Where names of files fit nothing, they may be SOPInstanceUIDs.
+    """
     if table.key != "file":
-        column = UNITS.get(table.key, "sop_uid")
-        return rows.reindex(identifiers[column].reindex(slices["path"])).fillna(-1).to_numpy(np.int64)
+        return _by_header(table, slices, identifiers, OF_HEADERS[table.key])
+    rows = pd.Series(np.arange(len(table.keys)), table.keys)
     paths = slices["path"].reset_index(drop=True)
     name = paths.str.rpartition("/")[2]
     found = pd.Series(-1, paths.index)
@@ -179,7 +188,14 @@ def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) 
         once = ~spelling.duplicated(keep=False)
         fits = rows.reindex(spelling).fillna(-1).to_numpy(np.int64)
         found = found.mask((found < 0) & once, pd.Series(fits, paths.index))
+    if (found < 0).all():
+        return _by_header(table, slices, identifiers, OF_HEADERS["instance"])
     return found.to_numpy(np.int64)
+
+
+def _by_header(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame, column: str) -> np.ndarray:
+    rows = pd.Series(np.arange(len(table.keys)), table.keys)
+    return rows.reindex(identifiers[column].reindex(slices["path"])).fillna(-1).to_numpy(np.int64)
 
 
 def validation_table(

@@ -10,7 +10,14 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.config import PrepareConfig
 from hounsfield.competitions.rsna2022.folds import check_folds, own_folds, published_folds
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
-from hounsfield.competitions.rsna2022.segmentations import Grid, SegmentationTask, SliceCounts, count_all, ratios
+from hounsfield.competitions.rsna2022.segmentations import (
+    Grid,
+    SegmentationTask,
+    SliceCounts,
+    count_all,
+    ratios,
+    study_of_segmentation,
+)
 from hounsfield.competitions.rsna2022.source import Source, segmentation_files
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
@@ -72,23 +79,40 @@ def unmatched(source: Source, studies: pd.DataFrame) -> pd.DataFrame:
 def segmented(source: Source, tables: StudyTables, jobs: int | None, dask_scheduler: str | None) -> StudyTables:
     """The same tables with what the segmentations say of each slice, and the refusals of those that are not used."""
     by_study = {str(study): rows for study, rows in tables.slices.groupby("study_uid")}
-    tasks, refused = [], []
+    tasks, refused, names = [], [], shown_segmentations(source)
     for study, files in sorted(segmentation_files(source).items()):
         if study not in by_study:
-            refused += [
-                (one.label, "segmentation_unknown_study", "is named after no study that is used") for one in files
-            ]
+            fact = "is named after no study that is used"
+            refused += [(one.label, "segmentation_unknown_study", fact) for one in files]
             continue
         tasks.append(SegmentationTask(study, files[0], _grid(by_study[study])))
-        refused += [(one.label, "segmentation_repeated", f"{files[0].label} is used") for one in files[1:]]
+        fact = f"{names[files[0].label]} is used"
+        refused += [(one.label, "segmentation_repeated", fact) for one in files[1:]]
     counted = count_all(tasks, jobs=jobs, dask_scheduler=dask_scheduler)
     refused += [(one.path, one.reason, one.message) for one in counted.values() if one.reason]
+    refused = [(names[label], reason, message) for label, reason, message in refused]
     used = {study: one for study, one in counted.items() if not one.reason}
     slices = pd.concat([_with_counts(rows, used.get(study)) for study, rows in by_study.items()], ignore_index=True)
     flags = [_with_flags(*one, used) for one in zip(tables.studies["study_uid"], tables.studies["flags"], strict=True)]
     studies = tables.studies.assign(has_segmentation=tables.studies["study_uid"].isin(list(used)), flags=flags)
     listed = pd.DataFrame(refused, columns=["path", "reason", "message"], dtype=str)
     return StudyTables(studies, slices, pd.concat([tables.left_out, listed], ignore_index=True))
+
+
+def shown_segmentations(source: Source) -> dict[str, str]:
+    """What each segmentation is called where it is listed, by its label.
+
+    One's own are named after the StudyInstanceUID of a header, which is told nowhere: the pseudonym, and the file's
+    number in its folder, by which a person finds it.
+    """
+    files = list(source.segmentations)
+    if source.named_by_folder:
+        return {file.label: file.label for file in files}
+    names = [source.studies.pseudonym(study_of_segmentation(file) or file.name) for file in files]
+    return {
+        file.label: f"segmentation {number} of {len(files)} by name ({name})"
+        for number, (file, name) in enumerate(zip(files, names, strict=True), 1)
+    }
 
 
 def log_studies(tables: StudyTables, ignored: int) -> None:

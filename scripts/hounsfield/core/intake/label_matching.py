@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -14,9 +14,16 @@ import pyarrow as pa
 from hounsfield.core.errors import BadInput
 from hounsfield.core.intake.label_tables import SHOWN, Key, LabelTable
 from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.logs import logger
 from hounsfield.core.storage.tables import escape_cell
 
+IDENTIFIERS: dict[Key, str] = {
+    "instance": "SOPInstanceUID",
+    "series": "SeriesInstanceUID",
+    "study": "StudyInstanceUID",
+}
 COLUMNS: dict[Key, str] = {"file": "path", "instance": "sop_number", "series": "series_uid", "study": "study_uid"}
+UID = re.compile(r"[0-2](?:\.[0-9]+)+")
 ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?/")
 
 
@@ -34,7 +41,7 @@ def match_labels(table: LabelTable, rows: pa.Table, naming: Naming) -> Matched:
     rows: N files with path, sop_number, series_uid and study_uid. Raises BadInput where no row fits any file, where a
     name fits several files, or where rows that name one file in different ways contradict each other.
     """
-    of_file = places(table.key, table.keys, rows[COLUMNS[table.key]], naming, table.source)
+    key, of_file = places(table.key, table.keys, rows, naming, table.source)
     row, file = np.repeat(np.arange(len(of_file)), [len(one) for one in of_file]), np.concatenate(of_file)
     found = table.values.iloc[row].assign(file=file)
     different = ~found.duplicated().to_numpy()
@@ -46,27 +53,47 @@ def match_labels(table: LabelTable, rows: pa.Table, naming: Naming) -> Matched:
     labels = found[different].set_index("file").reindex(np.arange(len(rows)))
     has_row = np.isin(np.arange(len(rows)), file)
     lost = np.array([not len(one) for one in of_file])
-    names = [
-        escape_cell(name) if table.key == "file" else naming.pseudonym(name) for name in map(str, table.keys[lost])
-    ]
+    names = [escape_cell(name) if key == "file" else naming.pseudonym(name) for name in map(str, table.keys[lost])]
     return Matched(labels, has_row, pd.DataFrame({"line": table.lines[lost], "name": names}))
 
 
-def places(key: Key, keys: np.ndarray, values: pa.Array, naming: Naming, source: str) -> list[np.ndarray]:
-    """For each key the numbers of its files, none where nothing fits; as `match_labels`.
+def places(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming, source: str) -> tuple[Key, list[np.ndarray]]:
+    """For each key the numbers of its files, none where nothing fits; as `match_labels`. And what the keys are of.
 
-    values: the column COLUMNS[key] of the files, (N,).
+    Where names of files fit nothing, but fit as SOPInstanceUIDs, they are these.
     """
-    found = _by_name(keys, values.to_pylist(), source) if key == "file" else _by_identifier(key, keys, values, naming)
-    if not any(map(len, found)):
-        raise BadInput(f"{source}: none of its {len(keys)} rows fits one of the {len(values)} usable files; they name "
-                       f"the {key}, is that the right column?")  # fmt: skip
-    return found
+    found = _places(key, keys, rows, naming, source)
+    if any(map(len, found)):
+        return key, found
+    fitting = [other for other in IDENTIFIERS if any(map(len, _by_identifier(other, keys, rows, naming)))]
+    if key == "file" and fitting[:1] == ["instance"]:
+        logger.info("%s: the names of its files are SOPInstanceUIDs, and are taken as such", source)
+        return "instance", _by_identifier("instance", keys, rows, naming)
+    raise BadInput(f"{source}: {nothing_fits(key, len(keys), f'{len(rows)} usable files', fitting)}")
 
 
-def _by_identifier(key: Key, keys: np.ndarray, values: pa.Array, naming: Naming) -> list[np.ndarray]:
+def check_names(keys: np.ndarray, paths: pa.Array, source: str) -> None:
+    """Raise BadInput where names fit none of the files, before these are read for hours; of UIDs only headers tell."""
+    if not any(map(len, _by_name(keys, paths.to_pylist(), source))) and not all(map(UID.fullmatch, keys)):
+        raise BadInput(f"{source}: {nothing_fits('file', len(keys), f'{len(paths)} files', [])}")
+
+
+def nothing_fits(key: Key, rows: int, files: str, fitting: Sequence[Key]) -> str:
+    """What is wrong with a table of which no row fits. fitting: what its rows would fit as."""
+    known = fitting[0] if fitting else None
+    hint = f"are {IDENTIFIERS[known]}s: call the column so" if known else "do not; is that the right column?"
+    return f"none of its {rows} rows fits one of the {files}; they should name the {key}, and {hint}"
+
+
+def _places(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming, source: str) -> list[np.ndarray]:
+    if key == "file":
+        return _by_name(keys, rows[COLUMNS[key]].to_pylist(), source)
+    return _by_identifier(key, keys, rows, naming)
+
+
+def _by_identifier(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming) -> list[np.ndarray]:
     name: Callable[[str], int | str] = naming.number if key == "instance" else naming.pseudonym
-    known = values.to_numpy(zero_copy_only=False)
+    known = rows[COLUMNS[key]].to_numpy(zero_copy_only=False)
     files = pd.Series(np.arange(len(known))).groupby(known).indices
     return [np.asarray(files.get(one, []), np.int64) for one in map(name, map(str, keys))]
 

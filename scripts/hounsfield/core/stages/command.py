@@ -99,13 +99,6 @@ def command_line(script: str, variables: Mapping[str, str], *options: str) -> st
     return " ".join([*words, "sh", *map(shlex.quote, [shown(REPOSITORY / "bin" / script), *options])])
 
 
-def remedy_of_run(stage: str, folder: Path) -> str:
-    """The command that runs a stage for the finished run in `folder`, <work>/preds/<system>/<experiment>."""
-    work, config = folder.parents[2], REPOSITORY / "configs" / folder.parent.name / f"{folder.name}.yaml"
-    where = {} if work == REPOSITORY else {"WORK": shown(work)}
-    return command_line(f"{stage}.sh", {"CONFIG": shown(config), **where})
-
-
 def stage_parser(stage: Stage[Any]) -> ArgumentParser:
     """A parser with the options that all stage programs share; the program adds its own."""
     parser = ArgumentParser(description=stage.description, exit_on_error=False, allow_abbrev=False, add_help=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.command import REPOSITORY, remedy_of_run
+from hounsfield.core.stages.kept_configs import config_of_run, remedy_of_run
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.records import record_among_others
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
@@ -41,7 +41,7 @@ def refuse_unknown(folder: Path) -> None:
     folder: <work>/preds/<system>/<experiment>.
     """
     system = folder.parent
-    if folder.exists() or (REPOSITORY / "configs" / system.name / f"{folder.name}.yaml").exists():
+    if folder.exists() or config_of_run(folder.parents[2], system.name, folder.name).exists():
         return
     known = [str(one) for one in sorted(system.glob("*")) if record_among_others(one) is not None]
     raise WrongUse(f"{folder} is no run; those of {system}: {', '.join(known[:MOST_NAMED]) or 'none'}")

@@ -12,6 +12,7 @@ from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -46,6 +47,7 @@ def train_classifiers(command: HemorrhageCommand) -> None:
             epochs = command.config.classifier.epochs
             folders = [classifier_folder(command.work, command.experiment, fold) for fold in folds]
             course = Course([PlannedRun(folder, epochs, kept=epochs) for folder in folders], force=command.force)
+            keep_config(command, "hemorrhage", first=devices.first)
             for fold in folds:
                 train_fold(command, data, slices, fold, devices, course)
 

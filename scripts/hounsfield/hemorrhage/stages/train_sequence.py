@@ -15,6 +15,7 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.score_table import score
 from hounsfield.core.logs import Stopwatch, logger, summary
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -46,6 +47,7 @@ def train_sequences(command: HemorrhageCommand) -> None:
             runs = [SequenceRun(command, data, *one) for one in itertools.product(folds, extracted_epochs(config))]
             planned = [PlannedRun(run.folder, config.sequence.epochs, config.sequence.keep_epochs) for run in runs]
             course = Course(planned, force=command.force)
+            keep_config(command, "hemorrhage", first=devices.first)
             for run in runs:
                 if command.data_set == config.data_set:
                     train_and_predict(run, slices, devices, course)

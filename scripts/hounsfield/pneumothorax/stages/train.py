@@ -10,6 +10,7 @@ from hounsfield.competitions.siim2019.domain import training_facts
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.training.course import Course, PlannedRun
@@ -31,6 +32,7 @@ def train_parts(command: PneumothoraxCommand) -> None:
             runs = [PartRun(command, data, *one) for one in itertools.product(data_set_folds(command, data), parts)]
             planned = [PlannedRun(run.folder, run.own.epochs, run.own.top, cost=run.own.size**2) for run in runs]
             course = Course(planned, force=command.force)
+            keep_config(command, "pneumothorax", first=devices.first)
             for run in runs:
                 train(run, films, devices, course)
 

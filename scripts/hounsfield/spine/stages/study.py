@@ -11,6 +11,7 @@ from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, prediction_table
 from hounsfield.core.evaluation.score_table import METRIC, score
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -38,6 +39,7 @@ def train_studies(command: SpineCommand) -> None:
         with reading(data.folder, *(one.folder for one in boxes.values())):
             studies = read_studies(data)
             course = Course([run.planned for run in runs], force=command.force)
+            keep_config(command, "spine", first=devices.first)
             for run in runs:
                 split = split_studies(studies, run.key, config.excluded)
                 network = train(run, data, boxes[run.without], split[0], devices, course)

@@ -13,6 +13,7 @@ from hounsfield.core.evaluation.labels import label_settings
 from hounsfield.core.evaluation.predictions import write_predictions
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to, on_training_set
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -57,6 +58,7 @@ def train_second_level(command: StackingCommand) -> None:
         tables = open_first_level(command, data, folds)
         inputs = {"stacking data": data.as_input(), **{table.name: table.output.as_input() for table in tables}}
         lesson = functools.cache(lambda: read_lesson(data, tables, folds))  # not read where there is nothing to do
+        keep_config(command, "stacking")
         for booster, stopping in itertools.product(boosters, stoppings):
             one = booster_run(command, booster, stopping, folds)
             if applied_to(command):

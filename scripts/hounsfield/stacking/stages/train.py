@@ -10,6 +10,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import applied_to
+from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
@@ -54,6 +55,7 @@ def train_networks(command: StackingCommand) -> None:
             for network, fold in runs
         ]  # fmt: skip
         course = Course(planned, force=command.force)
+        keep_config(command, "stacking", first=devices.first)
         for network, fold in runs:
             train_network(command, network, fold, data, slices, devices, course)
 
