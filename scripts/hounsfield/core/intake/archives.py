@@ -31,6 +31,10 @@ MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
 MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
 MAX_SIZE = 2**63 - 1  # what a column holds
 FILES_PER_BLOCK = 65_536  # files that are Python objects at one time
+REMEDY = {
+    "links": ". Name what they lead to, or copy it there",
+    "pipes, sockets or devices": "",
+}  # for what is passed over
 
 # name, size, offset, packed, method and checksum of SourceFile, and three numbers that change with the file
 Found = tuple[str, int, int, int, int, int, int, int, int]
@@ -240,7 +244,7 @@ def _entry(file: Path | os.DirEntry[str], below: str = "") -> Found:
 def _walk(root: Path) -> Iterator[Found]:
     """The files of a folder and of those below it. One folder is open at a time, and none is held as a list."""
     folders = [""]  # still to be listed: "" or "a/b/"
-    passed_over: dict[str, list[str]] = {"links": [], "pipes, sockets or devices": []}
+    passed_over: dict[str, list[str]] = {kind: [] for kind in REMEDY}
     while folders:
         below = folders.pop()
         try:
@@ -251,14 +255,15 @@ def _walk(root: Path) -> Iterator[Found]:
                     elif entry.is_file(follow_symlinks=False):
                         yield _entry(entry, below)
                     else:
-                        passed_over["links" if entry.is_symlink() else "pipes, sockets or devices"].append(entry.name)
+                        kind = "links" if entry.is_symlink() else "pipes, sockets or devices"
+                        passed_over[kind].append(below + entry.name)
         except PermissionError:
             raise MissingInput(
                 f"{root / below} may not be read; give this user the permission, or leave it out"
             ) from None
     for kind, names in passed_over.items():
         if names:
-            logger.warning("%d %s are not followed; the first: %s", len(names), kind, ascii(min(names)))
+            logger.warning("%d %s are not followed; the first: %s%s", len(names), kind, ascii(min(names)), REMEDY[kind])
 
 
 class _ArchiveFile(io.FileIO):

@@ -77,7 +77,7 @@ def packed_within(files: FileList, given: Sequence[Path]) -> str:
     if within := len(packed) - len(own):
         first = next(one.label for one in packed if one.label not in own)
         said += f" {within} archives within it are not opened; the first: {first!a}."
-    return said and f"{said} Unpack them first"
+    return said and f"{said} Unpack them first; a zip in a folder may be named beside that instead"
 
 
 def recorded_options(folder: Path, lists: Collection[str]) -> dict[str, Any]:
