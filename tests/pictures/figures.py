@@ -21,7 +21,7 @@ from PIL import Image
 from hounsfield.competitions.rsna2019.head_phantom.dicom_files import dicom_bytes
 from hounsfield.competitions.rsna2019.head_phantom.plans import PatientPlan, SeriesPlan, plan_patient
 from hounsfield.competitions.rsna2019.head_phantom.studies import Study, draw_series
-from hounsfield.competitions.rsna2019.preparation import WINDOWS, window_image
+from hounsfield.competitions.rsna2019.preparation import IMAGE_WINDOWS, window_image
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.imaging.boxes import Box, crop_to_square, resize
 from hounsfield.core.imaging.windows import BRAIN, SUBDURAL, Window, apply_window
@@ -162,7 +162,7 @@ def draw_preparation(size: int = 512) -> Figure:
     names = ("brain", "subdural", "soft tissue")
     headings = (
         ("values of the file", "−1000 to 1000 HU"),
-        *((name, _numbers(window)) for name, window in zip(names, WINDOWS, strict=True)),
+        *((name, _numbers(window)) for name, window in zip(names, IMAGE_WINDOWS, strict=True)),
         ("three channels", "as red, green and blue"),
         ("crop", f"network input, {ClassifierConfig().size} px"),
     )

@@ -123,7 +123,7 @@ def refuse_other_network(run: SequenceRun, network: Upstream, embeddings: Upstre
     """Raise StaleOutput when the network was trained with other settings, or on another classifier's embeddings."""
     check_made(network, run.settings())
     facts = network.record["facts"]
-    for name, found in (("classifier", classifier_of(embeddings)), ("width", embeddings.record["facts"]["width"])):
+    for name, found in (("classifier", classifier_digest(embeddings)), ("width", embeddings.record["facts"]["width"])):
         if facts[name] != found:
             raise StaleOutput(
                 f"{network.folder} was trained on embeddings by another classifier ({name}: {facts[name]} -> {found}). "
@@ -131,7 +131,7 @@ def refuse_other_network(run: SequenceRun, network: Upstream, embeddings: Upstre
             )
 
 
-def classifier_of(embeddings: Upstream) -> str | None:
+def classifier_digest(embeddings: Upstream) -> str | None:
     """Digest of the classifier that made embeddings; None where it is unknown (those published in 2019)."""
     made_from = embeddings.record["inputs"].get("classifier")
     return None if made_from is None else made_from["sha256"]

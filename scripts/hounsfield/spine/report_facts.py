@@ -29,7 +29,7 @@ from hounsfield.core.evaluation.run_report import (
     calibrated_answers,
 )
 from hounsfield.core.evaluation.score_table import read_scores
-from hounsfield.core.imaging.windows import Window, apply_window
+from hounsfield.core.imaging.windows import BONE, apply_window
 from hounsfield.core.stages.finished import input_of, inputs_named, member_of
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.core.storage.volumes import open_volume
@@ -41,7 +41,6 @@ from hounsfield.spine.stages.predict import BAG as BAG_TABLE
 from hounsfield.spine.stages.predict import BOXES, SCORES
 from hounsfield.spine.study_run import SECOND_ORDER
 
-BONE = Window(center=400, width=1800)
 SIDE = 256  # pixels of a plane in a picture
 
 

@@ -31,9 +31,9 @@ from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.imaging.windows import BRAIN, SOFT_TISSUE, SUBDURAL
 from hounsfield.core.storage.image_files import image_path
 
-WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)
-LOWEST = int(min(window.lower for window in WINDOWS))  # HU
-HIGHEST = int(max(window.lower + window.width for window in WINDOWS))  # HU
+HU_WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # applied when a slice is loaded, by images.py
+LOWEST = int(min(window.lower for window in HU_WINDOWS))  # HU
+HIGHEST = int(max(window.upper for window in HU_WINDOWS))  # HU
 BITS = (HIGHEST - LOWEST).bit_length()
 SUFFIX = ".jls"
 BYTES_PER_PIXEL = 0.2  # to estimate the disk that is needed; real heads of noisy scanners took 0.17

@@ -20,7 +20,7 @@ from hounsfield.core.training.augmentation import Transform, augment, crop_flip_
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages
 from hounsfield.core.training.draws import seed_of
 from hounsfield.stacking.config import NetworkConfig, PredictionConfig, TrainingConfig
-from hounsfield.stacking.hu_images import WINDOWS, hu_path, read_hu
+from hounsfield.stacking.hu_images import HU_WINDOWS, hu_path, read_hu
 
 IMAGE_COLUMNS = ("image_id", "hu_crc32")
 
@@ -51,10 +51,13 @@ class HuImages:
 
 
 def three_windows(hu: np.ndarray) -> np.ndarray:
-    """Clip (rows, columns) int16 HU to the brain, subdural and soft tissue windows: (rows, columns, 3) float32 HU."""
-    image = np.empty((*hu.shape, len(WINDOWS)), np.float32)
-    for channel, window in enumerate(WINDOWS):
-        np.clip(hu, window.lower, window.lower + window.width, out=image[..., channel])
+    """Clip (rows, columns) int16 HU to the brain, subdural and soft tissue windows: (rows, columns, 3) float32 HU.
+
+    The values stay Hounsfield units, which `apply_window` would scale to 0..1: published means are of these.
+    """
+    image = np.empty((*hu.shape, len(HU_WINDOWS)), np.float32)
+    for channel, window in enumerate(HU_WINDOWS):
+        np.clip(hu, window.lower, window.upper, out=image[..., channel])
     return image
 
 

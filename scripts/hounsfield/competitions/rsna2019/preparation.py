@@ -17,7 +17,7 @@ from hounsfield.core.intake.slice_rows import slice_row
 from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, store_image
 
-WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
+IMAGE_WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)  # the three channels of a prepared image
 
 
 def prepare_file(
@@ -48,7 +48,7 @@ def window_image(slice_: DicomSlice) -> tuple[np.ndarray, dict[str, Any]]:
     low, high = int(stored.min()), int(stored.max())
     hu = np.arange(low, high + 1) * slice_.slope + slice_.intercept  # (K,)
     table = np.zeros((2**16, 4), np.uint8)
-    table[: len(hu), :3] = window_table(hu, WINDOWS)
+    table[: len(hu), :3] = window_table(hu, IMAGE_WINDOWS)
     words = table.view(np.int32)[:, 0]
     level = (stored - stored.dtype.type(low)).view(np.uint16)  # from 0; the difference wraps, the view unwraps
     image = cv2.LUT(level, words).view(np.uint8).reshape(*stored.shape, 4)

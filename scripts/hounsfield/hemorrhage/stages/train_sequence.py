@@ -30,7 +30,7 @@ from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE, weights_f
 from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
 from hounsfield.hemorrhage.sequence_run import SequenceRun
-from hounsfield.hemorrhage.study_prediction import classifier_of, predict_series, predict_studies, write_predictions
+from hounsfield.hemorrhage.study_prediction import classifier_digest, predict_series, predict_studies, write_predictions
 from hounsfield.hemorrhage.training import SeriesBatches, SeriesSplit, check_sequence, sequence_loss, split_series
 
 
@@ -82,7 +82,7 @@ def train(
         write_array(out.folder / PROBABILITIES, total / settings.epochs_to_bag)
     kept = range(max(0, settings.epochs - settings.keep_epochs), settings.epochs)
     learned = Ledger.joined([Ledger.of(task.config.data_set, data.patients), embeddings.learned().upstream_of()])
-    facts = {"width": store.width, "classifier": classifier_of(embeddings), **label_facts(task.data)}
+    facts = {"width": store.width, "classifier": classifier_digest(embeddings), **label_facts(task.data)}
     out.finish([PROBABILITIES, *weights_files(kept)], learned=learned, facts=facts)
     summary(task.name, int(data.train.lengths.sum()) * settings.epochs, "slices", watch.seconds)
 
