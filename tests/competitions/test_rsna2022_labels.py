@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hounsfield.competitions.rsna2022.folds import check_folds, own_folds, published_folds, read_folds
+from hounsfield.competitions.rsna2022.folds import check_folds, folds_by_fracture, published_folds, read_folds
 from hounsfield.competitions.rsna2022.label_table import read_study_labels
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.preparation import STUDIES_AS_NAMED
@@ -94,20 +94,20 @@ def many(count: int) -> tuple[pd.Series, pd.DataFrame]:
 
 def test_folds_keep_patients_whole_and_spread_fractures_evenly() -> None:
     patients, labels = many(120)
-    folds = own_folds(patients, labels, 5, 42)
+    folds = folds_by_fracture(patients, labels, 5, 42)
     assert pd.Series(folds).groupby(patients).nunique().eq(1).all()
     fractures = labels["patient_overall"].groupby(folds).sum()
     assert fractures.max() - fractures.min() <= 6
-    again = own_folds(patients.set_axis(range(240)), labels, 5, 42)
+    again = folds_by_fracture(patients.set_axis(range(240)), labels, 5, 42)
     assert (folds == again).all()
-    assert (folds != own_folds(patients, labels, 5, 43)).any()
+    assert (folds != folds_by_fracture(patients, labels, 5, 43)).any()
 
 
 def test_folds_do_not_depend_on_the_order_of_studies() -> None:
     patients, labels = many(40)
     order = np.random.default_rng(0).permutation(80)
-    folds = own_folds(patients, labels, 4, 42)
-    assert (own_folds(patients[order], labels.iloc[order], 4, 42) == folds[order]).all()
+    folds = folds_by_fracture(patients, labels, 4, 42)
+    assert (folds_by_fracture(patients[order], labels.iloc[order], 4, 42) == folds[order]).all()
 
 
 def test_a_fold_without_a_fracture_is_refused_with_the_remedy() -> None:

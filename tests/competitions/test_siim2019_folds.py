@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hounsfield.competitions.siim2019.folds import check_folds, groups_of, own_folds, published_folds
+from hounsfield.competitions.siim2019.folds import check_folds, folds_by_size, groups_of, published_folds
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED, split_of
 from hounsfield.core.errors import BadInput
 
@@ -29,7 +29,7 @@ def films(count: int = 200, patients: int = 120) -> pd.DataFrame:
 
 def test_patients_and_copies_are_in_one_fold_and_positives_are_spread_by_size() -> None:
     table = films()
-    table["fold"] = own_folds(table, 5, seed=42)
+    table["fold"] = folds_by_size(table, 5, seed=42)
     for shared in ("patient_id", "pixel_digest"):
         assert (table.groupby(shared)["fold"].agg(np.ptp) == 0).all()
     positive = table[table["label"] == 1]
@@ -40,9 +40,9 @@ def test_patients_and_copies_are_in_one_fold_and_positives_are_spread_by_size() 
 
 def test_folds_depend_on_the_seed_and_on_nothing_else() -> None:
     table = films()
-    again = own_folds(table.sample(frac=1, random_state=3).sort_values("film_id", ignore_index=True), 5, 42)
-    assert np.array_equal(own_folds(table.sort_values("film_id", ignore_index=True), 5, 42), again)
-    assert not np.array_equal(own_folds(table, 5, 42), own_folds(table, 5, 43))
+    again = folds_by_size(table.sample(frac=1, random_state=3).sort_values("film_id", ignore_index=True), 5, 42)
+    assert np.array_equal(folds_by_size(table.sort_values("film_id", ignore_index=True), 5, 42), again)
+    assert not np.array_equal(folds_by_size(table, 5, 42), folds_by_size(table, 5, 43))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))

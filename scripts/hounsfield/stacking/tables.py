@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.competitions.rsna2019.folds import folds_of_slices_with_brain
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.competitions.rsna2019.tables import label_fields
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.folds.rules import fold_by_rarest_label
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.tables import read_table
@@ -93,10 +93,13 @@ def stacking_slices(
     series = slices["series"]
     length = series.groupby(series).transform("size")
     seen = shows_brain(slices, config)
+    folds = folds_of_slices_with_brain(
+        slices, seen, label_set, config.fold_count, config.fold_seed, without_brain=config.fold_without_brain != "none"
+    )
     return slices.assign(
         position_ord=(slices["order"] + 1) / length,
         slices_in_study=length,
-        fold=_folds(label_set, slices, seen, config),
+        fold=folds,
         hu_crc32=checksums.reindex(slices["image_id"]).to_numpy(np.float64, na_value=np.nan).copy(),
         **_neighbour_labels(label_set, slices, seen),
     ).assign(hu_crc32=lambda table: table["hu_crc32"].where(seen))
@@ -115,28 +118,6 @@ def log_slices(label_set: LabelSet, slices: pd.DataFrame) -> None:
             "fold %d: %d slices of %d patients, %d with a positive label",
             fold, len(rows), rows["patient_id"].nunique(), (rows[list(label_set.names)] > 0.5).any(axis=1).sum(),
         )  # fmt: skip
-
-
-def _folds(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray, config: DataConfig) -> np.ndarray:
-    """The fold of each labelled slice, and of its patient's others, (N,) float32; NaN for test slices.
-
-    As published, what is balanced is the labels of the slices that the networks see. All slices of a patient are in
-    its fold, and a patient who shows no brain on any slice is one without labels; or, as published, slices that show
-    no brain are in no fold, nor is such a patient.
-    """
-    placed = (slices["split"] == "train").to_numpy()
-    if config.fold_without_brain == "none":
-        placed = placed & seen
-    labels = slices.loc[placed, list(label_set.names)].to_numpy(np.float32, na_value=0) > 0.5
-    labels = (labels & seen[placed, None]).astype(np.int8)
-    folds = np.full(len(slices), np.nan, np.float32)
-    # series are numbered patient by patient, in an order that no pseudonym of one's own data changes
-    patients = slices.groupby("patient_id")["series"].transform("min")
-    folds[placed] = fold_by_rarest_label(patients[placed], labels, config.fold_count, config.fold_seed)
-    beside = (slices["split"] == "unlabelled").to_numpy() & (seen | (config.fold_without_brain != "none"))
-    of_patient = pd.Series(folds[placed], patients[placed]).groupby(level=0).first()
-    folds[beside] = patients[beside].map(of_patient).to_numpy(np.float32)
-    return folds
 
 
 def _neighbour_labels(label_set: LabelSet, slices: pd.DataFrame, seen: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hounsfield.core.errors import BadInput
-from hounsfield.core.folds.own_data import fold_table, own_folds
+from hounsfield.core.folds.own_data import fold_table, folds_of_own_data
 
 SOURCE = {"source": "labels.csv", "option": "--prepare.fold_count"}
 
@@ -23,7 +23,7 @@ def labelled(positives: dict[str, list[int]], patients: int = 12, slices: int = 
 
 def test_every_fold_holds_whole_patients_and_positives_of_every_class() -> None:
     patients, labels = labelled({"rare": [0, 1, 2], "common": list(range(8))})
-    folds = own_folds(patients, labels, 3, **SOURCE)
+    folds = folds_of_own_data(patients, labels, 3, **SOURCE)
     assert pd.DataFrame({"fold": folds, "patient": patients}).drop_duplicates()["patient"].is_unique
     assert [labels[folds == fold]["rare"].sum() for fold in range(3)] == [1, 1, 1]
     assert min(labels[folds == fold]["common"].sum() for fold in range(3)) >= 1
@@ -32,31 +32,31 @@ def test_every_fold_holds_whole_patients_and_positives_of_every_class() -> None:
 @given(st.permutations(range(48)))
 def test_folds_do_not_depend_on_the_order_of_slices(order: list[int]) -> None:
     patients, labels = labelled({"rare": [0, 5, 7], "common": list(range(3, 12))})
-    shuffled = own_folds(patients.iloc[order], labels.iloc[order], 3, **SOURCE)
-    assert shuffled.tolist() == own_folds(patients, labels, 3, **SOURCE)[order].tolist()
+    shuffled = folds_of_own_data(patients.iloc[order], labels.iloc[order], 3, **SOURCE)
+    assert shuffled.tolist() == folds_of_own_data(patients, labels, 3, **SOURCE)[order].tolist()
 
 
 def test_too_few_positives_are_refused_with_the_largest_number_of_folds_that_works() -> None:
     with pytest.raises(
         BadInput, match=r"labels\.csv: 5 folds .*rare in 3 .* that works is 3: --prepare\.fold_count 3 --force$"
     ):
-        own_folds(*labelled({"rare": [0, 1, 2], "common": list(range(12))}), 5, **SOURCE)
+        folds_of_own_data(*labelled({"rare": [0, 1, 2], "common": list(range(12))}), 5, **SOURCE)
 
 
 def test_too_few_patients_are_refused_in_the_same_way() -> None:
     with pytest.raises(BadInput, match=r"4 labelled patients.*--prepare\.fold_count 4"):
-        own_folds(*labelled({"one": [0, 1, 2, 3]}, patients=4), 5, **SOURCE)
+        folds_of_own_data(*labelled({"one": [0, 1, 2, 3]}, patients=4), 5, **SOURCE)
 
 
 def test_a_class_of_one_patient_can_be_in_no_fold_and_is_named() -> None:
     with pytest.raises(BadInput, match=r"rare in 1 .* no smaller number works .* --classes"):
-        own_folds(*labelled({"rare": [4], "common": list(range(12))}), 2, **SOURCE)
+        folds_of_own_data(*labelled({"rare": [4], "common": list(range(12))}), 2, **SOURCE)
 
 
 def test_a_class_without_positives_and_unknown_labels_do_not_count() -> None:
     patients, labels = labelled({"none": [], "common": list(range(12))})
     labels.loc[::3, "common"] = np.nan
-    assert set(own_folds(patients, labels, 3, **SOURCE)) == {0, 1, 2}
+    assert set(folds_of_own_data(patients, labels, 3, **SOURCE)) == {0, 1, 2}
 
 
 def test_the_table_counts_patients_slices_and_positives_of_each_fold() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.competitions.rsna2019.folds import folds_of_own_labels
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY_CLIP, read_labels
 from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
-from hounsfield.core.folds.own_data import fold_table, own_folds
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_matching import match_labels, places
 from hounsfield.core.intake.label_tables import LabelTable, label_table, read_keys
@@ -130,7 +130,7 @@ def label_slices(
     _write_lists(folder, found, matched.has_row[row], matched.unmatched, rows)
     known_by = _known_by(found, rows, naming)
     if own.trains:
-        found["fold"] = _folds(found, known_by, own, fold_count)
+        found["fold"] = folds_of_own_labels(found, known_by, own.label_set, fold_count, own.table.source)
     paths = pd.Series(rows["path"].take(pa.array(row)).to_pylist(), found.index)
     first = pd.DataFrame({"patient": known_by, "path": paths}).groupby(found["series"]).min()
     number = pd.Series(np.arange(len(first)), first.sort_values(["patient", "path"]).index)
@@ -172,20 +172,6 @@ def _known_by(found: pd.DataFrame, rows: pa.Table, naming: Naming) -> pd.Series:
     files = rows.select(["patient_id", "patient_order"]).take(pa.array(found["row"])).to_pydict()
     order = [naming.order(*one) for one in zip(files["patient_order"], files["patient_id"], strict=True)]
     return pd.Series(order, found.index).groupby(found["patient_id"]).transform("min").map("{:012x}".format)
-
-
-def _folds(found: pd.DataFrame, known_by: pd.Series, own: OwnLabels, count: int) -> np.ndarray:
-    """The fold of each slice of a patient with labels, (N,) float64."""
-    train = found["split"] == "train"
-    source, names = own.table.source, list(own.label_set.names)
-    folds = own_folds(known_by[train], found.loc[train, names], count, source=source, option="--prepare.fold_count")
-    table = fold_table(folds, known_by[train].reset_index(drop=True), found.loc[train, names].reset_index(drop=True))
-    logger.info("folds (positive slices by class):\n%s", table)
-    of_patient = pd.Series(folds, found.loc[train, "patient_id"]).groupby(level=0).first()
-    tested = found.loc[found["split"] == "test", "patient_id"]
-    if both := len(set(tested) & set(of_patient.index)):
-        logger.warning("%d patients are both in training and in the test set: it is no test of strangers", both)
-    return found["patient_id"].map(of_patient).where(found["split"] != "test").to_numpy(np.float64)
 
 
 def _write_lists(

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.competitions.rsna2019.folds import published_folds
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_of
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.core.dicom.series import GROUPING_COLUMNS, group_files
 from hounsfield.core.dicom.stacks import POSITION, SERIES_KEY, along_normal
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.folds.rules import fold_by_first_row
 from hounsfield.core.intake.slice_rows import PLACE_FIELDS
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
@@ -170,8 +170,7 @@ def spacing_facts(slices: pd.DataFrame) -> pd.DataFrame:
 def add_labels_and_folds(slices: pd.DataFrame, labels: pd.DataFrame | None, fold_count: int) -> pd.DataFrame:
     """Add split, the six labels and the fold.
 
-    labels: indexed by image identifier, six columns; None: everything is test. Folds are the published ones: with the
-    labels sorted by image identifier, a patient's fold is the row number of its first slice modulo `fold_count`.
+    labels: indexed by image identifier, six columns; None: everything is test. Folds are the published ones.
     """
     joined = slices.drop(columns=["split", *CLASSES, "fold"], errors="ignore")
     if labels is None:
@@ -180,7 +179,6 @@ def add_labels_and_folds(slices: pd.DataFrame, labels: pd.DataFrame | None, fold
     labelled = joined["any"].notna().to_numpy()
     joined["split"] = np.where(labelled, "train", "test")
     train = joined.loc[labelled, ["image_id", "patient_id"]]
-    rows = labels.index.sort_values().get_indexer(pd.Index(train["image_id"]))
-    folds = fold_by_first_row(train["patient_id"], rows, fold_count)
+    folds = published_folds(train, labels.index, fold_count)
     joined["fold"] = pd.Series(folds, train.index).astype("float64").reindex(joined.index)
     return joined.sort_values(["split", "series", "order"], ascending=[False, True, True], ignore_index=True)

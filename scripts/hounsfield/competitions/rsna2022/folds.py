@@ -18,7 +18,7 @@ SHOWN = 10
 DRAWS = 20
 
 
-def own_folds(patients: pd.Series, labels: pd.DataFrame, count: int, seed: int) -> np.ndarray:
+def folds_by_fracture(patients: pd.Series, labels: pd.DataFrame, count: int, seed: int) -> np.ndarray:
     """A fold for each study, (N,) int8, by each patient's rarest fractured vertebra.
 
     Of the DRAWS between equally good folds, from `seed` on, the first is taken that leaves the fewest folds without a

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.config import PrepareConfig
-from hounsfield.competitions.rsna2022.folds import check_folds, own_folds, published_folds
+from hounsfield.competitions.rsna2022.folds import check_folds, folds_by_fracture, published_folds
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
 from hounsfield.competitions.rsna2022.segmentations import (
     Grid,
@@ -160,7 +160,7 @@ def _folds(source: Source, train: pd.DataFrame, config: PrepareConfig) -> np.nda
         logger.info("folds as published in %s", source.folds_in)
         return published_folds(source.folds, source.folds_in, train["study_uid"])
     known_by = train.groupby("patient_id")["known_by"].transform("min").map("{:012x}".format)
-    return own_folds(known_by, train[list(NAMES)], config.fold_count, config.fold_seed)
+    return folds_by_fracture(known_by, train[list(NAMES)], config.fold_count, config.fold_seed)
 
 
 def _left_out(slices: pd.DataFrame, studies: pd.Series, reason: str, message: str) -> pd.DataFrame:

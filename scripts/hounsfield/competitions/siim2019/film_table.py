@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.siim2019.config import PrepareConfig
-from hounsfield.competitions.siim2019.folds import check_folds, own_folds, published_folds
+from hounsfield.competitions.siim2019.folds import check_folds, folds_by_size, published_folds
 from hounsfield.competitions.siim2019.masks import Annotation, Mask, MaskTask, draw_masks
 from hounsfield.competitions.siim2019.paths import masks_folder
 from hounsfield.competitions.siim2019.rle_table import Fault, refuse_faults
@@ -103,7 +103,7 @@ def with_masks(train: pd.DataFrame, masks: list[Mask], size: int) -> pd.DataFram
 
 def _folds(source: Source, train: pd.DataFrame, settings: PrepareConfig) -> np.ndarray:
     if source.folds is None:
-        return own_folds(train, settings.fold_count, settings.fold_seed)
+        return folds_by_size(train, settings.fold_count, settings.fold_seed)
     folds = published_folds(source.folds, source.folds_in, train, settings.fold_count)
     logger.info("folds as published; %d films are always trained on", np.count_nonzero(folds == ALWAYS_TRAINED))
     return folds

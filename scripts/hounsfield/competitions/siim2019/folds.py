@@ -34,7 +34,7 @@ def groups_of(patients: pd.Series, digests: pd.Series) -> np.ndarray:
             return group.to_numpy()
 
 
-def own_folds(films: pd.DataFrame, count: int, seed: int) -> np.ndarray:
+def folds_by_size(films: pd.DataFrame, count: int, seed: int) -> np.ndarray:
     """A fold for each film, (N,) int8, balanced by label and size of the pneumothorax: each third of the masks apart.
 
     films: patient_id, pixel_digest, label, mask_share.

@@ -111,7 +111,8 @@ def learn_calibration(
 def patient_groups(patients: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The group of each row, (N,): whole patients, positives of rare names spread. labels: (N, C), NaN where unknown.
 
-    The same patients with the same labels get the same groups, in whatever order their rows come.
+    The same patients with the same labels get the same groups, in whatever order their rows come. The rule is that of
+    folds; a change of it changes which calibrators there are.
     """
     return fold_by_rarest_label(pd.Series(patients), (labels >= 0.5).astype(np.int8), GROUPS, SEED)
 

@@ -11,7 +11,7 @@ from hounsfield.core.folds.rules import fold_by_rarest_label
 SEEDS = range(20)  # of the draws between equally good folds; the first whose folds all hold every class is taken
 
 
-def own_folds(patients: pd.Series, labels: pd.DataFrame, count: int, *, source: str, option: str) -> np.ndarray:
+def folds_of_own_data(patients: pd.Series, labels: pd.DataFrame, count: int, *, source: str, option: str) -> np.ndarray:
     """Folds by each patient's rarest class, (N,) int8. Patients stay whole, and the same ones get the same folds.
 
     patients: (N,) what a patient is known by, the same in whatever folder and under whatever pseudonym. labels: (N, C),
