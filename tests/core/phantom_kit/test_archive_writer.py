@@ -6,14 +6,28 @@ import errno
 import json
 import multiprocessing
 import zipfile
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.phantom_kit.archive_writer import AddFile, Json, draw_patients, make_archive, recipe_path
+from hounsfield.core.phantom_kit.recipe import Recipe
 from hounsfield.core.storage.files import locked
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallRecipe(Recipe):
+    format: ClassVar = 1
+    sizes: ClassVar = (1, 8)
+    train_patients: int = 7
+    test_patients: int = 4
+    size: int = 8
+    seed: int = 1
+    compression: str = "stored"
+
 
 FILES = {"top/images/a.dcm": b"a" * 1000, "top/table.csv": b"ID\n"}
 
@@ -24,16 +38,16 @@ def fill(add: AddFile) -> Json:
     return {"files": len(FILES), "classes": {"z": 1, "a": 2}}
 
 
-def make(path: Path, seed: int = 1, *, deflated: bool = False, force: bool = False) -> tuple[Json, bool]:
-    return make_archive(path, {"seed": seed}, fill, deflated=deflated, force=force)
+def make(path: Path, seed: int = 1, *, compression: str = "stored", force: bool = False) -> tuple[Json, bool]:
+    return make_archive(path, SmallRecipe(seed=seed, compression=compression), fill, force=force)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def square(number: int) -> int:
-    return number * number
+def square(recipe: SmallRecipe, number: int) -> int:
+    return recipe.size * number**2
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a"])
@@ -53,7 +67,7 @@ def test_an_archive_of_another_recipe_is_refused_and_force_replaces_it(tmp_path:
     with pytest.raises(StaleOutput, match=rf"{name}: .*another recipe"):
         make(tmp_path / name, seed=2)
     assert make(tmp_path / name, seed=2, force=True)[1]
-    assert json.loads(recipe_path(tmp_path / name).read_text())["recipe"] == {"seed": 2}
+    assert json.loads(recipe_path(tmp_path / name).read_text())["recipe"]["seed"] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".lock", name, f"{name}.recipe.json"])
 
 
@@ -85,7 +99,7 @@ def test_a_zip_has_the_same_bytes_each_time_and_is_smaller_when_deflated(tmp_pat
     first, second, small = (tmp_path / f"{name}.zip" for name in ("first", "second", "small"))
     make(first)
     make(second)
-    make(small, deflated=True)
+    make(small, compression="deflated")
     assert first.read_bytes() == second.read_bytes()
     assert small.stat().st_size < first.stat().st_size
     with zipfile.ZipFile(small) as members:
@@ -103,7 +117,7 @@ def test_a_failure_on_the_way_leaves_what_was_there(
 
     summary, _ = make(tmp_path / name)
     with pytest.raises(seen, match=name if seen is BadInput else "x"):
-        make_archive(tmp_path / name, {"seed": 2}, fail, deflated=False, force=True)
+        make_archive(tmp_path / name, SmallRecipe(seed=2), fail, force=True)
     assert make(tmp_path / name) == (summary, False)
     assert not (tmp_path / f".{name}.partial").exists()
 
@@ -139,5 +153,6 @@ def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_patients_come_in_order_however_many_processes_draw_them() -> None:
+    expected = [(number, "train" if number < 7 else "test", 8 * number**2) for number in range(11)]
     for jobs in (1, 2):
-        assert list(draw_patients(partial(square), 11, jobs)) == [number**2 for number in range(11)]
+        assert list(draw_patients(SmallRecipe(), square, jobs, "patient")) == expected

@@ -10,18 +10,22 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
 
 from hounsfield.core.errors import StaleOutput
+from hounsfield.core.logs import progress
+from hounsfield.core.phantom_kit.recipe import Recipe
 from hounsfield.core.storage.files import locked, read_json, unwritable_named, write_bytes
 
 TIMESTAMP = (2019, 11, 13, 0, 0, 0)  # of every member of a zip, so that the same recipe gives the same bytes
 PATIENTS_PER_PROCESS = 4  # drawn ahead of the writing
 
 Drawn = TypeVar("Drawn")
+RecipeT = TypeVar("RecipeT", bound=Recipe)
 Json = dict[str, Any]
 AddFile = Callable[[str, bytes], None]  # path within the archive, content
 Fill = Callable[[AddFile], Json]
@@ -32,11 +36,21 @@ def recipe_path(archive: Path) -> Path:
     return archive.with_name(archive.name + ".recipe.json")
 
 
-def draw_patients(draw: Callable[[int], Drawn], count: int, jobs: int) -> Iterator[Drawn]:
-    """draw(0), draw(1) and so on, in this order, drawn by `jobs` processes (-1: one per core).
+def draw_patients(
+    recipe: RecipeT, draw: Callable[[RecipeT, int], Drawn], jobs: int, unit: str
+) -> Iterator[tuple[int, str, Drawn]]:
+    """Number, split and drawing of every patient, in order, drawn by `jobs` processes (-1: one per core).
 
-    They are drawn in batches, so that patients that wait to be written do not fill the memory.
+    draw: what it makes of the recipe and a number. unit: what is drawn, for the progress.
     """
+    count = recipe.train_patients + recipe.test_patients
+    drawn = _drawn(partial(draw, recipe), count, jobs)
+    for number, one in enumerate(progress(drawn, total=count, unit=unit, label="phantoms")):
+        yield number, "train" if number < recipe.train_patients else "test", one
+
+
+def _drawn(draw: Callable[[int], Drawn], count: int, jobs: int) -> Iterator[Drawn]:
+    """Drawn in batches, so that patients that wait to be written do not fill the memory."""
     with joblib.Parallel(n_jobs=jobs, return_as="generator") as parallel:
         batch = PATIENTS_PER_PROCESS * joblib.effective_n_jobs(jobs)
         for first in range(0, count, batch):
@@ -44,32 +58,33 @@ def draw_patients(draw: Callable[[int], Drawn], count: int, jobs: int) -> Iterat
             yield from parallel(joblib.delayed(draw)(number) for number in numbers)
 
 
-def make_archive(path: Path, recipe: Json, fill: Fill, *, deflated: bool, force: bool) -> tuple[Json, bool]:
+def make_archive(path: Path, recipe: Recipe, fill: Fill, *, force: bool) -> tuple[Json, bool]:
     """Write a phantom data set, unless the one that is there was made from this recipe.
 
     path: a zip where it ends in .zip, otherwise a folder. recipe: everything that the bytes depend on. fill: hands each
-    file to the function that it is given, and returns a summary. deflated: compress a zip's members. force: replace an
-    archive of another recipe and a file of unknown origin; a folder of unknown origin is never replaced.
+    file to the function that it is given, and returns a summary. force: replace an archive of another recipe and a file
+    of unknown origin; a folder of unknown origin is never replaced.
     Returns the summary and whether anything was written. Raises StaleOutput where what is there must stay, WrongUse
     while another run writes there, BadInput where the disk is full or read-only.
     """
     with unwritable_named(path), locked(path.parent):
-        found = _summary_found(path, recipe, force)
+        found = _summary_found(path, recipe.to_json(), force)
         if found is not None:
             return found, False
-        partial, old = (path.with_name(f".{path.name}.{state}") for state in ("partial", "old"))
-        _remove(partial)
+        unfinished, old = (path.with_name(f".{path.name}.{state}") for state in ("partial", "old"))
+        _remove(unfinished)
         try:
-            summary = _fill_zip(partial, fill, deflated) if path.suffix == ".zip" else _fill_folder(partial, fill)
+            as_zip = path.suffix == ".zip"
+            summary = _fill_zip(unfinished, fill, recipe.compression) if as_zip else _fill_folder(unfinished, fill)
             _remove(old)
             if path.exists():
                 path.replace(old)
             # Killed between these lines, a run leaves nothing at `path`: no recipe lies beside another's archive.
-            note = json.dumps({"recipe": recipe, "summary": summary}, indent=1) + "\n"
+            note = json.dumps({"recipe": recipe.to_json(), "summary": summary}, indent=1) + "\n"
             write_bytes(recipe_path(path), note.encode())
-            partial.replace(path)
+            unfinished.replace(path)
         finally:
-            _remove(partial)
+            _remove(unfinished)
         _remove(old)
     return summary, True
 
@@ -89,8 +104,8 @@ def _summary_found(path: Path, recipe: Json, force: bool) -> Json | None:
     raise StaleOutput(f"{path}: made from {known} recipe. Choose another output, or replace it with --force.")
 
 
-def _fill_zip(path: Path, fill: Fill, deflated: bool) -> Json:
-    method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
+def _fill_zip(path: Path, fill: Fill, compression: str) -> Json:
+    method = zipfile.ZIP_DEFLATED if compression == "deflated" else zipfile.ZIP_STORED
     with path.open("wb") as file:
         with zipfile.ZipFile(file, "w", method) as archive:
 

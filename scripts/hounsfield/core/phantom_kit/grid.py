@@ -7,11 +7,14 @@ Grid covers the rectangle of the image that holds the body.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+COARSE = 1.4  # mm between the points at which slowly varying fields are computed
 Array = NDArray[np.floating[Any]]  # float32 unless said otherwise
 
 
@@ -36,6 +39,18 @@ class Grid:
     def part(self) -> tuple[slice, slice]:
         """The rectangle within the whole image."""
         return slice(self.row, self.row + self.shape[0]), slice(self.column, self.column + self.shape[1])
+
+    @cached_property
+    def coarse(self) -> tuple[Array, Array]:
+        """The x and y, mm, of points about COARSE mm apart; (fewer rows, fewer columns)."""
+        step = max(1, round(COARSE / self.spacing))
+        small = (max(4, self.shape[1] // step), max(4, self.shape[0] // step))
+        x, y = (cv2.resize(one, small, interpolation=cv2.INTER_AREA) for one in (self.x, self.y))
+        return np.asarray(x, np.float32), np.asarray(y, np.float32)
+
+    def refine(self, coarse: Array) -> Array:
+        """Values at the coarse points, interpolated on the whole rectangle."""
+        return np.asarray(cv2.resize(coarse, self.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def crop(self, part: tuple[slice, slice]) -> Grid:
         """A rectangle within the rectangle."""

@@ -7,37 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.logs import show
+from hounsfield.core.phantom_kit.recipe import Recipe
 
 
-class CommonRecipe(Protocol):
-    """The values of a recipe that every phantom data set has."""
-
-    @property
-    def train_patients(self) -> int:
-        """Patients with labels."""
-
-    @property
-    def test_patients(self) -> int:
-        """Patients of the test set."""
-
-    @property
-    def size(self) -> int:
-        """Rows and columns of a picture."""
-
-    @property
-    def seed(self) -> int:
-        """Of all that is drawn."""
-
-    @property
-    def compression(self) -> str:
-        """Of a zip's members."""
-
-
-def add_options(parser: argparse.ArgumentParser, default: CommonRecipe, pictures: str) -> None:
+def add_options(parser: argparse.ArgumentParser, default: Recipe, pictures: str) -> None:
     """Add the options that every recipe has, and where to write. pictures: what the patients have, for the help."""
     parser.add_argument("--output", type=Path, required=True, help="the zip to write; a name without .zip: a folder")
     parser.add_argument("--train-patients", type=int, default=default.train_patients, help="patients with labels")

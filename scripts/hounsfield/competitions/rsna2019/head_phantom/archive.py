@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hounsfield.core.logs import progress
 from hounsfield.core.phantom_kit.archive_writer import AddFile, draw_patients, make_archive
 
 from ..labels import CLASSES
@@ -63,10 +62,8 @@ def write_archive(path: Path, recipe: PhantomRecipe, jobs: int = -1, force: bool
     jobs: processes, -1 for one per core. force: replace an archive of another recipe, which otherwise raises
     StaleOutput.
     """
-    fill = partial(_add_files, recipe, jobs)
-    deflated = recipe.compression == "deflated"
-    values, written = make_archive(path, recipe.to_json(), fill, deflated=deflated, force=force)
-    return ArchiveSummary(**{**values, "path": str(path), "written": written})
+    values, written = make_archive(path, recipe, partial(_add_files, recipe, jobs), force=force)
+    return ArchiveSummary(path=str(path), written=written, **values)
 
 
 def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]:
@@ -74,10 +71,7 @@ def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]
     labels: dict[str, dict[str, NDArray[np.int8]]] = {"train": {}, "test": {}}
     truncated = ""
     top, ending = LAYOUTS[recipe.layout]
-    total = recipe.train_patients + recipe.test_patients
-    patients = draw_patients(partial(render_patient, recipe), total, jobs)
-    for number, slices in enumerate(progress(patients, total=total, unit="patient", label="phantoms")):
-        split = "train" if number < recipe.train_patients else "test"
+    for number, split, slices in draw_patients(recipe, render_patient, jobs, "patient"):
         if number == 0:
             truncated = min(slices, key=lambda one: len(one.data)).image_id
         for one in slices:

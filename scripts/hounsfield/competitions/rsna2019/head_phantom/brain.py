@@ -23,7 +23,6 @@ class Brain:
     hu: Array
     sulcus: Array  # distance to the nearest sulcus' middle
     reach: Array  # depth of the sulci here less the depth below the surface: positive where a sulcus may be
-    fluid_outside: Array  # open sulci, fissures and cisterns
     fissures: Array  # Sylvian and interhemispheric fissures and cisterns, with their surroundings (for blood)
     ventricles: Array
 
@@ -41,12 +40,11 @@ def draw_brain(frame: Frame, vault: Vault, pressed: Array, shift: Shift) -> Brai
     if z < BASE_TOP + 8:
         open_sulci = _cerebellum(frame, vault, tissue, open_sulci)
     fissures, ventricles = _paint_spaces(frame, vault, tissue, shift)
-    outside = np.maximum(open_sulci, fissures)
     tissue += np.float32(4.0) * np.exp(-np.clip(vault.depth, 0, 40) * np.float32(1 / 5))  # the skull hardens the beam
     tissue -= _pale_caps(head.spaces.atrophy, ventricles)
-    blend(tissue, FLUID, np.maximum(outside, ventricles))
+    blend(tissue, FLUID, np.maximum(np.maximum(open_sulci, fissures), ventricles))
     _paint_dense(frame, vault, tissue, shift)
-    return Brain(tissue, sulcus, reach, outside, fissures, ventricles)
+    return Brain(tissue, sulcus, reach, fissures, ventricles)
 
 
 def _with_medial_surface(frame: Frame, surface: Array, z: float, edge: tuple[float, float], shift: Shift) -> Array:
@@ -73,7 +71,7 @@ def _core(frame: Frame, z: float) -> Array | np.float32:
 def _sulci(frame: Frame, depth: Array, z: float) -> tuple[Array, Array, Array]:
     """Distance to the sulci, how much deeper they may reach, and a broad unevenness. Folds start at the surface."""
     head = frame.head
-    x, y = frame.coarse
+    x, y = frame.grid.coarse
     height = np.float32(z - 22)
     away = np.sqrt(x**2 + (y - 4) ** 2 + height**2) + np.float32(4)
     onto = np.float32(64) / away + np.float32(0.20)
@@ -82,8 +80,8 @@ def _sulci(frame: Frame, depth: Array, z: float) -> tuple[Array, Array, Array]:
     down, across = np.gradient(field, np.float32(step))
     signed = field / np.sqrt(down**2 + across**2 + np.float32(0.0006))
     broad = head.broad.at(x, y, z)
-    wide = frame.refine(broad)
-    return np.abs(frame.refine(signed)), np.float32(12.5) + np.float32(3.0) * wide - depth, wide
+    wide = frame.grid.refine(broad)
+    return np.abs(frame.grid.refine(signed)), np.float32(12.5) + np.float32(3.0) * wide - depth, wide
 
 
 def _open_sulci(
@@ -107,8 +105,8 @@ def _cerebellum(frame: Frame, vault: Vault, tissue: Array, open_sulci: Array) ->
     under = (roof - z) * np.float32(0.85)
     behind = grid.y - (0.60 * np.clip(side, 12, None) - 12)
     below = ramp(np.minimum(under, behind), 1.5)
-    x, y = frame.coarse
-    folia = frame.refine(frame.head.fine.at(x * 0.6, y * 1.3, z * 0.8))
+    x, y = frame.grid.coarse
+    folia = frame.grid.refine(frame.head.fine.at(x * 0.6, y * 1.3, z * 0.8))
     core = ramp(12 - np.hypot(side - 19, (grid.y - 36) * 0.8), 8)  # white matter of each hemisphere
     blend(tissue, 33.5 + 1.5 * folia - 4 * core, below)
     edge = ramp(1.0 - np.abs(under), 1.0) * ramp(behind, 2) * ramp(side - 13, 3) * ramp(grid.y - 10, 6)

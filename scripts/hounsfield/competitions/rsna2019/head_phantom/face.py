@@ -51,8 +51,8 @@ def _bone(frame: Frame, vault: Vault) -> Array:
 
 def _fine(frame: Frame, z: float, stretch: float = 1.0) -> Array:
     """Fine unevenness, mean 0 and standard deviation 1, on the full grid."""
-    x, y = frame.coarse
-    return frame.refine(frame.head.fine.at(x * stretch, y * stretch, z))
+    x, y = frame.grid.coarse
+    return frame.grid.refine(frame.head.fine.at(x * stretch, y * stretch, z))
 
 
 def _deep_tissue(frame: Frame, vault: Vault) -> Array:

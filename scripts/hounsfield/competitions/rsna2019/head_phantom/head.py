@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,6 @@ from hounsfield.core.phantom_kit.waves import Waves, random_waves
 from .skull import BINS, COS, SIN, THETA, Floor, Skull, random_skull, skull_base
 from .spaces import Spaces, random_spaces
 
-COARSE = 1.4  # mm between the points at which slowly varying fields are computed
 HALF_WIDTH = 95.0  # mm, ears included
 FRONT, BACK = -116.0, 108.0  # mm, nose and occiput included
 MARGIN = 6.0  # mm kept around the skin
@@ -49,18 +46,6 @@ class Frame:
     floor: Floor
     angle: NDArray[np.int32]  # index into the contours
     radius: Array
-
-    @cached_property
-    def coarse(self) -> tuple[Array, Array]:
-        """The x and y, mm, of points about COARSE mm apart; (fewer rows, fewer columns)."""
-        step = max(1, round(COARSE / self.grid.spacing))
-        small = (max(4, self.grid.shape[1] // step), max(4, self.grid.shape[0] // step))
-        x, y = (cv2.resize(one, small, interpolation=cv2.INTER_AREA) for one in (self.grid.x, self.grid.y))
-        return np.asarray(x, np.float32), np.asarray(y, np.float32)
-
-    def refine(self, coarse: Array) -> Array:
-        """Values at the coarse points, interpolated on the whole grid."""
-        return np.asarray(cv2.resize(coarse, self.grid.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def rows(self, front: float, back: float) -> slice:
         """The rows that hold anything between two y, mm."""

@@ -49,7 +49,6 @@ class Spaces:
 
     chains: Points
     atrophy: float  # 0 young and tight, 1 wide sulci and ventricles
-    ventricle_scale: float
     scale: float  # of the head
     wander: Points  # (8,) phases of the fissures' bends
     fourth_and_third: float  # scale of the midline ventricles
@@ -216,4 +215,4 @@ def random_spaces(rng: np.random.Generator, scale: float, wide_ventricles: bool)
             parts.append(path)
     chains = np.concatenate(parts) * scale
     midline = rng.uniform(0.85, 1.15) * (1.25 if wide_ventricles else 1.0)
-    return Spaces(chains, atrophy, ventricle_scale, scale, rng.uniform(0, 2 * np.pi, 8), midline)
+    return Spaces(chains, atrophy, scale, rng.uniform(0, 2 * np.pi, 8), midline)

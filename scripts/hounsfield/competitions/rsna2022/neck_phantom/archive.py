@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hounsfield.core.logs import progress
 from hounsfield.core.phantom_kit.archive_writer import AddFile, draw_patients, make_archive
 
 from ..labels import NAMES
@@ -75,10 +74,8 @@ def _boxes(plan: StudyPlan, gaps: NDArray[np.bool_]) -> tuple[str, ...]:
 
 def write_archive(path: Path, recipe: PhantomRecipe, jobs: int = -1, force: bool = False) -> ArchiveSummary:
     """Write the phantom's zip or folder as core.phantom_kit.archive_writer does. jobs: processes, -1: all cores."""
-    fill = partial(_add_files, recipe, jobs)
-    deflated = recipe.compression == "deflated"
-    values, written = make_archive(path, recipe.to_json(), fill, deflated=deflated, force=force)
-    return ArchiveSummary(**{**values, "path": str(path), "written": written})
+    values, written = make_archive(path, recipe, partial(_add_files, recipe, jobs), force=force)
+    return ArchiveSummary(path=str(path), written=written, **values)
 
 
 def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]:
@@ -86,10 +83,7 @@ def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]
     labels: dict[str, dict[str, tuple[int, ...]]] = {"train": {}, "test": {}}
     boxes: list[str] = []
     segmentations = slices = 0
-    total = recipe.train_patients + recipe.test_patients
-    studies = draw_patients(partial(render_study, recipe), total, jobs)
-    for number, study in enumerate(progress(studies, total=total, unit="study", label="phantoms")):
-        split = "train" if number < recipe.train_patients else "test"
+    for _, split, study in draw_patients(recipe, render_study, jobs, "study"):
         labels[split][study.uid] = study.labels
         for file, data in study.files.items():
             add(f"{split}_images/{study.uid}/{file}.dcm", data)

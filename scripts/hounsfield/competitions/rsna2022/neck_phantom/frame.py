@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,6 @@ from .solids import Points
 from .spine import Spine
 
 Part = tuple[slice, slice]  # rows and columns
-COARSE = 1.4  # mm between the points at which soft tissue is computed
 THINNEST_EDGE = 0.5  # mm over which an edge is soft
 
 
@@ -41,20 +39,13 @@ class Frame:
 
     @cached_property
     def coarse(self) -> Points:
-        """Points about COARSE mm apart."""
-        step = max(1, round(COARSE / self.grid.spacing))
-        small = (max(4, self.grid.shape[1] // step), max(4, self.grid.shape[0] // step))
-        x, y = (cv2.resize(one, small, interpolation=cv2.INTER_AREA) for one in (self.grid.x, self.grid.y))
-        return self._points(np.asarray(x, np.float32), np.asarray(y, np.float32))
+        """Points further apart, at which soft tissue is computed."""
+        return self._points(*self.grid.coarse)
 
     def _points(self, x: Array, y: Array) -> Points:
         at_x, at_y, _ = self.spine.line(self.z)
         scale = np.float32(1 / self.girth)
         return Points((x - np.float32(at_x)) * scale, (y - np.float32(at_y)) * scale, np.full_like(x, self.z))
-
-    def refine(self, coarse: Array) -> Array:
-        """Values at the coarse points, interpolated on the whole grid."""
-        return np.asarray(cv2.resize(coarse, self.grid.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     @property
     def soft(self) -> float:

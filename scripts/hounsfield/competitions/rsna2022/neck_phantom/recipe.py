@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.phantom_kit.recipe import Recipe
 
-FORMAT = 1  # raised when the generator's output changes, so that an older archive is not taken for a current one
 MOST_STUDIES = 16384  # of which each has a name of its own
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhantomRecipe:
+class PhantomRecipe(Recipe):
     """What a phantom data set holds; a patient has one study. Raises WrongUse for values that cannot be used."""
 
+    format: ClassVar = 1
+    sizes: ClassVar = (32, 1024)
     train_patients: int = 200
     test_patients: int = 40
     size: int = 512  # rows and columns of a slice
@@ -25,31 +27,20 @@ class PhantomRecipe:
     compression: str = "deflated"  # of a zip's members; or "stored"
 
     def __post_init__(self) -> None:
-        patients = f"train_patients {self.train_patients}, test_patients {self.test_patients}"
-        if self.train_patients < 1 or self.test_patients < 0:
-            raise WrongUse(f"{patients}: give at least 1 and at least 0")
+        super().__post_init__()
         if self.train_patients + self.test_patients > MOST_STUDIES:
+            patients = f"train_patients {self.train_patients}, test_patients {self.test_patients}"
             raise WrongUse(f"{patients}: give at most {MOST_STUDIES} together")
-        if not 32 <= self.size <= 1024:
-            raise WrongUse(f"size {self.size}: rows and columns must be 32 to 1024")
         if not 0.3 <= self.spacing[0] <= self.spacing[1] <= 10:
             raise WrongUse(f"spacing {self.spacing}: give the least and the most, 0.3 to 10 mm")
         if not 0 <= self.segmented_share <= 1:
             raise WrongUse(f"segmented_share {self.segmented_share}: give 0 to 1")
         if not 0.5 <= self.severity <= 2.5:
             raise WrongUse(f"severity {self.severity}: give 0.5 to 2.5")
-        if self.seed < 0:
-            raise WrongUse(f"seed {self.seed}: give a number from 0 up")
-        if self.compression not in ("stored", "deflated"):
-            raise WrongUse(f"compression {self.compression!r}: choose stored or deflated")
 
     def segmented(self, number: int) -> bool:
         """Whether a training study has a segmentation: every so-manieth."""
         return int((number + 1) * self.segmented_share) > int(number * self.segmented_share)
-
-    def to_json(self) -> dict[str, Any]:
-        """The recipe's values for the file beside the archive."""
-        return {"format": FORMAT, **asdict(self), "spacing": list(self.spacing)}
 
 
 # drawn where a quickstart finds no data: 40 to 60 slices per study; fractures that a small network can learn from few

@@ -130,10 +130,10 @@ def draw_soft_tissue(frame: Frame, tissue: Tissue) -> tuple[Array, Array]:
     subcutaneous = np.float32(tissue.fat) * (1 + np.float32(0.5) * ramp(p.v - 30, 60)) + uneven
     muscle = ramp(best, 2.0) * ramp(best - second - np.float32(SHEET / 2), 1.2) * ramp(depth - subcutaneous, 2.0)
     fat = np.float32(FAT) + 7 * uneven
-    image = frame.refine(fat + (np.float32(tissue.muscle) - fat) * muscle)
+    image = frame.grid.refine(fat + (np.float32(tissue.muscle) - fat) * muscle)
     strands = tissue.fine.at(p.u, p.v, z / 3) * (np.float32(3) + np.float32(6) * (1 - muscle))
-    image += frame.refine(strands)
-    deep = frame.refine(depth) * np.float32(frame.girth)
+    image += frame.grid.refine(strands)
+    deep = frame.grid.refine(depth) * np.float32(frame.girth)
     blend(image, SKIN, 1 - ramp(deep - np.float32(SKIN_THICKNESS), frame.soft))
     blend(image, AIR, 1 - ramp(deep, frame.soft))
     return image, deep

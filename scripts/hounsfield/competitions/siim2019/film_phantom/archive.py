@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hounsfield.core.logs import progress
 from hounsfield.core.phantom_kit.archive_writer import AddFile, draw_patients, make_archive
 
 from ..rle import EMPTY, encode
@@ -70,19 +69,14 @@ def _rows(mask: NDArray[np.bool_], *, two: bool) -> tuple[str, ...]:
 
 def write_archive(path: Path, recipe: PhantomRecipe, jobs: int = -1, force: bool = False) -> ArchiveSummary:
     """Write the phantom's zip or folder as core.phantom_kit.archive_writer does. jobs: processes, -1: all cores."""
-    deflated = recipe.compression == "deflated"
-    fill = partial(_add_files, recipe, jobs)
-    values, written = make_archive(path, recipe.to_json(), fill, force=force, deflated=deflated)
+    values, written = make_archive(path, recipe, partial(_add_files, recipe, jobs), force=force)
     return ArchiveSummary(path=str(path), written=written, **values)
 
 
 def _add_files(recipe: PhantomRecipe, jobs: int, add: AddFile) -> dict[str, Any]:
     """Hand over every film, patient by patient, then the two tables; returns the summary's values."""
     top, rows = TOP_FOLDERS[recipe.stage], {"train": {}, "test": {}}  # type: tuple[str, dict[str, dict[str, Any]]]
-    total = recipe.train_patients + recipe.test_patients
-    patients = draw_patients(partial(render_patient, recipe), total, jobs)
-    for number, films in enumerate(progress(patients, total=total, unit="patient", label="phantoms")):
-        split = "train" if number < recipe.train_patients else "test"
+    for number, split, films in draw_patients(recipe, render_patient, jobs, "patient"):
         for film in films:
             rows[split][film.film_id] = film.rows
             add(f"{top}{_folder_of(recipe, number)}/{film.place}{film.film_id}.dcm", film.data)
