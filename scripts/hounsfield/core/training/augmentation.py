@@ -20,20 +20,18 @@ Transform = Any  # albumentations publishes no types
 
 def flip_shift_transpose() -> Sequence[Transform]:
     """The RSNA 2019 2nd-place augmentation: horizontal flip; shift, scale, rotate with replicated border; transpose."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return (
-            albumentations.HorizontalFlip(p=0.5),
-            albumentations.Affine(
-                translate_percent={"x": (-0.05, 0.05), "y": (-0.05, 0.05)},
-                scale=(0.95, 1.05),
-                keep_ratio=True,  # one factor for both directions
-                rotate=(-20, 20),
-                border_mode=cv2.BORDER_REPLICATE,
-                p=0.3,
-            ),
-            albumentations.Transpose(p=0.5),
-        )
+    return (
+        albumentations.HorizontalFlip(p=0.5),
+        albumentations.Affine(
+            translate_percent={"x": (-0.05, 0.05), "y": (-0.05, 0.05)},
+            scale=(0.95, 1.05),
+            keep_ratio=True,  # one factor for both directions
+            rotate=(-20, 20),
+            border_mode=cv2.BORDER_REPLICATE,
+            p=0.3,
+        ),
+        albumentations.Transpose(p=0.5),
+    )
 
 
 class _WholeImageNoise(albumentations.ImageOnlyTransform):
@@ -67,14 +65,12 @@ def crop_flip_rotate_noise(
     rotation up to `rotation` degrees with a border of 0 HU; the whole image times 1 +- `noise`. The last two come with
     their probabilities. Nothing is clipped.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return (
-            albumentations.RandomResizedCrop(size=(size, size), scale=crop_scale, ratio=(3 / 4, 4 / 3), p=1),
-            albumentations.HorizontalFlip(p=0.5),
-            albumentations.Rotate(limit=rotation, border_mode=cv2.BORDER_CONSTANT, fill=0, p=rotation_probability),
-            _WholeImageNoise(noise, p=noise_probability),
-        )
+    return (
+        albumentations.RandomResizedCrop(size=(size, size), scale=crop_scale, ratio=(3 / 4, 4 / 3), p=1),
+        albumentations.HorizontalFlip(p=0.5),
+        albumentations.Rotate(limit=rotation, border_mode=cv2.BORDER_CONSTANT, fill=0, p=rotation_probability),
+        _WholeImageNoise(noise, p=noise_probability),
+    )
 
 
 class _Gamma(albumentations.ImageOnlyTransform):
@@ -130,33 +126,29 @@ def flip_tone_distort_rotate() -> Sequence[Transform]:
     The elastic distortion's own small affine one is left out; the lens is as violent as it was published.
     """
     border = {"border_mode": cv2.BORDER_REFLECT_101}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tones = (
-            albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=1),
-            _Gamma((80, 120), p=1),
-            albumentations.RandomBrightnessContrast(
-                brightness_limit=0.2, contrast_limit=0, brightness_by_max=False, p=1
-            ),
-        )
-        distortions = (
-            albumentations.ElasticTransform(alpha=120, sigma=6, noise_distribution="uniform", p=1, **border),
-            albumentations.GridDistortion(num_steps=5, distort_limit=0.3, normalized=False, p=1, **border),
-            albumentations.OpticalDistortion(distort_limit=2, mode="camera", p=1, **border),
-        )
-        return (
-            albumentations.HorizontalFlip(p=0.5),
-            OneOf(tones, p=0.3),
-            OneOf(distortions, p=0.3),
-            albumentations.Affine(
-                translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
-                scale=(0.9, 1.1),
-                keep_ratio=True,  # one factor for both directions
-                rotate=(-45, 45),
-                p=0.5,
-                **border,
-            ),
-        )
+    tones = (
+        albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=1),
+        _Gamma((80, 120), p=1),
+        albumentations.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0, brightness_by_max=False, p=1),
+    )
+    distortions = (
+        albumentations.ElasticTransform(alpha=120, sigma=6, noise_distribution="uniform", p=1, **border),
+        albumentations.GridDistortion(num_steps=5, distort_limit=0.3, normalized=False, p=1, **border),
+        albumentations.OpticalDistortion(distort_limit=2, mode="camera", p=1, **border),
+    )
+    return (
+        albumentations.HorizontalFlip(p=0.5),
+        OneOf(tones, p=0.3),
+        OneOf(distortions, p=0.3),
+        albumentations.Affine(
+            translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
+            scale=(0.9, 1.1),
+            keep_ratio=True,  # one factor for both directions
+            rotate=(-45, 45),
+            p=0.5,
+            **border,
+        ),
+    )
 
 
 class _JitteredAnchors(albumentations.ImageOnlyTransform):
@@ -185,21 +177,19 @@ class _JitteredAnchors(albumentations.ImageOnlyTransform):
 
 def flip_contrast_rotate() -> Sequence[Transform]:
     """What the RSNA 2022 3rd place does to images with a box: the one below without distortions and holes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return (
-            albumentations.HorizontalFlip(p=0.5),
-            albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=0.75),
-            albumentations.Affine(
-                translate_percent={"x": (-0.2, 0.2), "y": (-0.2, 0.2)},
-                scale=(0.8, 1.2),
-                keep_ratio=True,  # one factor for both directions
-                rotate=(-20, 20),
-                border_mode=cv2.BORDER_CONSTANT,
-                fill=0,
-                p=0.75,
-            ),
-        )
+    return (
+        albumentations.HorizontalFlip(p=0.5),
+        albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=0.75),
+        albumentations.Affine(
+            translate_percent={"x": (-0.2, 0.2), "y": (-0.2, 0.2)},
+            scale=(0.8, 1.2),
+            keep_ratio=True,  # one factor for both directions
+            rotate=(-20, 20),
+            border_mode=cv2.BORDER_CONSTANT,
+            fill=0,
+            p=0.75,
+        ),
+    )
 
 
 class StackTransforms(NamedTuple):
@@ -220,17 +210,15 @@ def flip_contrast_rotate_distort_holes(size: int) -> StackTransforms:
     field beside the anchors moved nothing that could be seen, and is left out.
     """
     hole = max(1, size // 10)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        distortions = (
-            albumentations.GridDistortion(
-                num_steps=5, distort_limit=0.05, normalized=False, border_mode=cv2.BORDER_REFLECT_101, p=1
-            ),
-            _JitteredAnchors(50 / 512, p=1),
-        )
-        holes = albumentations.CoarseDropout(
-            num_holes_range=(8, 8), hole_height_range=(hole, hole), hole_width_range=(hole, hole), fill=0, p=1
-        )
+    distortions = (
+        albumentations.GridDistortion(
+            num_steps=5, distort_limit=0.05, normalized=False, border_mode=cv2.BORDER_REFLECT_101, p=1
+        ),
+        _JitteredAnchors(50 / 512, p=1),
+    )
+    holes = albumentations.CoarseDropout(
+        num_holes_range=(8, 8), hole_height_range=(hole, hole), hole_width_range=(hole, hole), fill=0, p=1
+    )
     flip, contrast, affine = flip_contrast_rotate()
     return StackTransforms(flip, contrast, affine, OneOf(distortions, p=0.5), holes)
 
