@@ -13,13 +13,14 @@ import pandas as pd
 import yaml
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
-from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, add_labels_and_folds, open_data_set, read_slices
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, write_predictions
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.arrays import write_array
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.config import (
     ClassifierConfig,

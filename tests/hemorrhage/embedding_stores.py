@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, open_data_set, read_slices
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.times import TIMES
 from hounsfield.core.storage.arrays import write_array
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.embedding_archive import import_embeddings
 from hounsfield.hemorrhage.paths import EXTRACT, ROWS, ROWS_SCHEMA, classifier_folder, store_folder

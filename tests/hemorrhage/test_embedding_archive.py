@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from embedding_stores import DATA_SET, EXPERIMENT, contents_of, export, make_slices, make_store, make_work, take
 
-from hounsfield.competitions.rsna2019.paths import data_folder, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage import packed_folder
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.packed_folder import read_contents
 from hounsfield.hemorrhage.paths import embeddings_folder, store_folder

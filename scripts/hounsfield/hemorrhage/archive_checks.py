@@ -11,12 +11,13 @@ from typing import Any, get_args
 import numpy as np
 
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.paths import SLICES, data_folder, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
 from hounsfield.core.errors import BadInput
 from hounsfield.core.stages.ledger import LEDGER_FILE, LEDGER_SCHEMA
 from hounsfield.core.stages.outputs import RECORD, read_record, record_digest
 from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.packed_folder import Listed
 from hounsfield.core.storage.tables import read_table
 from hounsfield.hemorrhage.config import View

@@ -17,7 +17,6 @@ import pandas as pd
 
 from hounsfield.competitions.siim2019.domain import outside
 from hounsfield.competitions.siim2019.original_films import OriginalFilms
-from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.dicom.reason_codes import FLAGS
@@ -39,6 +38,7 @@ from hounsfield.core.imaging.series_view import GREY, Contours, Heat, Overlay, S
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import record_digest
 from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.pneumothorax.answers import Worth, worth_of
 from hounsfield.pneumothorax.calibration import UNSCORED
 from hounsfield.pneumothorax.config import SubmissionConfig, Triplet

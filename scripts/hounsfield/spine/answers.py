@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES
-from hounsfield.competitions.rsna2022.paths import sample_submission_path
 from hounsfield.competitions.rsna2022.submission import best_constant, fill, rows_of, sample_rows, write
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.tables import read_table
 from hounsfield.spine.boxes import read_boxes

@@ -10,7 +10,6 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, write_blend
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
-from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import BadInput, WrongUse
@@ -25,6 +24,7 @@ from hounsfield.core.stages.kept_configs import remedy_of_run
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 
 STAGE = "run_46_bag_of_systems"

@@ -8,17 +8,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.competitions.rsna2019.paths import raw_archive
+from hounsfield.competitions.rsna2019.paths import ARCHIVE_NAME
 from hounsfield.competitions.rsna2019.source import LISTS
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.intake.archives import FileList
 from hounsfield.core.intake.listings import given_options
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.data_sets import raw_archive
 
 
 def prepared_source(work: Path, data: Upstream) -> list[Path]:
     """What a data set was prepared from; the archive's usual place where that has gone."""
-    known, usual = given_options(data.record["facts"]["source"], LISTS), raw_archive(work, data.folder.name)
+    known = given_options(data.record["facts"]["source"], LISTS)
+    usual = raw_archive(work, data.folder.name, ARCHIVE_NAME)
     sources = [Path(one) for one in known.get("images") or [known["archive"]]]
     return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
 

@@ -17,14 +17,7 @@ from hounsfield.competitions.rsna2019.head_phantom.archive import write_archive
 from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
 from hounsfield.competitions.rsna2019.labels import LABELS, read_labels
 from hounsfield.competitions.rsna2019.own_labels import OwnLabels, label_words, read_own_labels
-from hounsfield.competitions.rsna2019.paths import (
-    PHANTOM,
-    PREPARE,
-    TEST_FOLDERS,
-    TRAIN_FOLDERS,
-    data_folder,
-    raw_archive,
-)
+from hounsfield.competitions.rsna2019.paths import ARCHIVE_NAME, PHANTOM, PREPARE, TEST_FOLDERS, TRAIN_FOLDERS
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.intake.archives import FileList, list_files
@@ -41,6 +34,7 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
+from hounsfield.core.storage.data_sets import data_folder, raw_archive
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
 # at any depth below the image folder, or with the backslashes of a program for Windows
@@ -85,7 +79,7 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms' archive is drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive = raw_archive(work, data_set)
+    archive = raw_archive(work, data_set, ARCHIVE_NAME)
     if archive.exists():
         return {"archive": str(archive)}
     if known := recorded_options(data_folder(work, data_set), LISTS):
@@ -119,7 +113,7 @@ def find_source(
     if images is None:
         if labels is not None:
             raise WrongUse("--labels goes with --images; the competition's archive brings its own")
-        return competition_source(Path(archive or raw_archive(work, data_set)).absolute())
+        return competition_source(Path(archive or raw_archive(work, data_set, ARCHIVE_NAME)).absolute())
     if archive is not None:
         raise WrongUse("--archive and --images name two sources; give one")
     outputs = data_folder(work, data_set)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hounsfield.core.storage.data_sets import archive_or_folder, data_folder
+from hounsfield.core.storage.data_sets import data_folder
 from hounsfield.core.storage.image_files import image_path
 
 ARCHIVE_NAME = "rsna-2022-cervical-spine-fracture-detection.zip"
 PREPARE = "run_51_spine_prepare"  # the stage
 STUDIES = "studies.parquet"  # of a data set: one row per study; written by preparation, read by every later stage
 SLICES = "slices.parquet"  # of a data set: one row per slice of each study, from head to feet
-SAMPLE = "sample_submission.csv"  # of a data set, where its source has one
 PHANTOM = "phantom_necks"  # the data set that is drawn where it is missing
 SUFFIX = ".npy"
-
-
-def raw_archive(work: Path, data_set: str) -> Path:
-    """The competition's archive as it was downloaded, or the folder it was unpacked to."""
-    return archive_or_folder(work, data_set, ARCHIVE_NAME)
 
 
 def volumes_folder(work: Path, data_set: str) -> Path:
@@ -29,8 +23,3 @@ def volumes_folder(work: Path, data_set: str) -> Path:
 def volume_path(work: Path, data_set: str, study_uid: str) -> Path:
     """One study's Hounsfield units, (slices, rows, columns) int16 from head to feet; written by preparation."""
     return image_path(volumes_folder(work, data_set), study_uid, SUFFIX)
-
-
-def sample_submission_path(work: Path, data_set: str) -> Path:
-    """The sample submission that came with the archive; written by preparation, read by the submission's stage."""
-    return data_folder(work, data_set) / SAMPLE

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hounsfield.competitions.rsna2022.paths import SUFFIX
 from hounsfield.core.dicom.reader import DicomSlice, read_slice
 from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.intake.pseudonyms import Naming
@@ -17,7 +18,6 @@ from hounsfield.core.intake.slice_rows import slice_row
 from hounsfield.core.storage.arrays import array_number
 from hounsfield.core.storage.image_files import image_path, store_image
 
-SUFFIX = ".npy"
 # what the label of a series of the cervical spine may say: the spine, the neck, and what is scanned together with it
 BODY_PARTS = frozenset({
     "CSPINE", "SPINE", "CTSPINE", "NECK", "HEADNECK", "HEAD", "NECKCHEST", "NECKCHESTABDOMEN", "NECKCHESTABDPELV",

@@ -17,7 +17,7 @@ from hounsfield.competitions.rsna2022.label_table import read_study_labels
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.neck_phantom.archive import write_archive
 from hounsfield.competitions.rsna2022.neck_phantom.recipe import QUICKSTART
-from hounsfield.competitions.rsna2022.paths import PHANTOM, PREPARE, SAMPLE, data_folder, raw_archive
+from hounsfield.competitions.rsna2022.paths import ARCHIVE_NAME, PHANTOM, PREPARE
 from hounsfield.competitions.rsna2022.preparation import SLICE, STUDIES_AS_NAMED, TEST_FOLDER, TRAIN_FOLDER
 from hounsfield.competitions.rsna2022.segmentations import study_of_segmentation
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
@@ -35,6 +35,7 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
+from hounsfield.core.storage.data_sets import SAMPLE, data_folder, raw_archive
 from hounsfield.core.storage.files import value_digest
 
 TRAIN_LABELS, TEST_ROWS = "train.csv", "test.csv"
@@ -83,7 +84,8 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive, known = raw_archive(work, data_set), recorded_options(data_folder(work, data_set), LISTS)
+    archive = raw_archive(work, data_set, ARCHIVE_NAME)
+    known = recorded_options(data_folder(work, data_set), LISTS)
     if archive.exists():
         folds = {name: value for name, value in known.items() if name == "folds-table"}
         return {"archive": [str(archive)], **folds}

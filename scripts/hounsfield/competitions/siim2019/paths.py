@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hounsfield.core.storage.data_sets import archive_or_folder, data_folder
+from hounsfield.core.storage.data_sets import data_folder
 from hounsfield.core.storage.image_files import image_path
 
 ARCHIVE_NAME = "siim-acr-pneumothorax-segmentation.zip"
 PREPARE = "run_61_pneumothorax_prepare"  # the stage
 FILMS = "films.parquet"  # of a data set: one row per film; written by preparation, read by every later stage
-SAMPLE = "sample_submission.csv"  # of a data set, where its source has one
 PHANTOM = "phantom_films"  # the data set that is drawn where it is missing
 SUFFIX = ".png"
-
-
-def raw_archive(work: Path, data_set: str) -> Path:
-    """The competition's archive as it was downloaded, or the folder it was unpacked to."""
-    return archive_or_folder(work, data_set, ARCHIVE_NAME)
 
 
 def films_folder(work: Path, data_set: str) -> Path:
@@ -38,8 +32,3 @@ def film_path(work: Path, data_set: str, film_id: str) -> Path:
 def mask_path(work: Path, data_set: str, film_id: str) -> Path:
     """The mask of a positive film; written by preparation, read by training, thresholds and the gallery."""
     return image_path(masks_folder(work, data_set), film_id, SUFFIX)
-
-
-def sample_submission_path(work: Path, data_set: str) -> Path:
-    """The sample submission that came with the archive; written by preparation, read by the submission's stage."""
-    return data_folder(work, data_set) / SAMPLE

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
 from hounsfield.competitions.siim2019.film_phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.masks import Annotation
-from hounsfield.competitions.siim2019.paths import PHANTOM, PREPARE, data_folder, raw_archive
+from hounsfield.competitions.siim2019.paths import ARCHIVE_NAME, PHANTOM, PREPARE
 from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
@@ -35,6 +35,7 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
+from hounsfield.core.storage.data_sets import data_folder, raw_archive
 from hounsfield.core.storage.files import value_digest
 
 TRAIN_FOLDER, TEST_FOLDERS = "dicom-images-train", ("dicom-images-test", "stage_2_images")
@@ -87,7 +88,8 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive, known = raw_archive(work, data_set), recorded_options(data_folder(work, data_set), LISTS)
+    archive = raw_archive(work, data_set, ARCHIVE_NAME)
+    known = recorded_options(data_folder(work, data_set), LISTS)
     folds = {name: value for name, value in known.items() if name == FOLDS_TABLE}
     if archive.is_file():  # the second stage's zip, and beside it, unpacked, what it lacks
         beside = sorted(path for path in archive.parent.iterdir() if path.is_dir() and not path.name.startswith("."))

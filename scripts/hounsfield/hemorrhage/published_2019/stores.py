@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.config import PrepareConfig
-from hounsfield.competitions.rsna2019.paths import SLICES, sample_submission_path
+from hounsfield.competitions.rsna2019.paths import SLICES
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA
 from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import logger, progress
@@ -24,6 +24,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, replacing, require
 from hounsfield.core.storage.arrays import open_array
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import atomic_write, file_digest
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage.archive_checks import Subject

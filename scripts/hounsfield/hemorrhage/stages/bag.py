@@ -9,7 +9,6 @@ import numpy as np
 
 from hounsfield.competitions.rsna2019.answers import Predicted
 from hounsfield.competitions.rsna2019.labels import label_facts
-from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
@@ -20,6 +19,7 @@ from hounsfield.core.stages.command import Stage, check_name, parse, shown, stag
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import output
 from hounsfield.core.stages.upstream import reading
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.hemorrhage.bagging import (
     BagTask,
     compare,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import WrongUse
@@ -16,6 +15,7 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output, read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, reading, require
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.image_files import encode_png, store_image
 from hounsfield.pneumothorax.answers import PICTURES, Worth, answer_table, printed, worth_of

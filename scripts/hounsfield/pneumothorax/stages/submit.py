@@ -7,7 +7,6 @@ from dataclasses import asdict
 import numpy as np
 
 from hounsfield.competitions.siim2019.labels import LABELS
-from hounsfield.competitions.siim2019.paths import sample_submission_path
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
 from hounsfield.core.evaluation.score_table import read_scores, readable, score_table, write_scores
@@ -17,6 +16,7 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import check_made, reading
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 from hounsfield.pneumothorax.calibration import learn_films, write_out_of_fold
 from hounsfield.pneumothorax.gallery import draw_gallery

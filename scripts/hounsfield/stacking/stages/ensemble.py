@@ -11,7 +11,6 @@ from pathlib import Path
 from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS
 from hounsfield.competitions.rsna2019.labels import label_facts
-from hounsfield.competitions.rsna2019.paths import sample_submission_path
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.predictions import write_predictions
@@ -22,6 +21,7 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import file_digest
 from hounsfield.stacking.answers import write_answers
 from hounsfield.stacking.ensemble import open_first_level
