@@ -8,13 +8,12 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput
-from hounsfield.core.folds.rules import fold_by_rarest_label
+from hounsfield.core.folds.rules import fold_by_rarest_label, refuse_empty_folds, refuse_rows
 from hounsfield.core.intake.label_cells import cells_of
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 
 STUDY, FOLD = "StudyInstanceUID", "fold"  # columns of the published table
-SHOWN = 10
 DRAWS = 20
 
 
@@ -46,15 +45,15 @@ def read_folds(content: bytes, source: str, labels: pd.DataFrame | None, naming:
     if not {STUDY, FOLD} <= set(table.columns):
         raise BadInput(f"{source}: columns {list(table.columns)[:8]}; {STUDY} and {FOLD} are needed")
     table.index = pd.Index([naming.pseudonym(uid) for uid in table[STUDY]], name="study_uid")
-    _refuse(source, "studies occur twice", table.index[table.index.duplicated()])
+    refuse_rows(source, "studies occur twice", table.index[table.index.duplicated()])
     folds = pd.to_numeric(table[FOLD], errors="coerce")
-    _refuse(source, f"folds are not 0 to {count - 1} (prepare.fold_count)", table.index[~folds.isin(range(count))])
+    refuse_rows(source, f"folds are not 0 to {count - 1} (prepare.fold_count)", table.index[~folds.isin(range(count))])
     if labels is not None:
         shared = labels.index.intersection(table.index)
         known = [name for name in NAMES if name in table.columns]
         theirs = table.loc[shared, known].apply(pd.to_numeric, errors="coerce")
         other = (theirs != labels.loc[shared, known]) & theirs.notna() & labels.loc[shared, known].notna()
-        _refuse(source, "studies have other labels than the label table", shared[other.any(axis=1).to_numpy()])
+        refuse_rows(source, "studies have other labels than the label table", shared[other.any(axis=1).to_numpy()])
     return folds.astype(np.int8)
 
 
@@ -69,18 +68,8 @@ def published_folds(folds: pd.Series, source: str, studies: pd.Series) -> np.nda
 def check_folds(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, count: int) -> None:
     """Raise BadInput where a fold has no study with a fracture. folds, patients: (N,); labels: (N, 8)."""
     fractured = np.bincount(folds[(labels[OVERALL] > 0.5).to_numpy()], minlength=count)
-    if (fractured == 0).any():
-        empty = ", ".join(map(str, np.flatnonzero(fractured == 0)))
-        raise BadInput(
-            f"fold {empty} has no study with a fracture; {fractured.sum()} studies have one: prepare fewer folds with "
-            "--prepare.fold_count and --force, or add studies"
-        )
+    refuse_empty_folds(fractured, "study", "studies", "fracture")
     of_patient = pd.Series(folds).groupby(patients.to_numpy())
     several = int((of_patient.max() > of_patient.min()).sum())
     if several:
         logger.warning("%d patients are in several folds: their scores are of patients seen before", several)
-
-
-def _refuse(source: str, fact: str, studies: pd.Index) -> None:
-    if len(studies):
-        raise BadInput(f"{source}: {len(studies)} {fact}; the first are {', '.join(map(str, studies[:SHOWN]))}")

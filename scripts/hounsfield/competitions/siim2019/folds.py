@@ -13,10 +13,9 @@ import pandas as pd
 from hounsfield.competitions.siim2019.rle_table import read_columns
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
 from hounsfield.core.errors import BadInput
-from hounsfield.core.folds.rules import fold_by_rarest_label
+from hounsfield.core.folds.rules import fold_by_rarest_label, refuse_empty_folds, refuse_rows
 
 STAGE_2 = "stage_2"  # of the published table: a film that is always trained on
-PLACES_SHOWN = 10
 
 
 def groups_of(patients: pd.Series, digests: pd.Series) -> np.ndarray:
@@ -54,14 +53,14 @@ def published_folds(content: bytes, source: str, films: pd.DataFrame, count: int
     """
     table = read_columns(content, source, "fname", "fold", "exist_labels").map(str.strip)
     table.index = pd.Index(table["fname"].map(lambda name: PurePosixPath(name).name.removesuffix(".png")))
-    _refuse(source, "films occur twice", table.index[table.index.duplicated()])
+    refuse_rows(source, "films occur twice", table.index[table.index.duplicated()])
     numbers = pd.to_numeric(table["fold"].replace(STAGE_2, str(ALWAYS_TRAINED)), errors="coerce")
     known = numbers.isin([ALWAYS_TRAINED, *range(count)])
-    _refuse(source, f"folds are neither 0 to {count - 1} (prepare.fold_count) nor {STAGE_2}", table.index[~known])
+    refuse_rows(source, f"folds are neither 0 to {count - 1} (prepare.fold_count) nor {STAGE_2}", table.index[~known])
     own = films.set_index("film_id")["label"]
     shared = own.index.intersection(table.index)
     contradicted = pd.to_numeric(table.loc[shared, "exist_labels"], errors="coerce") != own[shared]
-    _refuse(source, "films have another label than their masks", shared[contradicted.to_numpy()])
+    refuse_rows(source, "films have another label than their masks", shared[contradicted.to_numpy()])
     if not len(shared):
         raise BadInput(f"{source}: none of its {len(table)} films is there; is it another data set's?")
     return numbers.reindex(own.index).fillna(-1).to_numpy(np.int8)
@@ -75,14 +74,4 @@ def check_folds(folds: np.ndarray, labels: np.ndarray, count: int) -> None:
             f"none of {len(labels)} films with a label shows a pneumothorax, so nothing can be learnt or scored; add "
             "films with masks, or predict these with run_17_predict_studies.sh"
         )
-    if (positives == 0).any():
-        empty = ", ".join(map(str, np.flatnonzero(positives == 0)))
-        raise BadInput(
-            f"fold {empty} has no film with a pneumothorax; {positives.sum()} films have one: prepare fewer folds with "
-            "--prepare.fold_count and --force, or add films"
-        )
-
-
-def _refuse(source: str, fact: str, films: pd.Index) -> None:
-    if len(films):
-        raise BadInput(f"{source}: {len(films)} {fact}; the first are {', '.join(films[:PLACES_SHOWN])}")
+    refuse_empty_folds(positives, "film", "films", "pneumothorax")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.errors import BadInput
+
 ALL = "all"  # the fold of a model that has learnt from every patient
+SHOWN = 10  # rows in a message
 
 
 def fold_by_first_row(patients: pd.Series, rows: np.ndarray, count: int) -> np.ndarray:
@@ -43,3 +48,19 @@ def fold_by_rarest_label(patients: pd.Series, labels: np.ndarray, count: int, se
         folds[patient] = fewest[draws.integers(len(fewest))]
         held[folds[patient]] += shown[patient]
     return folds[codes]
+
+
+def refuse_rows(source: str, fact: str, rows: Iterable[str]) -> None:
+    """Raise BadInput where a table of folds has such rows, with their number and the first of them."""
+    if found := list(map(str, rows)):
+        raise BadInput(f"{source}: {len(found)} {fact}; the first are {', '.join(found[:SHOWN])}")
+
+
+def refuse_empty_folds(positives: np.ndarray, row: str, rows: str, finding: str) -> None:
+    """Raise BadInput where a fold has no positive row. positives: rows of each fold. row, rows, finding: in words."""
+    if (positives == 0).any():
+        empty = ", ".join(map(str, np.flatnonzero(positives == 0)))
+        raise BadInput(
+            f"fold {empty} has no {row} with a {finding}; {positives.sum()} {rows} have one: prepare fewer folds with "
+            f"--prepare.fold_count and --force, or add {rows}"
+        )
