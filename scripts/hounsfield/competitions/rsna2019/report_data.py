@@ -17,6 +17,7 @@ from hounsfield.competitions.rsna2019.answers import (
     OUT_OF_FOLD,
     STUDIES_OUT_OF_FOLD,
     answer_slices,
+    rule_of_run,
 )
 from hounsfield.competitions.rsna2019.paths import images_folder
 from hounsfield.core.errors import MissingInput
@@ -35,7 +36,7 @@ from hounsfield.core.evaluation.run_report import (
     calibrated_answers,
 )
 from hounsfield.core.evaluation.score_table import System, read_scores
-from hounsfield.core.evaluation.study_rule import RULE, Studies, StudyRule, read_rule, study_values, unscored_rule
+from hounsfield.core.evaluation.study_rule import RULE, Studies, study_values
 from hounsfield.core.imaging.boxes import Box, crop_to_square
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import image_path, read_image
@@ -135,7 +136,7 @@ def slice_level(run: Upstream, scored: ScoredSlices) -> Level:
 def study_level(run: Upstream, scored: ScoredSlices) -> Level:
     """Studies, by the rule from slices to studies that was chosen on the run's out-of-fold studies."""
     names, held_out = scored.label_set.names, scored.held_out
-    rule = rule_of(run, names)
+    rule = rule_of_run(scored.label_set, run, f"the run holds no {RULE}")
     rows = answer_slices(scored.slices.iloc[held_out.rows].reset_index(drop=True))
     places = Studies(*(rows[name].to_numpy() for name in ("study", "series", "order")))
     _, first, labels = labels_by_unit(places.study, held_out.labels)
@@ -159,13 +160,6 @@ def study_level(run: Upstream, scored: ScoredSlices) -> Level:
         calibrated=calibrated_answers(run, STUDIES_OUT_OF_FOLD, "study", ids.tolist(), names),
         picture=None,
     )
-
-
-def rule_of(run: Upstream, names: Sequence[str]) -> StudyRule:
-    """The run's rule from slices to studies; the maximum where it has none."""
-    if RULE in run.record["files"]:
-        return read_rule(run.file(RULE))
-    return unscored_rule(names, f"the run holds no {RULE}")
 
 
 def slice_pictures(data: Upstream, rows: pd.DataFrame) -> PictureOf:

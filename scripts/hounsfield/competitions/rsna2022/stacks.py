@@ -22,7 +22,7 @@ from hounsfield.competitions.rsna2022.reason_codes import (
     WINDOW,
 )
 from hounsfield.core.dicom.copies import natural_ranks
-from hounsfield.core.dicom.series import group_files, joined_patients
+from hounsfield.core.dicom.series import group_files, joined_patients, refusals
 from hounsfield.core.dicom.stacks import SERIES_KEY
 
 NUMBER = re.compile(r"\d{1,9}")
@@ -39,12 +39,12 @@ def volume_slices(files: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     patients = joined_patients(files)
     of_study = files.assign(patient_id=files["study_uid"], patient=patients, header_patient=files["patient_id"])
     other = _of_another_size(of_study)
-    refused = [_refusals(of_study[other], "other_size", "has other rows or columns than most of its series")]
+    refused = [refusals(of_study[other], "other_size", "has other rows or columns than most of its series")]
     stacked, left_out = group_files(of_study[~other])
     refused.append(left_out)
     largest = _largest_stacks(stacked)
     message = "belongs to another stack of its study, by series, geometry or acquisition; the largest is used"
-    refused.append(_refusals(stacked[~largest], "other_series", message))
+    refused.append(refusals(stacked[~largest], "other_series", message))
     used = stacked[largest].assign(below=-stacked["normal_mm"])
     used = used.sort_values(["study_uid", "below", "instance_number", "name_rank", "path"], ignore_index=True)
     used = used.assign(patient_id=used["patient"], slice=used.groupby("study_uid").cumcount(), z_mm=used["normal_mm"])
@@ -121,7 +121,3 @@ def study_flags(places: np.ndarray, flags: pd.Series) -> list[str]:
         **{flag: flag in shows for flag in FLAGS_OF_SLICES},
     }
     return [flag for flag, is_so in found.items() if is_so]
-
-
-def _refusals(files: pd.DataFrame, reason: str, message: str) -> pd.DataFrame:
-    return pd.DataFrame({"path": files["path"].to_numpy(), "reason": reason, "message": message}, dtype=str)

@@ -23,7 +23,7 @@ from hounsfield.core.imaging.windows import Window, apply_window
 
 FILM_MODALITIES = frozenset({"CR", "DX"})
 CHEST = frozenset({"CHEST", "THORAX", "LUNG", "CHESTABDOMEN", "NECKCHEST", "NECKCHESTABDOMEN", "RIB"})
-NO_LOSS = frozenset({"rescale_missing", "series_uid_missing", "sop_uid_missing"})  # nothing here needs them
+NOT_NEEDED = frozenset({"rescale_missing", "series_uid_missing"})  # flags that say nothing of a film
 SHOWN_SHARE = 0.1  # a window shows the picture where at least this share of the pixels is neither black nor white in it
 
 WindowUsed = Literal["stored", "window", "range"]
@@ -48,9 +48,7 @@ def read_film(data: bytes) -> Film:
     """Read the bytes of one file. Raises Refused with a code of REFUSALS: `modality` for a CT or MR slice."""
     slice_ = read_slice(data, modalities=FILM_MODALITIES, body_parts=frozenset())
     grey, used = grey_levels(slice_)
-    flags = tuple(
-        flag for flag in slice_.flags if flag not in ("rescale_missing", "series_uid_missing")
-    )  # no loss here
+    flags = tuple(flag for flag in slice_.flags if flag not in NOT_NEEDED)
     if slice_.body_part and slice_.body_part not in CHEST:
         flags += ("body_part_unexpected",)
     if slice_.bits_stored > 8 and slice_.window_width is not None and used == "range":

@@ -39,14 +39,14 @@ def group_files(files: pd.DataFrame, *, keep_copies: bool = False) -> tuple[pd.D
     files = _patients_joined(files)
     lying = not_axial(files)
     message = f"a sagittal or coronal picture, its normal more than {AXIAL_DEGREES:.0f} degrees off the table's axis"
-    refused = [_refusals(files[lying], "not_axial", f"{message}; it is kept out of axial stacks")]
+    refused = [refusals(files[lying], "not_axial", f"{message}; it is kept out of axial stacks")]
     files = files[~lying]
     used = copied_from(files)
     if keep_copies:
         files, used = flagged(files, "copies_kept", used.index.union(pd.Index(used.unique()))), used.iloc[:0]
     names = files["path"].loc[used].map(ascii)
     refused.append(
-        _refusals(files.loc[used.index], "copy", [f"the same slice as {name}, which is used" for name in names])
+        refusals(files.loc[used.index], "copy", [f"the same slice as {name}, which is used" for name in names])
     )
     files = flagged(files.drop(index=used.index), "copies_left_out", used.unique())
     repeated = (files["sop_number"] != 0) & files.duplicated("sop_number", keep=False)
@@ -55,7 +55,7 @@ def group_files(files: pd.DataFrame, *, keep_copies: bool = False) -> tuple[pd.D
     message = (
         "no SeriesInstanceUID, and other slices of its folder lie at or between its places, as where several studies "
     )
-    refused.append(_refusals(files[merged], "series_merged", f"{message}are merged; put each into a folder of its own"))
+    refused.append(refusals(files[merged], "series_merged", f"{message}are merged; put each into a folder of its own"))
     return placed(files[~merged]), pd.concat(refused, ignore_index=True)
 
 
@@ -83,10 +83,10 @@ def joined_patients(files: pd.DataFrame) -> pd.Series:
     return files["patient_id"].where(~joined, patient.map(first))
 
 
-def not_axial(files: pd.DataFrame, degrees: float = AXIAL_DEGREES) -> np.ndarray:
-    """Where a slice's normal lies more than `degrees` off the table's axis, (N,) bool; False where it is unknown."""
+def not_axial(files: pd.DataFrame) -> np.ndarray:
+    """Where a slice's normal lies more than AXIAL_DEGREES off the table's axis, (N,) bool; False where unknown."""
     along = np.abs(slice_normal(files[list(ORIENTATION)].to_numpy(float))[:, 2])
-    return np.asarray(along < np.cos(np.radians(degrees)))
+    return np.asarray(along < np.cos(np.radians(AXIAL_DEGREES)))
 
 
 def placed(files: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +134,8 @@ def _extended(at: np.ndarray, numbers: np.ndarray, places: np.ndarray) -> np.nda
     return np.asarray(places[index - 1] + slope * (at - numbers[index - 1]))
 
 
-def _refusals(files: pd.DataFrame, reason: str, message: str | Sequence[str]) -> pd.DataFrame:
+def refusals(files: pd.DataFrame, reason: str, message: str | Sequence[str]) -> pd.DataFrame:
+    """Path, reason and message of files that are not used. message: of all, or of each."""
     return pd.DataFrame({"path": files["path"].to_numpy(), "reason": reason, "message": message}, dtype=str)
 
 

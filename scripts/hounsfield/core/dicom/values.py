@@ -172,7 +172,7 @@ def _doubts(values: Values, padding: np.ndarray | None, lowest: float, highest: 
     share = _share_outside(values, lowest) if outside else 0.0
     if share > OUTSIDE_SHARE:
         raise Refused("implausible_pixels", f"{share:.1%} of its pixels lie outside -4096 to 32767 HU; {_REMEDY}")
-    has_tissue = _has_tissue(values)
+    has_tissue = _has_between(values, *TISSUE_HU)
     is_air = high <= TISSUE_HU[0] and (high >= AIR_HU or uniform)
     if not has_tissue and not is_air:
         message = f"0% of its pixels read as tissue ({TISSUE_HU[0]:g} to {TISSUE_HU[1]:g} HU); {_REMEDY}"
@@ -192,11 +192,6 @@ def _share_outside(values: Values, lowest: float) -> float:
     if (corners == lowest).all() and lowest != stored.max():
         outside &= stored != lowest
     return float(outside.mean())
-
-
-def _has_tissue(values: Values) -> bool:
-    """Whether any pixel reads as tissue."""
-    return _has_between(values, *TISSUE_HU)
 
 
 def _has_air(values: Values, padding: np.ndarray | None) -> bool:

@@ -6,7 +6,7 @@ Everything in it was learnt from out-of-fold predictions alone. It knows two lev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -125,9 +125,9 @@ class Calibration:
         return named or f"not calibrated: {self.notes.get(level, 'nothing was learnt for this level')}"
 
 
-def uncalibrated(reason: str, levels: Iterable[Level] = LEVELS) -> Calibration:
+def uncalibrated(reason: str) -> Calibration:
     """What stands where nothing could be learnt. reason: why, in words."""
-    return Calibration(notes=dict.fromkeys(levels, reason))
+    return Calibration(notes=dict.fromkeys(LEVELS, reason))
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:

@@ -72,14 +72,10 @@ class Command(Generic[ConfigT]):
 
         same_config: False for a stage of another system, which knows the data set and not this configuration.
         """
-        shared = ("WORK", "DATA_SET") if not same_config else tuple(self.variables)
-        variables = dict(self.variables)
-        if not same_config:
-            variables["DATA_SET"] = self.data_set
-        overrides = self.overrides if same_config else ()
-        return command_line(
-            script, {name: variables[name] for name in variables if name in shared}, *options, *overrides
-        )
+        if same_config:
+            return command_line(script, self.variables, *options, *self.overrides)
+        work = {name: value for name, value in self.variables.items() if name == "WORK"}
+        return command_line(script, {**work, "DATA_SET": self.data_set}, *options)
 
 
 def applied_to(command: Command[Any]) -> str:

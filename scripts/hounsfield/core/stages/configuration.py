@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.storage.files import write_bytes
+from hounsfield.core.storage.files import json_values, write_bytes
 
 DEEPEST = 20  # levels of a file; the reader's time grows with their square: half a minute for 20,000
 
@@ -22,7 +22,7 @@ def plain(config: Any) -> dict[str, Any]:
 
 def save_config(path: Path, config: Any) -> None:
     """Write the resolved configuration as YAML that can be used with `--config` again."""
-    values = _lists(asdict(config))
+    values = json_values(asdict(config))  # YAML's safe subset has no tuples
     write_bytes(path, yaml.safe_dump(values, sort_keys=False).encode())
 
 
@@ -85,12 +85,3 @@ def dataclasses_in(kind: Any) -> Iterator[type[Any]]:
         yield kind
     for part in get_type_hints(kind).values() if is_dataclass(kind) else get_args(kind):
         yield from dataclasses_in(part)
-
-
-def _lists(value: Any) -> Any:
-    """Tuples as lists, all the way down: YAML's safe subset has no tuples."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_lists(item) for item in value]
-    return value
