@@ -14,12 +14,12 @@ from hounsfield.competitions.siim2019.paths import (
     data_folder,
     film_path,
     mask_path,
-    sample_submission_path,
 )
 from hounsfield.competitions.siim2019.tables import FILM_SCHEMA, open_data_set, read_films
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.storage.arrays import write_array
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.image_files import store_image
 from hounsfield.core.storage.tables import write_table

@@ -14,12 +14,12 @@ import pytest
 
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.phantom_kit.archive_writer import AddFile, Json, draw_patients, make_archive, recipe_path
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 from hounsfield.core.storage.files import locked
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallRecipe(Recipe):
+class SmallRecipe(ArchiveRecipe):
     format: ClassVar = 1
     sizes: ClassVar = (1, 8)
     train_patients: int = 7

@@ -18,14 +18,14 @@ import joblib
 
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import progress
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 from hounsfield.core.storage.files import locked, read_json, unwritable_named, write_bytes
 
 TIMESTAMP = (2019, 11, 13, 0, 0, 0)  # of every member of a zip, so that the same recipe gives the same bytes
 PATIENTS_PER_PROCESS = 4  # drawn ahead of the writing
 
 Drawn = TypeVar("Drawn")
-RecipeT = TypeVar("RecipeT", bound=Recipe)
+RecipeT = TypeVar("RecipeT", bound=ArchiveRecipe)
 Json = dict[str, Any]
 AddFile = Callable[[str, bytes], None]  # path within the archive, content
 Fill = Callable[[AddFile], Json]
@@ -58,7 +58,7 @@ def _drawn(draw: Callable[[int], Drawn], count: int, jobs: int) -> Iterator[Draw
             yield from parallel(joblib.delayed(draw)(number) for number in numbers)
 
 
-def make_archive(path: Path, recipe: Recipe, fill: Fill, *, force: bool) -> tuple[Json, bool]:
+def make_archive(path: Path, recipe: ArchiveRecipe, fill: Fill, *, force: bool) -> tuple[Json, bool]:
     """Write a phantom data set, unless the one that is there was made from this recipe.
 
     path: a zip where it ends in .zip, otherwise a folder. recipe: everything that the bytes depend on. fill: hands each

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.logs import show
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 
 
-def add_options(parser: argparse.ArgumentParser, default: Recipe, pictures: str) -> None:
+def add_options(parser: argparse.ArgumentParser, default: ArchiveRecipe, pictures: str) -> None:
     """Add the options that every recipe has, and where to write. pictures: what the patients have, for the help."""
     parser.add_argument("--output", type=Path, required=True, help="the zip to write; a name without .zip: a folder")
     parser.add_argument("--train-patients", type=int, default=default.train_patients, help="patients with labels")

@@ -8,7 +8,7 @@ from hounsfield.core.errors import WrongUse
 from hounsfield.core.storage.files import json_values
 
 
-class Recipe:
+class ArchiveRecipe:
     """What every phantom data set has. A recipe is a frozen dataclass of this and of values of its own.
 
     Raises WrongUse for values that cannot be used.

@@ -13,7 +13,6 @@ from hounsfield.competitions.rsna2019.paths import (
     SLICES,
     data_folder,
     images_folder,
-    sample_submission_path,
 )
 from hounsfield.competitions.rsna2019.preparation import prepare_file
 from hounsfield.competitions.rsna2019.source import LISTS, Source, default_source, find_source
@@ -33,6 +32,7 @@ from hounsfield.core.intake.prepare_files import already_prepared, check_usable,
 from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_arrow
 from hounsfield.hemorrhage.remedies import HemorrhageCommand

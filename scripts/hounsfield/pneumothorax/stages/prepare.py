@@ -14,7 +14,6 @@ from hounsfield.competitions.siim2019.paths import (
     SUFFIX,
     data_folder,
     films_folder,
-    sample_submission_path,
 )
 from hounsfield.competitions.siim2019.preparation import prepare_film
 from hounsfield.competitions.siim2019.source import LISTS, Source, default_source, find_source
@@ -24,6 +23,7 @@ from hounsfield.core.intake.prepare_files import already_prepared, check_usable,
 from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, summary
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import write_table
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand

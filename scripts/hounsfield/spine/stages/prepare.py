@@ -14,7 +14,6 @@ from hounsfield.competitions.rsna2022.paths import (
     SLICES,
     STUDIES,
     data_folder,
-    sample_submission_path,
     volume_path,
 )
 from hounsfield.competitions.rsna2022.preparation import SUFFIX, prepare_slice
@@ -36,6 +35,7 @@ from hounsfield.core.intake.preparing import preparing
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import UNFINISHED, Output
+from hounsfield.core.storage.data_sets import sample_submission_path
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import read_table, write_table
 from hounsfield.core.storage.volumes import volume_whole

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 
 TOP_FOLDER = "rsna-intracranial-hemorrhage-detection"
 # what every path in the archive begins with, and what the names of the two image folders end with
@@ -14,7 +14,7 @@ LAYOUTS = {"current": (f"{TOP_FOLDER}/", ""), "2019": ("", "_images")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhantomRecipe(Recipe):
+class PhantomRecipe(ArchiveRecipe):
     """What a phantom data set holds. Raises WrongUse for values that cannot be used."""
 
     format: ClassVar = 3

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 
 MOST_STUDIES = 16384  # of which each has a name of its own
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhantomRecipe(Recipe):
+class PhantomRecipe(ArchiveRecipe):
     """What a phantom data set holds; a patient has one study. Raises WrongUse for values that cannot be used."""
 
     format: ClassVar = 1

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.phantom_kit.recipe import Recipe
+from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 
 TOP_FOLDERS = {1: "pneumothorax/", 2: "siim-acr-pneumothorax-segmentation/"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhantomRecipe(Recipe):
+class PhantomRecipe(ArchiveRecipe):
     """What a phantom data set holds. Raises WrongUse for values that cannot be used."""
 
     format: ClassVar = 1
