@@ -84,8 +84,7 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive = raw_archive(work, data_set, ARCHIVE_NAME)
-    known = recorded_options(data_folder(work, data_set), LISTS)
+    archive, known = raw_archive(work, data_set, ARCHIVE_NAME), recorded_options(data_folder(work, data_set), LISTS)
     if archive.exists():
         folds = {name: value for name, value in known.items() if name == "folds-table"}
         return {"archive": [str(archive)], **folds}

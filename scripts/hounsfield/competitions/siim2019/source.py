@@ -88,8 +88,7 @@ def default_source(work: Path, data_set: str) -> dict[str, Any]:
 
     The phantoms are drawn here. Raises MissingInput saying where the archive is expected.
     """
-    archive = raw_archive(work, data_set, ARCHIVE_NAME)
-    known = recorded_options(data_folder(work, data_set), LISTS)
+    archive, known = raw_archive(work, data_set, ARCHIVE_NAME), recorded_options(data_folder(work, data_set), LISTS)
     folds = {name: value for name, value in known.items() if name == FOLDS_TABLE}
     if archive.is_file():  # the second stage's zip, and beside it, unpacked, what it lacks
         beside = sorted(path for path in archive.parent.iterdir() if path.is_dir() and not path.name.startswith("."))
