@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from second_level_runs import BOOSTERS, ONE, average, learn, slices_of
+from second_level_runs import BOOSTERS, ONE, average, learn, read_table_of, slices_of
 
 from first_level import CONFIG, EXPERIMENT, PLACES, all_tables, make_table, write_stacking_slices
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
-from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.stacking.ensemble import read_first_level
 from hounsfield.stacking.features import class_features
-from hounsfield.stacking.paths import PREDICTIONS, boosters_folder, predictions_folder, second_level_folder
+from hounsfield.stacking.paths import boosters_folder, predictions_folder
 from hounsfield.stacking.second_level import EVERY_FOLD, arrange
 
 
@@ -50,9 +49,7 @@ def test_a_class_without_a_positive_takes_the_prior_of_its_training_part_and_say
     said: list[str] = []
     monkeypatch.setattr("hounsfield.stacking.booster_runs.logger.warning", lambda text, *a: said.append(text % a))
     learn(work, *ONE)
-    frame = read_predictions(
-        second_level_folder(work, EXPERIMENT, "lightgbm", "nested") / PREDICTIONS, LABELS, remedy=""
-    )
+    frame = read_table_of(work, "lightgbm", "nested")
     slices = slices_of(work)
     share = slices.loc[slices["fold"] == 2, "epidural"].mean()
     # fold 0 stops by fold 1 and learns from fold 2; fold 1 learns from fold 0; fold 2 learns from fold 1
@@ -107,8 +104,7 @@ def test_a_study_with_labels_on_some_slices_only_is_put_together_again(work) -> 
 
 def test_folds_that_are_left_out_are_neither_learnt_from_nor_predicted(work) -> None:
     learn(work, "--booster", "lightgbm", "--stopping", "scored_fold", "--fold", 0, 2)
-    path = second_level_folder(work, EXPERIMENT, "lightgbm", "scored_fold") / PREDICTIONS
-    frame = read_predictions(path, LABELS, remedy="")
+    frame = read_table_of(work, "lightgbm", "scored_fold")
     slices = slices_of(work)
     assert list(frame["image_id"]) == list(slices.loc[slices["fold"] != 1, "image_id"])
     assert not list(boosters_folder(work, EXPERIMENT, "lightgbm", "scored_fold").glob("fold1_*"))
@@ -137,9 +133,7 @@ def test_as_published_slices_without_brain_train_every_model_and_are_never_score
             assert len(facts["learnt_folds"]) == folds
             assert facts["slices_of_no_fold"] == loose.sum()
             assert facts["slices"] == slices["fold"].isin(facts["learnt_folds"]).sum() + loose.sum()
-        frame = read_predictions(
-            second_level_folder(no_fold, EXPERIMENT, "xgboost", stopping) / PREDICTIONS, LABELS, remedy=""
-        )
+        frame = read_table_of(no_fold, "xgboost", stopping)
         assert list(frame["image_id"]) == list(slices.loc[~loose, "image_id"])
     average(no_fold)
     table = read_scores(predictions_folder(no_fold, EXPERIMENT) / "scores.csv").set_index("system")

@@ -14,7 +14,6 @@ from hounsfield.core.storage.figure_files import save_figure
 from hounsfield.pneumothorax.config import Triplet
 from hounsfield.pneumothorax.thresholds import Choice
 
-AXES = ("top", "area", "bottom")
 PAIRS = (("top", "area"), ("top", "bottom"), ("area", "bottom"))  # the two axes of each panel
 NAMES = {"top": "top (probability)", "area": "area (per mille of the image)", "bottom": "bottom (probability)"}
 MOST_TICKS = 12
