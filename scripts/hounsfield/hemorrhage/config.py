@@ -93,5 +93,4 @@ def extracted_epochs(config: HemorrhageConfig) -> tuple[int, ...]:
 
 def sequence_settings(config: HemorrhageConfig) -> dict[str, object]:
     """What a sequence network depends on, beside its inputs."""
-    settings = {k: v for k, v in plain(config.sequence).items() if k not in ("save_every", "keep_epochs")}
-    return {**settings, "seed": config.seed}
+    return {**plain(config.sequence, "save_every", "keep_epochs"), "seed": config.seed}

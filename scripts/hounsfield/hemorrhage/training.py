@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import score
 from hounsfield.core.folds.rules import ALL
-from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch
@@ -34,16 +34,7 @@ from hounsfield.hemorrhage.sequence_batches import (
     training_batches,
 )
 
-# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
-SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")
-
-
 # ---- the classifier ------------------------------------------------------------------------------------------------
-
-
-def shaping_settings(config: HemorrhageConfig) -> dict[str, Any]:
-    """The classifier's settings without those that only change its speed."""
-    return {name: value for name, value in plain(config.classifier).items() if name not in SPEED_SETTINGS}
 
 
 def classifier_of(config: HemorrhageConfig, folder: Path, fold: str, label_set: LabelSet = LABELS) -> Classifier:
@@ -59,7 +50,7 @@ def classifier_of(config: HemorrhageConfig, folder: Path, fold: str, label_set: 
         normalise=partial(normalise, config=config.classifier),
         loss=partial(hemorrhage_loss, weights=label_set.weights),
         score=partial(score, label_set),
-        facts={"classifier": shaping_settings(config), "fold": fold},
+        facts={"classifier": shaping_settings(config.classifier), "fold": fold},
     )
 
 

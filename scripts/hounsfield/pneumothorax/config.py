@@ -6,11 +6,10 @@ SIIM-ACR 2019, 1st place. Areas are shares of the image, so that they mean the s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from hounsfield.competitions.siim2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare
 from hounsfield.core.training.precision import Kept, Precision
 
@@ -161,12 +160,3 @@ class PneumothoraxConfig:
     maps: MapsConfig = field(default_factory=MapsConfig)
     thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
     submission: SubmissionConfig = field(default_factory=SubmissionConfig)
-
-
-# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
-SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "weights")
-
-
-def shaping_settings(section: Any) -> dict[str, Any]:
-    """A section's settings without those that only change its speed."""
-    return {name: value for name, value in plain(section).items() if name not in SPEED_SETTINGS}

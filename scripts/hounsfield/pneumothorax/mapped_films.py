@@ -16,9 +16,10 @@ import pandas as pd
 from hounsfield.competitions.siim2019.paths import film_path, mask_path
 from hounsfield.competitions.siim2019.tables import TEST_FOLD, read_films
 from hounsfield.core.errors import StaleOutput
+from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.image_files import read_grey
-from hounsfield.pneumothorax.config import PneumothoraxConfig, shaping_settings
+from hounsfield.pneumothorax.config import PneumothoraxConfig
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.paths import MAPS, maps_folder
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand, remedies
@@ -101,8 +102,7 @@ def maps_settings(config: PneumothoraxConfig, folds: Sequence[int]) -> dict[str,
     if config.blend:
         total = sum(member.weight for member in config.blend)
         return settings | {"blend": {member.experiment: member.weight / total for member in config.blend}}
-    shaping = {name: value for name, value in shaping_settings(config.maps).items() if name != "block_batches"}
-    return settings | shaping
+    return settings | shaping_settings(config.maps, "block_batches")
 
 
 def open_maps(command: PneumothoraxCommand, folds: Sequence[int]) -> Maps:

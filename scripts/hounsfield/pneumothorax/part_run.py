@@ -14,14 +14,14 @@ from torch import nn
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import check_name
-from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.storage.files import file_digest, read_json
 from hounsfield.core.training.kept_epochs import KeptEpoch
-from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig, shaping_settings
+from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig
 from hounsfield.pneumothorax.networks import build, check_size
 from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder, weights_name
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand, command_of, remedies
@@ -71,11 +71,9 @@ class PartRun:
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""
-        shared = {name: value for name, value in shaping_settings(self.config.training).items() if name != "parts"}
-        network = shaping_settings(self.config.network)
         return {
-            "network": network,
-            "training": shared,
+            "network": shaping_settings(self.config.network),
+            "training": shaping_settings(self.config.training, "parts"),
             "part": plain(self.own),
             "fold": self.fold,
             "seed": self.config.seed,

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hounsfield.core.training.batches import UNAUGMENTED, Images, load_batches
+from hounsfield.core.training.batches import Images, shared_batches
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches
 from hounsfield.pneumothorax.config import NetworkConfig, Triplet
 from hounsfield.pneumothorax.networks import network_input
 from hounsfield.pneumothorax.rules import least_pixels
@@ -64,9 +63,7 @@ def score_films(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the films, in order: row numbers (B,) and their Dice by each rule (B, K)."""
     network.eval()
-    own = batches(np.arange(len(films)), batch_size)[devices.rank :: devices.world]
-    loader = load_batches(films, [(UNAUGMENTED, rows) for rows in own], workers=workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
+    for rows, batch in shared_batches(films, batch_size, devices, workers=workers):
         with devices.autocast():
             logits = network(network_input(batch.images.to(devices.device, non_blocking=True), config))
         yield rows, dice_by_triplet(logits[:, 0].float().sigmoid(), batch.labels.to(devices.device), triplets)

@@ -6,11 +6,10 @@ RSNA 2022 Cervical Spine Fracture, 3rd place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from hounsfield.competitions.rsna2022.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, Share
 from hounsfield.core.training.precision import Precision
 
@@ -196,12 +195,3 @@ class SpineConfig:
     vertebrae: VertebraeConfig = field(default_factory=VertebraeConfig)
     fracture: FractureConfig = field(default_factory=FractureConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
-
-
-# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
-SPEED_SETTINGS = ("workers", "save_every", "download", "gradient_checkpointing", "chunk", "weights")
-
-
-def shaping_settings(section: Any) -> dict[str, Any]:
-    """A section's settings without those that only change its speed."""
-    return {name: value for name, value in plain(section).items() if name not in SPEED_SETTINGS}

@@ -74,8 +74,7 @@ class FractureRun(NetworkRun):
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""
-        windows = plain(self.config.windows)
-        del windows["predict_step"]  # of windows that are scored
+        windows = plain(self.config.windows, "predict_step")  # that is of windows that are scored
         return {**super().settings(), "optimizer": plain(self.key.model.optimizer), "windows": windows}
 
     def provenance(self, neck: Neck) -> Provenance:

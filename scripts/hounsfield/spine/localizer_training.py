@@ -15,11 +15,10 @@ from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, load_batches
+from hounsfield.core.training.batches import ImageBatch, ImageBatches, shared_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches
 from hounsfield.core.training.loop import Batch, TrainingRun
 from hounsfield.spine.localizer_data import Triplets, TripletStudy, slice_targets
 from hounsfield.spine.losses import localizer_losses
@@ -152,10 +151,8 @@ def _losses(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the triplets: row numbers, and both losses and whether there is a box, (B, 3)."""
     network.eval()
-    own = batches(np.arange(len(images)), task.config.boxes.batch_size)[devices.rank :: devices.world]
-    keys = [(UNAUGMENTED, rows) for rows in own]
-    loader = load_batches(images, keys, workers=task.config.workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
+    size, workers = task.config.boxes.batch_size, task.config.workers
+    for rows, batch in shared_batches(images, size, devices, workers=workers):
         losses = localizer_loss(0.0, devices, network, batch)
         boxed = batch.labels[:, :EDGES].isfinite().all(dim=1).to(losses)
         yield rows, torch.cat([losses, boxed.unsqueeze(1)], dim=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,8 +19,7 @@ from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.batches import Images
-from hounsfield.core.training.blocks import fill_arrays
-from hounsfield.core.training.by_fold import predict_by_fold
+from hounsfield.core.training.by_fold import fill_by_fold
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import SpineConfig
@@ -132,14 +131,11 @@ def write_answers(
             devices.place(network)
         return found
 
-    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        answers = predict_by_fold(
-            images, folds, networks_of, predict, batches,
-            workers=workers, device=devices.device, remedy="try --precision fp32, or train again",
-        )  # fmt: skip
-        return ([one] for one in answers)
-
-    fill_arrays([path], len(images), compute, devices, batch_size=batch_size, block_batches=BLOCK_BATCHES)
+    fill_by_fold(
+        path, images, folds, networks_of, predict, devices,
+        workers=workers, batch_size=batch_size, block_batches=BLOCK_BATCHES,
+        remedy="try --precision fp32, or train again",
+    )  # fmt: skip
 
 
 def answering(command: SpineCommand, runs: Iterable[RunT]) -> list[Trained[RunT]] | None:

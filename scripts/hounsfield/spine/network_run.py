@@ -12,7 +12,7 @@ from torch import nn
 
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import SINGLE, on_training_set
-from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -20,7 +20,7 @@ from hounsfield.core.storage.checkpoints import fill, load_weights
 from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.backbones import check_backbone
 from hounsfield.core.training.course import PlannedRun
-from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig, shaping_settings
+from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig
 from hounsfield.spine.nested import Folds, folds_of
 from hounsfield.spine.paths import WEIGHTS, run_folder
 from hounsfield.spine.remedies import SpineCommand, folds_to_train, remedies

@@ -56,8 +56,7 @@ class RatioRun(NeckRun):
 
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""
-        windows = plain(self.config.windows)
-        del windows["predict_step"]  # of windows that are scored
+        windows = plain(self.config.windows, "predict_step")  # that is of windows that are scored
         own = {"crop": self.model.crop, "sparse": self.model.sparse, "windows": windows}
         return {**super().settings(), **own, "head_dropout": self.config.vertebrae.head_dropout}
 

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hounsfield.core.training.batches import UNAUGMENTED, load_batches
+from hounsfield.core.training.batches import shared_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches
 from hounsfield.core.training.loop import TrainingRun
 from hounsfield.spine.config import OptimizerConfig
 from hounsfield.spine.network_run import NetworkRun
@@ -43,11 +42,8 @@ def _losses(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the windows: row numbers (B,) and losses (B,)."""
     network.eval()
-    config = task.config
-    own = batches(np.arange(len(windows)), windows_at_a_time(task.key.model.optimizer))[devices.rank :: devices.world]
-    keys = [(UNAUGMENTED, rows) for rows in own]
-    loader = load_batches(windows, keys, workers=config.workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
+    config, size = task.config, windows_at_a_time(task.key.model.optimizer)
+    for rows, batch in shared_batches(windows, size, devices, workers=config.workers):
         yield rows, window_loss(loss, config.windows.threshold, devices, network, batch)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
+from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.checkpoints import load_weights
 from hounsfield.core.training.course import PlannedRun
-from hounsfield.spine.config import shaping_settings
 from hounsfield.spine.fracture_run import FractureRun
 from hounsfield.spine.network_run import LIBRARIES, NetworkRun, seen_through, with_weights
 from hounsfield.spine.networks.fracture import fill_frames

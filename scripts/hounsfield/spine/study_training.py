@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.stages.outputs import Output
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.training.batches import UNAUGMENTED, load_batches
+from hounsfield.core.training.batches import shared_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.by_fold import refuse_nan
 from hounsfield.core.training.course import Course
@@ -89,10 +89,7 @@ def _predictions(
     members: Sequence[nn.Module], images: StudyImages, config: SpineConfig, devices: Devices
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the studies, one by one: its row (1,), and its probabilities (1, K, 8)."""
-    own = [np.array([row]) for row in range(devices.rank, len(images), devices.world)]
-    keys = [(UNAUGMENTED, rows) for rows in own]
-    loader = load_batches(images, keys, workers=config.workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
+    for rows, batch in shared_batches(images, 1, devices, workers=config.workers):
         triplets = batch.triplets.to(devices.device, non_blocking=True)
         with devices.autocast():
             logits = [member(triplets, batch.lengths) for member in members]

@@ -36,7 +36,7 @@ def remedies(command: StackingCommand) -> RemedyOf:
 
 def data_settings(config: DataConfig) -> dict[str, object]:
     """What the slices of an experiment depend on, beside the data set."""
-    return {name: value for name, value in plain(config).items() if name != "bad_share"}
+    return plain(config, "bad_share")
 
 
 @contextmanager

@@ -9,11 +9,8 @@ from jsonargparse import ArgumentParser
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import check_name
-from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.stacking.config import NetworkConfig, StackingConfig
-
-# these change how fast a run goes, not what comes out; the starting weights count by their digest
-SPEED_SETTINGS = ("workers", "save_every", "download", "compile")
 
 
 def add_network_argument(parser: ArgumentParser) -> None:
@@ -34,15 +31,10 @@ def chosen_networks(names: Sequence[str] | None, config: StackingConfig) -> list
 
 def training_settings(config: StackingConfig, network: NetworkConfig, fold: int) -> dict[str, Any]:
     """What a classifier's weights depend on, beside its inputs."""
-    shared = {name: value for name, value in plain(config.training).items() if name not in SPEED_SETTINGS}
-    own = plain(network)
-    for name in ("weights", "hu_noise_predicting"):
-        del own[name]
-    return {**shared, **own, "fold": fold}
+    return {**shaping_settings(config.training), **shaping_settings(network, "hu_noise_predicting"), "fold": fold}
 
 
 def prediction_settings(config: StackingConfig, network: NetworkConfig, fold: int, epoch: int) -> dict[str, Any]:
     """What a checkpoint's predictions depend on, beside its weights."""
-    shared = {name: value for name, value in plain(config.prediction).items() if name != "epochs"}
     own = {"network": network.name, "fold": fold, "epoch": epoch}
-    return {**shared, **own, "hu_noise": network.hu_noise_predicting, "seed": config.seed}
+    return {**plain(config.prediction, "epochs"), **own, "hu_noise": network.hu_noise_predicting, "seed": config.seed}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from core.training.lone_devices import CPU
 from hounsfield.core.errors import BadInput
 from hounsfield.core.training.batches import ImageBatch
-from hounsfield.core.training.by_fold import predict_by_fold
+from hounsfield.core.training.by_fold import fill_by_fold
 
 
 class Numbers:
@@ -31,7 +33,7 @@ class Numbers:
 FOLDS = np.array([0, 0, 0, 1, 1, 1, 1, 4, 4, -1])
 
 
-def predicted(nan_at: float = -1.0) -> tuple[np.ndarray, list[int]]:
+def predicted(folder: Path, nan_at: float = -1.0) -> tuple[np.ndarray, list[int]]:
     """The predictions of all rows in batches of four, and the folds whose networks were loaded."""
     loaded: list[int] = []
 
@@ -43,19 +45,20 @@ def predicted(nan_at: float = -1.0) -> tuple[np.ndarray, list[int]]:
         values = (100 * fold + batch.images).numpy()
         return np.where(batch.images.numpy() == nan_at, np.nan, values)
 
-    batches = [np.arange(start, min(start + 4, 10)) for start in range(0, 10, 4)]
-    found = predict_by_fold(
-        Numbers(), FOLDS, networks_of, predict, batches, workers=0, device=CPU.device, remedy="train again"
-    )
-    return np.concatenate(list(found)), loaded
+    path = folder / "said.npy"
+    fill_by_fold(
+        path, Numbers(), FOLDS, networks_of, predict, CPU,
+        workers=0, batch_size=4, block_batches=2, remedy="train again",
+    )  # fmt: skip
+    return np.load(path), loaded
 
 
-def test_images_are_answered_by_their_folds_networks_which_are_loaded_once() -> None:
-    values, loaded = predicted()
+def test_images_are_answered_by_their_folds_networks_which_are_loaded_once(tmp_path: Path) -> None:
+    values, loaded = predicted(tmp_path)
     assert values.tolist() == (100 * FOLDS + np.arange(10)).tolist()
     assert loaded == [0, 1, 4, -1]
 
 
-def test_what_is_no_number_is_refused_naming_the_image_and_the_remedy() -> None:
+def test_what_is_no_number_is_refused_naming_the_image_and_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"NaN\) for number 5: .*; train again"):
-        predicted(nan_at=5)
+        predicted(tmp_path, nan_at=5)

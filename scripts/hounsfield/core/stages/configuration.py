@@ -12,12 +12,19 @@ import yaml
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.storage.files import json_values, write_bytes
 
+# these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
+SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "gradient_checkpointing", "chunk", "weights")
 DEEPEST = 20  # levels of a file; the reader's time grows with their square: half a minute for 20,000
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain values, for a provenance."""
-    return asdict(config)
+def plain(config: Any, *left_out: str) -> dict[str, Any]:
+    """A configuration dataclass as plain values, for a provenance. left_out: names of fields."""
+    return {name: value for name, value in asdict(config).items() if name not in left_out}
+
+
+def shaping_settings(config: Any, *left_out: str) -> dict[str, Any]:
+    """The same without those fields that only change its speed."""
+    return plain(config, *SPEED_SETTINGS, *left_out)
 
 
 def save_config(path: Path, config: Any) -> None:

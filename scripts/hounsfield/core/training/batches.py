@@ -161,6 +161,15 @@ def load_batches(
     return delivered(loader, lambda number: dataset.image_ids(batches[number][1]), dataset.unit, dataset.remedy)
 
 
+def shared_batches(
+    images: Images, batch_size: int, devices: Devices, *, workers: int
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """This process's share of all images as they are: row numbers (B,), and the batch as `load_batches` gives it."""
+    own = batches(np.arange(len(images)), batch_size)[devices.rank :: devices.world]
+    loader = load_batches(images, [(UNAUGMENTED, rows) for rows in own], workers=workers, device=devices.device)
+    return zip(own, loader, strict=True)
+
+
 def delivered(
     loader: DataLoader[BatchT], ids_of: Callable[[int], Sequence[str]], unit: str, remedy: str
 ) -> Iterator[BatchT]:

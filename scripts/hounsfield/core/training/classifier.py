@@ -17,11 +17,11 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.checkpoints import save_weights
 from hounsfield.core.training.backbones import build_network, load_pretrained
-from hounsfield.core.training.batches import UNAUGMENTED, ImageBatch, ImageBatches, SliceImages, load_batches
+from hounsfield.core.training.batches import ImageBatch, ImageBatches, SliceImages, shared_batches
 from hounsfield.core.training.blocks import share_rows
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
-from hounsfield.core.training.draws import batches, epoch_order, seed_of
+from hounsfield.core.training.draws import epoch_order, seed_of
 from hounsfield.core.training.loop import training
 
 
@@ -151,10 +151,8 @@ def predict_slices(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """This process's share of the slices: row numbers (B,) and probabilities (B, C) float64."""
     network.eval()
-    own = batches(np.arange(len(images)), task.settings.batch_size)[devices.rank :: devices.world]
-    keys = [(UNAUGMENTED, rows) for rows in own]
-    loader = load_batches(images, keys, workers=task.settings.workers, device=devices.device)
-    for rows, batch in zip(own, loader, strict=True):
+    settings = task.settings
+    for rows, batch in shared_batches(images, settings.batch_size, devices, workers=settings.workers):
         with devices.autocast():
             logits = network(task.normalise(batch.images.to(devices.device, non_blocking=True)))
         yield rows, logits.double().sigmoid()

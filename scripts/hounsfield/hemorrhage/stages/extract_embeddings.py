@@ -57,7 +57,7 @@ def extract(
 ) -> None:
     """Extract the embeddings of all slices by one epoch's weights, unless they are there."""
     config, name = command.config, f"embeddings fold {fold} epoch {epoch}"
-    settings = {key: value for key, value in plain(config.embedding).items() if key != "epochs"}
+    settings = plain(config.embedding, "epochs")
     provenance = Provenance(
         EXTRACT,
         {**settings, "precision": config.classifier.precision, "fold": fold, "epoch": epoch},

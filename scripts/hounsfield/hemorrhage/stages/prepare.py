@@ -52,7 +52,7 @@ def prepare(command: HemorrhageCommand) -> None:
     folder, images = data_folder(work, data_set), images_folder(work, data_set)
     named = {name: value for name in SOURCE_OPTIONS if (value := arguments[name]) not in (None, False)}
     source = find_source(work, data_set, **(named or default_source(work, data_set)))
-    settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
+    settings = plain(command.config.prepare, "bad_share")
     per_file = {name: settings[name] for name in PER_FILE}
     if source.label_set != LABELS:
         settings["labels"] = label_settings(source.label_set)

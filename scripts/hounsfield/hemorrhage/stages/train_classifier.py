@@ -12,6 +12,7 @@ from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.logs import logger
+from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
@@ -24,7 +25,7 @@ from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.hemorrhage.images import IMAGE_COLUMNS, open_slice_images
 from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder
 from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
-from hounsfield.hemorrhage.training import classifier_of, shaping_settings, split_slices
+from hounsfield.hemorrhage.training import classifier_of, split_slices
 
 
 def train_classifiers(command: HemorrhageCommand) -> None:
@@ -82,5 +83,5 @@ def provenance(command: HemorrhageCommand, data: Upstream, fold: str) -> Provena
     config, inputs = command.config, {"data set": data.as_input()}
     if config.classifier.weights is not None:
         inputs["starting weights"] = Input(file_digest(Path(config.classifier.weights)))
-    settings = {**shaping_settings(config), "fold": fold, "seed": config.seed}
+    settings = {**shaping_settings(config.classifier), "fold": fold, "seed": config.seed}
     return Provenance(TRAIN_CLASSIFIER, settings, inputs, libraries=("torch", "timm"))

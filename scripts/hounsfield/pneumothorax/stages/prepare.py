@@ -43,7 +43,7 @@ def prepare(command: PneumothoraxCommand) -> None:
     if not named.keys() & {"archive", "images"}:
         named = {**default_source(work, data_set), **named}
     source = find_source(work, data_set, named)
-    settings = {name: value for name, value in plain(command.config.prepare).items() if name != "bad_share"}
+    settings = plain(command.config.prepare, "bad_share")
     image_size = command.config.prepare.image_size
 
     def journal() -> Journal:

@@ -54,7 +54,7 @@ def prepare(command: SpineCommand) -> None:
     if not named.keys() & {"archive", "images"}:
         named = {**default_source(work, data_set), **named}
     source = find_source(work, data_set, named, fold_count=config.fold_count, any_overall=config.any_overall)
-    settings = {name: value for name, value in plain(config).items() if name != "bad_share"}
+    settings = plain(config, "bad_share")
 
     def journal() -> Journal:
         return Journal(folder / "parts", FILE_SCHEMA, folder / UNFINISHED / "slices", SUFFIX)
