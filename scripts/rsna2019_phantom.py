@@ -9,10 +9,11 @@ gives the same bytes; an archive of the same recipe is left as it is.
 from __future__ import annotations
 
 import argparse
-import sys
 
 from hounsfield.competitions.rsna2019.head_phantom.recipe import LAYOUTS, PhantomRecipe
-from hounsfield.core.phantom_kit.program import add_options, write_and_report
+from hounsfield.core.logs import Stopwatch
+from hounsfield.core.phantom_kit.program import add_options, report_archive
+from hounsfield.core.stages.exits import run
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "noise", "layout", "compression")
 
@@ -36,24 +37,21 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> int:
-    """Write the archive; returns the exit code."""
-    options = parse_arguments()
+def main() -> None:
+    """Write the archive, and say what is where."""
+    options, watch = parse_arguments(), Stopwatch()
+    recipe = PhantomRecipe(slices=tuple(options.slices), **{name: getattr(options, name) for name in RECIPE})
+    from hounsfield.competitions.rsna2019.head_phantom.archive import write_archive
 
-    def write() -> tuple[str, int, bool]:
-        recipe = PhantomRecipe(slices=tuple(options.slices), **{name: getattr(options, name) for name in RECIPE})
-        from hounsfield.competitions.rsna2019.head_phantom.archive import write_archive
-
-        summary = write_archive(options.output, recipe, options.jobs, options.force)
-        positives = ", ".join(f"{name} {count}" for name, count in summary.positives.items())
-        found = (
-            f"{summary.path}: {summary.train_slices} training and {summary.test_slices} test slices "
-            f"(training positives: {positives}; truncated file {summary.truncated_image_id})"
-        )
-        return found, summary.train_slices + summary.test_slices, summary.written
-
-    return write_and_report(write, "slices")
+    summary = write_archive(options.output, recipe, options.jobs, options.force)
+    positives = ", ".join(f"{name} {count}" for name, count in summary.positives.items())
+    found = (
+        f"{summary.path}: {summary.train_slices} training and {summary.test_slices} test slices "
+        f"(training positives: {positives}; truncated file {summary.truncated_image_id})"
+    )
+    count = summary.train_slices + summary.test_slices
+    report_archive(found, count, "slices", watch.seconds, written=summary.written)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

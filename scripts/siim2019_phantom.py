@@ -9,10 +9,11 @@ gives the same bytes; an archive of the same recipe is left as it is.
 from __future__ import annotations
 
 import argparse
-import sys
 
 from hounsfield.competitions.siim2019.film_phantom.recipe import PhantomRecipe
-from hounsfield.core.phantom_kit.program import add_options, write_and_report
+from hounsfield.core.logs import Stopwatch
+from hounsfield.core.phantom_kit.program import add_options, report_archive
+from hounsfield.core.stages.exits import run
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "stage", "compression")
 
@@ -26,23 +27,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> int:
-    """Write the archive; returns the exit code."""
-    options = parse_arguments()
+def main() -> None:
+    """Write the archive, and say what is where."""
+    options, watch = parse_arguments(), Stopwatch()
+    recipe = PhantomRecipe(**{name: getattr(options, name) for name in RECIPE})
+    from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
 
-    def write() -> tuple[str, int, bool]:
-        recipe = PhantomRecipe(**{name: getattr(options, name) for name in RECIPE})
-        from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
-
-        summary = write_archive(options.output, recipe, options.jobs, options.force)
-        found = (
-            f"{summary.path}: {summary.train_films} training films, {summary.positive_films} of them with a "
-            f"pneumothorax, and {summary.test_films} test films"
-        )
-        return found, summary.train_films + summary.test_films, summary.written
-
-    return write_and_report(write, "films")
+    summary = write_archive(options.output, recipe, options.jobs, options.force)
+    found = (
+        f"{summary.path}: {summary.train_films} training films, {summary.positive_films} of them with a "
+        f"pneumothorax, and {summary.test_films} test films"
+    )
+    count = summary.train_films + summary.test_films
+    report_archive(found, count, "films", watch.seconds, written=summary.written)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -46,9 +46,9 @@ class Pooling(nn.Module):
         return self.classifier
 
 
-def extraction_lines(folder: Path, *, drawn: int, slices: int, size: int, workers: int, repeats: int) -> list[Line]:
+def extraction_lines(folder: Path, *, drawn: int, slices: int, size: int, repeats: int) -> list[Line]:
     """Measure in `folder`. drawn: phantoms, read round and round until `slices` of them are extracted."""
-    config = ClassifierConfig(size=size, workers=workers)
+    config = ClassifierConfig(size=size, workers=0)
     dataset = prepared_phantoms(folder, drawn, slices, config)
 
     def extract(*passes: tuple[View, ...]) -> Callable[[], None]:
@@ -64,7 +64,7 @@ def extraction_lines(folder: Path, *, drawn: int, slices: int, size: int, worker
     return [
         Line(what="extraction, three views in one pass against three passes", measured=slices / once, unit="slices/s",
              reference=slices / thrice, at_least=2.5,
-             note=f"{slices} slices at {size} px, {workers} loader processes, pooling in place of the network"),
+             note=f"{slices} slices at {size} px, one process, pooling in place of the network"),
     ]  # fmt: skip
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import cv2
+import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,22 @@ def fastest(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
             work()
             seconds[place] = min(seconds[place], time.perf_counter() - start)
     return seconds
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV and torch with one thread each, as in the processes that load batches.
+
+    Two that wait for each other on a busy computer would measure its other work.
+    """
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
 
 
 def as_markdown(lines: Sequence[Line], remarks: Sequence[str]) -> str:

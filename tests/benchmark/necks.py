@@ -6,19 +6,16 @@ against these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-import torch
 
 from benchmark.epochs import anonymous_memory
-from benchmark.measurements import Line, fastest
+from benchmark.measurements import Line, fastest, one_thread
 from fuzz.encodings import encoded
 from hounsfield.competitions.rsna2022.neck_phantom.dicom_files import dicom_bytes
 from hounsfield.competitions.rsna2022.neck_phantom.plans import plan_study
@@ -86,19 +83,6 @@ def neck_lines(
              note=f"{note}; the mean of {EPOCHS} draws; the augmentation is ours in both"),
         memory_line(files, few, many, slices),
     ]  # fmt: skip
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """OpenCV and torch with one thread each, as in the processes that load batches."""
-    before = cv2.getNumThreads(), torch.get_num_threads()
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before[0])
-        torch.set_num_threads(before[1])
 
 
 def memory_line(files: NeckFiles, few: int, many: int, slices: int) -> Line:

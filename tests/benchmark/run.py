@@ -85,7 +85,7 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
         ),
         "extraction": lambda: extraction_lines(
             folder / "extraction", drawn=sizes.drawn, slices=sizes.extracted, size=sizes.extracted_pixels,
-            workers=0, repeats=repeats,
+            repeats=repeats,
         ),
         "full-size": lambda: full_size_lines(
             folder / "full-size", sizes.table_slices, width=sizes.width, images=sizes.epoch_images

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.measurements import Line, fastest
+from benchmark.sequences import LONGEST, SHORTEST
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.stacking.boosters import PACKAGES, Samples, not_installed, train_booster
 from hounsfield.stacking.config import Booster, CatBoostConfig, LightGBMConfig, SecondLevelConfig, XGBoostConfig
 from hounsfield.stacking.features import class_features, feature_names, index_studies
 
 NEIGHBOURS = 9
-SHORTEST, LONGEST = 24, 60  # slices of a study
 # The features of one class by the plain algorithm: (slices as dictionaries, class) -> table
 PlainFeatures = Callable[[list[dict[str, Any]], str], object]
 

@@ -5,16 +5,14 @@ The arrays are sparse files of full size: only the series that are measured hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-import torch
 
-from benchmark.measurements import Line, fastest
+from benchmark.measurements import Line, fastest, one_thread
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.draws import epoch_order
@@ -117,17 +115,6 @@ def sequence_lines(
         Line(what="sequence batches, against a published table sorted by series", measured=rate, unit=UNIT,
              reference=len(few) / kind),
     ]  # fmt: skip
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread: two that wait for each other on a busy computer measure its other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _build(case: SequenceCase, batch: np.ndarray) -> SequenceBatch:

@@ -125,12 +125,9 @@ class Case:
         known = _outputs(folder)
         return running.until(lambda: _outputs(folder) != known)
 
-    def check_same(self, checks: Checks, stage: str, work: Path, what: str = "") -> None:
+    def check_same(self, checks: Checks, stage: str, work: Path) -> None:
         """Hold every file below the work folder against the undisturbed run's."""
-        expected = self.expected(stage)
-        wrong = differing(contents(work), expected)
-        told = f"{what}0 of {len(expected)} files differ"
-        checks.check(not wrong, told, f"{what}{len(wrong)} of {len(expected)} files differ: {', '.join(wrong[:3])}")
+        check_equal(checks, work, self.expected(stage))
 
     def check_resumes(self, checks: Checks, stage: str, work: Path, *extra: str) -> Ended:
         """Start the same command again: it must end well and with the undisturbed run's bytes."""
@@ -160,6 +157,14 @@ class Case:
             begin = time.perf_counter()
             must_end_well(f"the undisturbed run of {stage}", running.wait())
         self._seconds[stage] = time.perf_counter() - begin
+
+
+def check_equal(checks: Checks, work: Path, expected: dict[str, str]) -> None:
+    """Hold every file below a work folder against a run's digests."""
+    wrong, count = differing(contents(work), expected), len(expected)
+    checks.check(
+        not wrong, f"0 of {count} files differ", f"{len(wrong)} of {count} files differ: {', '.join(wrong[:3])}"
+    )
 
 
 def told(ended: Ended) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hounsfield.core.storage.files import file_digest
 
@@ -27,8 +27,7 @@ def contents(work: Path) -> dict[str, str]:
 
 def compared(path: Path) -> bool:
     """True when two runs that did the same must agree in this file (its path below the work folder)."""
-    name = PurePosixPath(path)
-    return name.name != ".lock" and "tensorboard" not in name.parts and not name.match("data/*/parts/*.parquet")
+    return not any(path.match(pattern) for pattern in NOT_COMPARED)
 
 
 def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:

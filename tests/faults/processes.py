@@ -24,16 +24,10 @@ class Ended(NamedTuple):
     seconds: float
 
     @property
-    def last_line(self) -> str:
-        """The last line that it said, or nothing."""
-        lines = self.said.strip().splitlines()
-        return lines[-1] if lines else ""
-
-    @property
     def error(self) -> str:
         """The line that says what went wrong: the first that begins with `error:`, else the last one."""
-        errors = [line for line in self.said.splitlines() if line.startswith("error: ")]
-        return errors[0] if errors else self.last_line
+        lines = self.said.strip().splitlines()
+        return next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "")
 
 
 class Running:
@@ -65,14 +59,10 @@ class Running:
         """What it has said so far, on both streams."""
         return self._log.read_text(errors="replace")
 
-    def alive(self) -> bool:
-        """True while it runs."""
-        return self._process.poll() is None
-
     def until(self, condition: Callable[[], object], timeout: float = PATIENCE) -> bool:
         """Wait until the condition holds; False when the program ends, or time is up, before."""
         end = time.perf_counter() + timeout
-        while self.alive() and time.perf_counter() < end:
+        while self._process.poll() is None and time.perf_counter() < end:
             if condition():
                 return True
             time.sleep(POLL)
@@ -136,9 +126,9 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def survivors(pids: Sequence[int], patience: float = 5.0) -> list[int]:
-    """Those of some processes that do not end in time."""
-    end = time.perf_counter() + patience
+def survivors(pids: Sequence[int]) -> list[int]:
+    """Those of some processes that do not end in a few seconds."""
+    end = time.perf_counter() + 5
     left = [pid for pid in pids if _is_alive(pid)]
     while left and time.perf_counter() < end:
         time.sleep(0.02)

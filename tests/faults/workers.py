@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.case import Case, must_end_well, told
+from faults.case import Case, check_equal, must_end_well, told
 from faults.chains import CHECKPOINTS, STAGES
 from faults.disks import shortened
 from faults.moments import epoch_and_step, killed_midway, place
-from faults.outputs import contents, differing
 from faults.processes import Running, command_line, descendants, kill, survivors
 from faults.table import Checks, Fault, Outcome
 from hounsfield.core.storage.checkpoints import load_weights
@@ -152,12 +151,6 @@ def ranks(running: Running) -> list[int]:
     program = STAGES["12"].program
     below = [pid for pid in descendants(running.pid) if program in command_line(pid)]
     return [pid for pid in below if not any(pid in descendants(other) for other in below if other != pid)]
-
-
-def check_equal(checks: Checks, work: Path, expected: dict[str, str]) -> None:
-    """Hold a work folder against another run's files."""
-    wrong = differing(contents(work), expected)
-    checks.check(not wrong, f"0 of {len(expected)} files differ", f"differ: {', '.join(wrong[:3])}")
 
 
 def largest_difference(case: Case, work: Path) -> float:

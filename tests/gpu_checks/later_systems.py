@@ -5,17 +5,15 @@ B windows, studies or films, T triplets of slices, S pixels a side.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.networks import timed
-from gpu_checks.runs import Task, lone
+from gpu_checks.runs import Task, lone, peak_memory, start_counting
 from gpu_checks.sizes import Sizes
 from gpu_checks.table import Check, Part
 from hounsfield.core.training.devices import Devices
@@ -212,10 +210,7 @@ def published_parts(sizes: Sizes, device: torch.device) -> list[Part]:
 
 def measured(network: Measured, sizes: Sizes, device: torch.device) -> list[Check]:
     """Milliseconds of a step with AdamW and of a forward pass, in the stages' own precision."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    start_counting(device)
     devices = lone(device, "auto")
     model = _built(network.build, devices)
     batch = tuple(one.to(device) for one in network.batch(torch.Generator().manual_seed(0)))
@@ -232,10 +227,7 @@ def measured(network: Measured, sizes: Sizes, device: torch.device) -> list[Chec
 
     model.train()
     checks = [_line(network, devices, "training step", timed(step, sizes.repeats, device))]
-    if device.type == "cuda":
-        peak: Any = torch.cuda.max_memory_allocated(device) / 10**9
-        name = f"{network.name}, training step: peak memory"
-        checks.append(Check(name=name, compared="what torch allocated", measured=peak, unit="GB"))
+    checks += peak_memory(checks[0].name, device)
     model.eval()
     return [*checks, _line(network, devices, "prediction", timed(forward, sizes.repeats, device))]
 

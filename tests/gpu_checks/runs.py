@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gpu_checks.table import Check
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.loop import Batch, EpochBatches, Loss, training
 
@@ -152,3 +154,19 @@ def exact() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def start_counting(device: torch.device) -> None:
+    """Free what earlier measurements have left, and count memory from here."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(name: str, device: torch.device) -> list[Check]:
+    """A line with the peak since `start_counting`, on a GPU."""
+    if device.type != "cuda":
+        return []
+    peak = torch.cuda.max_memory_allocated(device) / 10**9
+    return [Check(name=f"{name}: peak memory", compared="what torch allocated", measured=peak, unit="GB")]

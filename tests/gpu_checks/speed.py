@@ -6,7 +6,6 @@ All are measured in one run on one card. B images of S pixels a side, E embeddin
 
 from __future__ import annotations
 
-import gc
 import zlib
 from collections.abc import Mapping
 from functools import partial
@@ -20,7 +19,7 @@ import torch
 from benchmark.epochs import draw_images
 from benchmark.networks import Form, inference, timed, training
 from gpu_checks.published_loop import PillowImages, run_as_published
-from gpu_checks.runs import Clock, clocked, lone, train
+from gpu_checks.runs import Clock, clocked, lone, peak_memory, start_counting, train
 from gpu_checks.sizes import Sizes
 from gpu_checks.table import Check, Part
 from gpu_checks.tasks import classifier_task, sequence_task
@@ -163,16 +162,5 @@ def lines(
 ) -> list[Check]:
     """A rate, and on a GPU the peak memory since `start_counting`. beside: the published kind of loop's rate."""
     note = "" if beside is None else f"{rate / beside:.2f} x the published kind of loop"
-    found = [Check(name=name, compared=compared, measured=rate, unit=unit, note=note)]
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device) / 10**9
-        found.append(Check(name=f"{name}: peak memory", compared="what torch allocated", measured=peak, unit="GB"))
-    return found
-
-
-def start_counting(device: torch.device) -> None:
-    """Free what earlier measurements have left, and count memory from here."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    found = Check(name=name, compared=compared, measured=rate, unit=unit, note=note)
+    return [found, *peak_memory(name, device)]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmark.sequences import LONGEST, SHORTEST
 from gpu_checks.runs import Task
 from gpu_checks.sizes import Sizes
 from hounsfield.competitions.rsna2019.labels import CLASSES
@@ -27,8 +28,6 @@ from hounsfield.hemorrhage.training import SeriesBatches, sequence_loss
 from hounsfield.hemorrhage.training import classifier_of as hemorrhage_classifier
 from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
 from hounsfield.stacking.training import classifier_of as stacking_classifier
-
-SHORTEST, LONGEST = 24, 60  # slices of a series
 
 
 def tasks_of(sizes: Sizes) -> dict[str, Task]:
@@ -77,23 +76,6 @@ def noise(count: int, pixels: int, lowest: float, highest: float, dtype: type[np
     return SliceImages(ids, np.zeros(count), labels, draw, remedy="Choose smaller sizes")
 
 
-class DrawnStore(EmbeddingStore):
-    """Embeddings in memory, in place of a folder's."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        """array: (N, E) float32."""
-        self._array = array
-
-    @property
-    def width(self) -> int:
-        """E."""
-        return int(self._array.shape[1])
-
-    def read(self, start: int, length: int, out: np.ndarray) -> None:
-        """Copy `length` rows from `start` on."""
-        np.copyto(out, self._array[start : start + length])
-
-
 def sequence_task(
     width: int, hidden: int, batch: int, steps: int, *, by_length: bool = True, packed: bool = True
 ) -> Task:
@@ -105,7 +87,7 @@ def sequence_task(
     lengths = rng.integers(SHORTEST, LONGEST + 1, batch * steps)
     index = SeriesIndex(np.cumsum(lengths) - lengths, lengths)
     embeddings = rng.standard_normal((int(lengths.sum()), width), np.float32)
-    store, labels = DrawnStore(embeddings), (embeddings[:, : len(CLASSES)] > 0).astype(np.float32)
+    store, labels = EmbeddingStore([embeddings]), (embeddings[:, : len(CLASSES)] > 0).astype(np.float32)
     config = SequenceConfig(batch_size=batch, packed=by_length)
 
     def build(devices: Devices) -> nn.Module:

@@ -9,14 +9,13 @@ files or phantoms change; the same code gives the same bytes.
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from pathlib import Path
 
 import cv2
 
 from hounsfield.competitions.rsna2019.head_phantom.recipe import PhantomRecipe
-from hounsfield.core.errors import HounsfieldError
+from hounsfield.core.logs import Stopwatch
+from hounsfield.core.stages.exits import run
 from pictures.figures import draw_bleeds, draw_preparation, save_picture
 from pictures.necks import draw_necks
 from pictures.pipeline import draw_pipeline
@@ -38,22 +37,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> int:
-    """Write the pictures; returns the exit code."""
+def main() -> None:
+    """Write the pictures."""
     options = parse_arguments()
     cv2.setNumThreads(1)
-    try:
-        size = PhantomRecipe(size=options.size).size  # refuses what cannot be drawn
-        for name, (draw, greys) in PICTURES.items():
-            started = time.perf_counter()
-            path = options.output / f"{name}.png"
-            save_picture(draw(size), path, greys)
-            print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {time.perf_counter() - started:.1f} s")
-    except HounsfieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    size = PhantomRecipe(size=options.size).size  # refuses what cannot be drawn
+    for name, (draw, greys) in PICTURES.items():
+        path, watch = options.output / f"{name}.png", Stopwatch()
+        save_picture(draw(size), path, greys)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {watch.seconds:.1f} s")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

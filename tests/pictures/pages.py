@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,14 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Keys
 
 from browser import browser, open_page, settle, size
+from hounsfield.core.stages.exits import run
 from pictures.figures import save_with_palette
 
 GREYS, EXACT = 64, 48  # of the palette
 
 
-def main() -> int:
-    """Write the picture; returns the exit code."""
+def main() -> None:
+    """Write the picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--page", type=Path, required=True, help="the HTML file")
     parser.add_argument("--output", type=Path, required=True, help="the PNG to write")
@@ -45,8 +45,7 @@ def main() -> int:
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
     save_with_palette(pixels, options.output, GREYS, EXACT)
     print(f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.logs import show
 from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
 
@@ -25,18 +21,7 @@ def add_options(parser: argparse.ArgumentParser, default: ArchiveRecipe, picture
     parser.add_argument("--force", action="store_true", help="replace an archive made with another recipe")
 
 
-def write_and_report(write: Callable[[], tuple[str, int, bool]], unit: str) -> int:
-    """Write an archive and say what is where, and how fast it was made; returns the exit code.
-
-    write: returns what is there, in words, how many pictures it holds, and whether they were drawn now.
-    """
-    started = time.perf_counter()
-    try:
-        found, count, drawn = write()
-    except HounsfieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    seconds = time.perf_counter() - started
+def report_archive(found: str, count: int, unit: str, seconds: float, *, written: bool) -> None:
+    """Say what is where, and how fast it was made. count: of its pictures. written: whether they were drawn now."""
     rate = f"written in {seconds:.1f} s, {count / seconds:.1f} {unit}/s"
-    show(f"{found}; {rate if drawn else 'already made; nothing to do'}")
-    return 0
+    show(f"{found}; {rate if written else 'already made; nothing to do'}")
