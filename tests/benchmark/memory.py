@@ -17,11 +17,11 @@ from hounsfield.core.intake.archives import SourceFile
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.training.backbones import build_network
 from hounsfield.hemorrhage.config import ClassifierConfig
-from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder, weights_files, weights_name
+from hounsfield.hemorrhage.paths import TRAIN_CLASSIFIER, classifier_folder
 
 EXPERIMENT, DATA_SET = "memory", "linked"
 JOBS = 2
@@ -65,7 +65,7 @@ def write_experiment(work: Path, size: int) -> Path:
     folder = classifier_folder(work, EXPERIMENT, "0")
     with output(folder, Provenance(TRAIN_CLASSIFIER, {"fold": "0"}, {}), force=False, remedy="") as out:
         save_weights(folder / weights_name(0), network.state_dict(), {"classifier": asdict(classifier)})
-        out.finish(weights_files([0]), learned=Ledger.nobody())
+        out.finish(with_facts([weights_name(0)]), learned=Ledger.nobody())
     config = work / f"{EXPERIMENT}.yaml"
     text = (
         f"data_set: {DATA_SET}\nthreads: {torch.get_num_threads()}\n"

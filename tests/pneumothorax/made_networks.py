@@ -13,13 +13,13 @@ from hounsfield.competitions.siim2019.tables import open_data_set, read_films
 from hounsfield.core.stages.command import Command, parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import output
-from hounsfield.core.storage.checkpoints import load_weights, save_weights
+from hounsfield.core.storage.checkpoints import load_weights, save_weights, weights_name
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.storage.image_files import read_grey
 from hounsfield.pneumothorax.config import PneumothoraxConfig
 from hounsfield.pneumothorax.networks import build, network_input
 from hounsfield.pneumothorax.part_run import PartRun
-from hounsfield.pneumothorax.paths import TOP, maps_folder, weights_name
+from hounsfield.pneumothorax.paths import TOP, maps_folder
 from programs import load_program, run_program
 
 EPOCHS, AVERAGED = (4, 1, 2), 2  # those that are kept, the best first, and how many of them make a map

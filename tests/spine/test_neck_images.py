@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hounsfield.core.imaging.boxes import Box
 from hounsfield.spine.config import IntensityConfig
-from hounsfield.spine.images import MEAN, STD, grey_slices, network_input, to_grey, triplets
+from hounsfield.spine.images import MEAN, STD, grey_slices, network_input, triplets, write_grey
 
 FIXED, BY_SLICE = IntensityConfig(), IntensityConfig(scaling="slice")
 
@@ -36,6 +36,12 @@ def test_the_window_cuts_what_bicubic_interpolation_overshoots() -> None:
     edge[:, :, 4:] = 1300
     grey = grey_slices(edge, np.array([0]), None, 64, FIXED, bicubic=True)
     assert (grey.min(), grey.max()) == (0, 255)
+
+
+def to_grey(hu: np.ndarray, intensity: IntensityConfig) -> np.ndarray:
+    grey = np.empty(hu.shape, np.uint8)
+    write_grey(hu.copy(), intensity, grey)
+    return grey
 
 
 def test_grey_levels_do_not_depend_on_the_slice_unless_they_are_to() -> None:

@@ -17,9 +17,8 @@ from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.core.training.state import TrainingState
 from hounsfield.spine.box_quality import peaks_of
 from hounsfield.spine.paths import VERTEBRAE, pseudo_labels_folder
-from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_inference import pseudo_labels
-from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
+from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS, read_pseudo_labels
 from killed_runs import files_left, killed_at
 from spine.found_necks import found_boxes
 from spine.made_data import DATA_SET, made_necks

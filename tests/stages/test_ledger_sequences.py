@@ -27,10 +27,10 @@ from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.stages.outputs import Provenance, output, read_record
 from hounsfield.core.storage.arrays import write_array
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
 from hounsfield.core.storage.tables import write_table
 from hounsfield.hemorrhage import inference
-from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_files, weights_name
+from hounsfield.hemorrhage.paths import LOGITS, array_path
 from programs import run_program, work_of
 
 PATIENTS, SLICES_EACH = 12, 5  # five: the folds of two or three are then even
@@ -81,7 +81,7 @@ def train_epochs(task, out, store, data, labels, devices, course) -> np.ndarray:
     store.read(0, 1, marks)
     seen = {*np.flatnonzero(marks[0]), *patient_of(data.patients)}
     save_weights(out.folder / weights_name(0), Marks().state_dict(), {})
-    assert (out.folder / weights_files([0])[1]).exists()
+    assert (out.folder / with_facts([weights_name(0)])[1]).exists()
     return np.full((len(labels), len(CLASSES)), sum(2 ** int(patient) for patient in seen) / 2**PATIENTS)
 
 

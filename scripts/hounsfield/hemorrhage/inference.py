@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import load_weights
+from hounsfield.core.storage.checkpoints import load_weights, weights_name
 from hounsfield.core.training.backbones import build_network, embed, last_layer
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import normalise
-from hounsfield.hemorrhage.paths import LOGITS, array_path, weights_name
+from hounsfield.hemorrhage.paths import LOGITS, array_path
 
 VIEW_TRANSFORMS: dict[View, Callable[[Tensor], Tensor]] = {  # images are (B, 3, S, S)
     "identity": lambda images: images,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,17 +27,6 @@ MEANS, SCORES = "bag.parquet", "scores.csv"  # of the bag: of the same slices, a
 def classifier_folder(work: Path, experiment: str, fold: str) -> Path:
     """Classifier weights of one fold; written by stage 12, read by stage 13."""
     return work / "checkpoints" / "hemorrhage" / experiment / f"fold{fold}"
-
-
-def weights_name(epoch: int) -> str:
-    """The file of a network's weights after one of its epochs."""
-    return f"epoch{epoch}.safetensors"
-
-
-def weights_files(epochs: Iterable[int]) -> list[str]:
-    """The files that a network leaves after these of its epochs: weights and the facts beside them."""
-    names = [weights_name(epoch) for epoch in epochs]
-    return [*names, *(Path(name).with_suffix(".json").name for name in names)]
 
 
 def embeddings_folder(work: Path, data_set: str, experiment: str) -> Path:

@@ -34,6 +34,7 @@ from hounsfield.core.logs import logger, progress
 from hounsfield.core.stages.finished import input_of
 from hounsfield.core.stages.outputs import Provenance, output, read_record, to_replace
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
+from hounsfield.core.storage.checkpoints import weights_name
 from hounsfield.core.storage.image_files import encode_jpeg
 from hounsfield.core.storage.tables import read_table, write_table
 from hounsfield.core.training.devices import Devices, open_devices
@@ -171,7 +172,7 @@ def open_member(run: BaggedRun, remedy_of: RemedyOf, devices: Devices) -> Member
     }
     settings, stored = SequenceConfig(**known), run.embeddings.record["settings"]
     first = settings.epochs - settings.epochs_to_bag
-    epochs = [one for one in range(first, settings.epochs) if f"epoch{one}.safetensors" in network.record["files"]]
+    epochs = [one for one in range(first, settings.epochs) if weights_name(one) in network.record["files"]]
     sequences = []
     for epoch in epochs:
         classes, width = len(label_set_of(network).names), network.record["facts"]["width"]

@@ -16,14 +16,15 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import check_name
 from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance
+from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.core.storage.checkpoints import load_weights
-from hounsfield.core.storage.files import file_digest, read_json
+from hounsfield.core.storage.checkpoints import load_weights, weights_name
+from hounsfield.core.storage.files import read_json
+from hounsfield.core.training.backbones import starting_weights
 from hounsfield.core.training.kept_epochs import KeptEpoch
 from hounsfield.pneumothorax.config import PartConfig, PneumothoraxConfig
 from hounsfield.pneumothorax.networks import build, check_size
-from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder, weights_name
+from hounsfield.pneumothorax.paths import TOP, TRAIN, part_folder
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand, command_of, remedies
 
 INITIAL = "initial"
@@ -94,10 +95,7 @@ class PartRun:
     def provenance(self, start: Upstream | None) -> Provenance:
         """What its weights depend on."""
         inputs = {"data set": self.data.as_input()}
-        if start is not None:
-            inputs["starting part"] = start.as_input()
-        elif self.config.network.weights is not None:
-            inputs["starting weights"] = Input(file_digest(Path(self.config.network.weights)))
+        inputs |= {"starting part": start.as_input()} if start else starting_weights(self.config.network.weights)
         libraries = ("torch", "timm", "segmentation-models-pytorch", "albumentations")
         return Provenance(TRAIN, self.settings(), inputs, libraries=libraries)
 

@@ -22,11 +22,6 @@ def part_folder(work: Path, experiment: str, fold: int, part: int) -> Path:
     return work / "checkpoints" / "pneumothorax" / experiment / f"fold{fold}" / f"part{part}"
 
 
-def weights_name(epoch: int) -> str:
-    """The file with the weights after one epoch; its .json holds configuration, preprocessing and scores."""
-    return f"epoch{epoch}.safetensors"
-
-
 def maps_folder(work: Path, data_set: str, experiment: str) -> Path:
     """Probability maps of one data set's films by one experiment; written by stage 63, read by stages 64 and 65."""
     return data_folder(work, data_set) / "maps" / experiment

@@ -24,6 +24,7 @@ from hounsfield.core.evaluation.run_report import (
     Spread,
     StageAnswers,
     calibrated_answers,
+    counted,
 )
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.finished import input_of, inputs_named
@@ -143,13 +144,13 @@ def film_pictures(films: MappedFilms, rules: list[Triplet], config: SubmissionCo
 
 def flow(data: Upstream, table: pd.DataFrame, films: MappedFilms) -> list[FlowStep]:
     """From the files that were read to the films that are scored, with every reason."""
-    refused = read_refused(data)["reason"].value_counts()
+    refused = counted(read_refused(data)["reason"])
     test = int((table["split"] == "test").sum())
     kept = len(table) - test
     elsewhere = kept - len(films.held_out)
     return [
-        FlowStep("image files read", len(table) + int(refused.sum())),
-        FlowStep("films prepared", len(table), [(str(reason), int(count)) for reason, count in refused.items()]),
+        FlowStep("image files read", len(table) + sum(refused.values())),
+        FlowStep("films prepared", len(table), list(refused.items())),
         FlowStep("films with labels", kept, [("test films: predicted, not scored", test)] if test else []),
         FlowStep(
             "films scored out of fold",
@@ -174,9 +175,8 @@ def spreads(table: pd.DataFrame) -> list[Spread]:
 def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Views, how stored values became grey levels, and flags."""
     flags = table["flags"].fillna("").str.split().explode().dropna()
-    columns = {
-        "view of the films": table["view_position"].replace("", "not recorded"),
-        "grey levels by": table["window_used"],
-        "flags: what was odd about a film and was used": flags,
+    return {
+        "view of the films": counted(table["view_position"].replace("", "not recorded")),
+        "grey levels by": counted(table["window_used"]),
+        "flags: what was odd about a film and was used": counted(flags),
     }
-    return {name: {str(value): int(n) for value, n in found.value_counts().items()} for name, found in columns.items()}

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnP
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Output
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
 from hounsfield.core.storage.files import write_json
 from hounsfield.core.training.batches import ImageBatch, ImageBatches
 from hounsfield.core.training.blocks import share_rows
@@ -26,7 +26,7 @@ from hounsfield.pneumothorax.films import FilmsWithMasks
 from hounsfield.pneumothorax.losses import combo_loss
 from hounsfield.pneumothorax.networks import build, encoder_of, network_input, start_encoder
 from hounsfield.pneumothorax.part_run import PartRun, kept_epochs, load_part
-from hounsfield.pneumothorax.paths import TOP, weights_name
+from hounsfield.pneumothorax.paths import TOP
 from hounsfield.pneumothorax.sampling import sample_epoch
 from hounsfield.pneumothorax.validation import epoch_scores, score_films
 
@@ -175,5 +175,4 @@ def finish_part(out: Output, run: TrainingRun, devices: Devices) -> list[str]:
     if devices.first:
         remove_other_epochs(out.folder, kept)
         write_json(out.folder / TOP, [one._asdict() for one in epochs_of(kept)])
-    weights = [weights_name(one.epoch) for one in epochs_of(kept)]
-    return [TOP, *weights, *(name.replace(".safetensors", ".json") for name in weights)]
+    return [TOP, *with_facts(weights_name(one.epoch) for one in epochs_of(kept))]

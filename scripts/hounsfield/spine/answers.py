@@ -33,10 +33,9 @@ from hounsfield.spine.paths import (
     predictions_folder,
     pseudo_labels_folder,
 )
-from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.ratio_training import RatioRun
 from hounsfield.spine.remedies import SpineCommand, remedies
-from hounsfield.spine.tables import PSEUDO_SCHEMA
+from hounsfield.spine.tables import PSEUDO_SCHEMA, read_pseudo_labels
 from hounsfield.spine.worth import scored_run
 
 SLICE_COLUMNS = ("study_uid", "slice", "slice_number", "path")

@@ -10,11 +10,12 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.training.backbones import starting_weights
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.neck_runs import check_seeds
 from hounsfield.spine.nested import Folds, check_nested
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through, starting_weights
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through
 from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
 from hounsfield.spine.remedies import SpineCommand, remedies
@@ -79,7 +80,7 @@ class FractureRun(NetworkRun):
 
     def provenance(self, neck: Neck) -> Provenance:
         """What its weights depend on."""
-        inputs = {**neck.inputs, **starting_weights(self.key.model.network)}
+        inputs = {**neck.inputs, **starting_weights(self.key.model.network.weights)}
         return Provenance(FRACTURE, self.settings(), inputs, libraries=LIBRARIES)
 
     def learned(self, neck: Neck, train: pd.DataFrame) -> Ledger:

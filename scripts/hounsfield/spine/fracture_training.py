@@ -16,12 +16,11 @@ from hounsfield.spine.boxes import boxes_of, square_of
 from hounsfield.spine.fracture_run import FractureRun, Neck
 from hounsfield.spine.losses import fracture_loss
 from hounsfield.spine.networks.frames import start_frames
-from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
 from hounsfield.spine.slice_window_training import validation_loss, window_loss
 from hounsfield.spine.slice_windows import study_rows, window_starts
-from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS
-from hounsfield.spine.training import NetworkTask, no_scores, train_network
+from hounsfield.spine.tables import FRACTURE_TARGETS, RATIO_PREDICTIONS, read_pseudo_labels
+from hounsfield.spine.training import NetworkTask, train_network
 
 
 def train_fracture(
@@ -46,7 +45,7 @@ def train_fracture(
         loss=partial(window_loss, fracture_loss, config.windows.threshold, devices),
         optimizer=model.optimizer,
         seeds=task.seeds,
-        score=no_scores if scored is None else partial(validation_loss, task, scored, fracture_loss, devices),
+        score=None if scored is None else partial(validation_loss, task, scored, fracture_loss, devices),
         facts=task.settings(),
     )
     return train_network(network, images, out, config, devices, course)

@@ -40,23 +40,17 @@ def grey_slices(
         hu = hu.astype(np.float32)  # a copy, which may be overwritten
         if hu.shape != (size, size):
             hu = cv2.resize(hu, (size, size), resized, interpolation=interpolation)
-        _write_grey(hu, intensity, own)
+        write_grey(hu, intensity, own)
     return grey
 
 
-def to_grey(hu: np.ndarray, intensity: IntensityConfig) -> np.ndarray:
-    """One slice's Hounsfield units, (rows, columns) float32, as grey levels 0 to 255, cut to whole ones, uint8.
+def write_grey(hu: np.ndarray, intensity: IntensityConfig, grey: np.ndarray) -> None:
+    """Write one slice's Hounsfield units, (rows, columns) float32, as grey levels 0 to 255, cut to whole ones, uint8.
 
     Fixed scaling: the window's ends are 0 and 255. Per slice (published): its darkest and brightest value within the
-    window are; a slice of one value is black.
+    window are; a slice of one value is black. hu: is overwritten, since new arrays of this size take longer than the
+    arithmetic.
     """
-    grey = np.empty(hu.shape, np.uint8)
-    _write_grey(hu.copy(), intensity, grey)
-    return grey
-
-
-def _write_grey(hu: np.ndarray, intensity: IntensityConfig, grey: np.ndarray) -> None:
-    """Write the grey levels; works in place, since new arrays of this size take longer than the arithmetic."""
     low, high = intensity.low, intensity.high
     np.clip(hu, low, high, out=hu)
     if intensity.scaling == "slice":

@@ -29,7 +29,7 @@ from hounsfield.spine.networks.localizer import EDGES, Localizer
 from hounsfield.spine.paths import BOXES
 from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.slice_windows import TRIPLET, study_rows, window_starts
-from hounsfield.spine.training import NetworkTask, Scores, no_scores, train_network
+from hounsfield.spine.training import NetworkTask, Scores, train_network
 
 
 class LocalizerRun(NeckRun):
@@ -106,7 +106,7 @@ def train_localizer(
         optimizer=run.key.model.optimizer,
         seeds=run.seeds,
         weigh=lambda batches: WeighedBatches(batches, boxes.box_weight, devices),
-        score=no_scores if scored is None else partial(validation_scores, scored, run, devices),
+        score=None if scored is None else partial(validation_scores, scored, run, devices),
         facts=run.settings(),
     )
     files = train_network(task, segmented_triplets(data, train, slices, run), out, config, devices, course)

@@ -18,13 +18,14 @@ from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.training.backbones import starting_weights
 from hounsfield.core.training.batches import Images
 from hounsfield.core.training.by_fold import fill_by_fold
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.nested import Folds
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, starting_weights, with_weights
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, with_weights
 from hounsfield.spine.remedies import SpineCommand
 
 BLOCK_BATCHES = 16  # batches written at a time
@@ -47,9 +48,8 @@ class NeckRun(NetworkRun):
     def provenance(self, inputs: Mapping[str, Upstream]) -> Provenance:
         """What its weights depend on."""
         made_from = {name: one.as_input() for name, one in inputs.items()}
-        return Provenance(
-            self.stage, self.settings(), {**made_from, **starting_weights(self.key.model.network)}, libraries=LIBRARIES
-        )
+        made_from |= starting_weights(self.key.model.network.weights)
+        return Provenance(self.stage, self.settings(), made_from, libraries=LIBRARIES)
 
     def split(self, studies: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The segmented studies to train on, and those of the folds kept apart, none for `all`; no patient is in both.

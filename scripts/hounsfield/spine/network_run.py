@@ -14,10 +14,8 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import SINGLE, on_training_set
 from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger, fold_part
-from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.checkpoints import fill, load_weights
-from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.backbones import check_backbone
 from hounsfield.core.training.course import PlannedRun
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig
@@ -168,11 +166,6 @@ def split_studies(studies: pd.DataFrame, key: NetworkKey, excluded: Iterable[str
                 f"{key.name}: the data set has no study {name}; prepare it with other folds, or leave it out"
             )
     return train, validation
-
-
-def starting_weights(config: NetworkConfig) -> dict[str, Input]:
-    """The file that a slice network starts from, if it does, as an input."""
-    return {} if config.weights is None else {"starting weights": Input(file_digest(Path(config.weights)))}
 
 
 def seen_through(output: Upstream, folds: Iterable[int]) -> Ledger:

@@ -31,7 +31,7 @@ from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
 from hounsfield.spine.slice_window_training import validation_loss, window_loss
 from hounsfield.spine.slice_windows import sparse_step, study_rows, window_starts
-from hounsfield.spine.training import NetworkTask, no_scores, train_network
+from hounsfield.spine.training import NetworkTask, train_network
 
 
 class RatioRun(NeckRun):
@@ -98,7 +98,7 @@ def train_ratio(
         loss=partial(window_loss, doubled_squares, config.windows.threshold, devices),
         optimizer=run.model.optimizer,
         seeds=run.seeds,
-        score=no_scores if scored is None else partial(validation_loss, run, scored, doubled_squares, devices),
+        score=None if scored is None else partial(validation_loss, run, scored, doubled_squares, devices),
         facts=run.settings(),
     )
     files = train_network(task, images, out, config, devices, course)

@@ -27,6 +27,7 @@ from hounsfield.core.evaluation.run_report import (
     Spread,
     StageAnswers,
     calibrated_answers,
+    counted,
 )
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.imaging.windows import BONE, apply_window
@@ -54,6 +55,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
     folds = sorted({member_of(name, "fold", "seed")[1] for name in members})
     held_out = held_out_rows(LABELS, studies, folds)
     seen = run.learned().roles_by_fold(held_out.patients, held_out.folds)
+    flags = studies["flags"].fillna("").str.split().explode()
     return RunReport(
         run=run,
         task="Is any vertebra of the neck fractured on this CT, and which of C1 to C7?",
@@ -69,7 +71,7 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, studies, held_out),
         spreads=spreads(studies),
         spread_of="studies",
-        counts={"flags: what was odd about a study and was used": flag_counts(studies)},
+        counts={"flags: what was odd about a study and was used": counted(flags)},
         answers={
             "selection": "no epoch is chosen by its score; the last one of each training is used",
             "combined": f"mean of {len(members)} networks; a scored study has those of the fold that holds it out",
@@ -152,15 +154,15 @@ def _grey(plane: np.ndarray, steps_mm: np.ndarray) -> np.ndarray:
 
 def flow(data: Upstream, studies: pd.DataFrame, held_out: HeldOut) -> list[FlowStep]:
     """From the studies that were read to those that are scored; files and series were refused before, by reason."""
-    refused = read_refused(data)["reason"].value_counts()
+    refused = counted(read_refused(data)["reason"])
     known = ~np.isnan(held_out.labels.astype(np.float64)).all(axis=1)
     test = int((studies["split"] == "test").sum())
     kept = len(studies) - test
     left = [("in a fold that the run does not score", kept - len(held_out.rows)), ("no label", int((~known).sum()))]
     files = int(studies["slices"].sum())
     return [
-        FlowStep("image files read", files + int(refused.sum())),
-        FlowStep("slices in volumes", files, [(str(reason), int(count)) for reason, count in refused.items()]),
+        FlowStep("image files read", files + sum(refused.values())),
+        FlowStep("slices in volumes", files, list(refused.items())),
         FlowStep("studies", len(studies)),
         FlowStep("studies with labels", kept, [("test studies: predicted, not scored", test)] if test else []),
         FlowStep("studies scored out of fold", int(known.sum()), [one for one in left if one[1]]),
@@ -175,8 +177,3 @@ def spreads(studies: pd.DataFrame) -> list[Spread]:
         ("row_spacing_mm", "pixel spacing", "mm", "The distance between rows of pixels."),
     )
     return [Spread(name, unit, meaning, studies[column].to_numpy(float)) for column, name, unit, meaning in facts]
-
-
-def flag_counts(studies: pd.DataFrame) -> dict[str, int]:
-    """How often each flag was found."""
-    return {str(flag): int(n) for flag, n in studies["flags"].fillna("").str.split().explode().value_counts().items()}

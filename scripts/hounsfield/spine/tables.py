@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.rsna2022.labels import VERTEBRAE
 from hounsfield.competitions.rsna2022.tables import BOX
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.tables import read_table
+from hounsfield.spine.paths import TABLE
 
 # a study's neck, found by the localiser: where to crop, and which slices to look at
 BOX_SCHEMA = pa.schema(
@@ -29,3 +33,11 @@ PSEUDO_SCHEMA = pa.schema(
         ("models", pa.string()),  # which models' mean it is: names of configuration, fold and seeds, with blanks
     ]
 )
+
+
+def read_pseudo_labels(labels: Upstream) -> pd.DataFrame:
+    """How much of each vertebra, and of its fracture, the slices of the training studies show: PSEUDO_SCHEMA.
+
+    Study after study, and from head to feet, as the networks of stage 53 see it.
+    """
+    return read_table(labels.file(TABLE), PSEUDO_SCHEMA, remedy=labels.remedy)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hounsfield.core.stages.outputs import Output
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, with_facts
 from hounsfield.core.training.batches import ImageBatches, Images
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
@@ -27,16 +27,6 @@ EPSILON = 1e-6  # of AdamW, as published
 Scores = Mapping[str, float | None]
 
 
-def as_they_are(batches: ImageBatches) -> EpochBatches:
-    """Batches in which every sample counts alike."""
-    return batches
-
-
-def no_scores(network: nn.Module, run: TrainingRun) -> Scores:
-    """Of a network that has learnt from every study."""
-    return {}
-
-
 @dataclass(frozen=True)
 class NetworkTask(Generic[NetworkT]):
     """A network that is to be trained: what it is made from, what it minimises, and what its draws follow from."""
@@ -47,8 +37,9 @@ class NetworkTask(Generic[NetworkT]):
     loss: Callable[[nn.Module, Any], Tensor]  # the network as it is trained, and a batch -> its losses, (B, ...)
     optimizer: OptimizerConfig
     seeds: tuple[int, ...]
-    weigh: Callable[[ImageBatches], EpochBatches] = as_they_are  # how much each loss of a batch counts
-    score: Callable[[nn.Module, TrainingRun], Scores] = no_scores  # of the validation fold, after each epoch
+    weigh: Callable[[ImageBatches], EpochBatches] | None = None  # how much each loss of a batch counts; None: alike
+    # of the validation fold, after each epoch; None: of a network that has learnt from every study
+    score: Callable[[nn.Module, TrainingRun], Scores] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # written beside the weights
 
 
@@ -80,8 +71,8 @@ def train_network(
                 images, run.epoch, devices, order=epoch_order(seed, run.epoch, len(images)),
                 batch_size=settings.batch_size, accumulate=settings.accumulate, workers=config.workers,
             )  # fmt: skip
-            run.steps(task.weigh(batches), loss)
-            run.end_epoch(task.score(network, run))
+            run.steps(task.weigh(batches) if task.weigh else batches, loss)
+            run.end_epoch(task.score(network, run) if task.score else {})
     if devices.first:
         save_weights(out.folder / WEIGHTS, network.state_dict(), task.facts)
-    return [WEIGHTS, WEIGHTS.replace(".safetensors", ".json")]
+    return with_facts([WEIGHTS])

@@ -17,6 +17,7 @@ from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
 from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.logs import Stopwatch, logger, progress
 from hounsfield.core.stages.command import applied_to
+from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest, read_json, write_bytes, write_json
@@ -24,7 +25,6 @@ from hounsfield.stacking.boosters import (
     PRIOR,
     SUFFIXES,
     Samples,
-    booster_settings,
     predict_booster,
     prior_model,
     train_booster,
@@ -76,7 +76,7 @@ class BoosterRun(NamedTuple):
             "neighbours": wanted.neighbours,
             "before_first": wanted.before_first,
             "study_mean": wanted.study_mean,
-            self.booster: booster_settings(self.booster, wanted),
+            self.booster: plain(getattr(wanted, self.booster)),
         }
 
 

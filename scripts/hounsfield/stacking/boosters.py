@@ -66,11 +66,6 @@ def distribution(booster: Booster) -> str:
     return booster
 
 
-def booster_settings(booster: Booster, config: SecondLevelConfig) -> dict[str, Any]:
-    """The settings of one library, as plain values."""
-    return asdict(getattr(config, booster))
-
-
 def train_booster(
     booster: Booster,
     config: SecondLevelConfig,

@@ -14,14 +14,13 @@ from torch import nn
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, TEST, prediction_table
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import load_weights
+from hounsfield.core.storage.checkpoints import load_weights, weights_name
 from hounsfield.core.training.backbones import build_network
 from hounsfield.core.training.batches import SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
 from hounsfield.core.training.devices import Devices
 from hounsfield.stacking.config import NetworkConfig, PredictionConfig, TrainingConfig
 from hounsfield.stacking.images import normalise
-from hounsfield.stacking.paths import weights_name
 
 
 def load_classifier(

@@ -38,11 +38,6 @@ def network_folder(work: Path, experiment: str, network: str, fold: int) -> Path
     return work / "checkpoints" / "stacking" / experiment / network / f"fold{fold}"
 
 
-def weights_name(epoch: int) -> str:
-    """The file with the weights after one epoch."""
-    return f"epoch{epoch}.safetensors"
-
-
 def predictions_folder(work: Path, experiment: str, applied_to: str = "") -> Path:
     """All predictions of one experiment; stage 45 leaves its submission and scores here.
 

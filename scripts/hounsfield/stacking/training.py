@@ -6,17 +6,14 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import MultiStepLR
 
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import score
-from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.training.classifier import Classifier
-from hounsfield.stacking.config import NetworkConfig, StackingConfig, TrainingConfig
+from hounsfield.stacking.config import NetworkConfig, StackingConfig
 from hounsfield.stacking.images import normalise
 from hounsfield.stacking.losses import stacking_loss
 from hounsfield.stacking.network_settings import training_settings
@@ -38,23 +35,13 @@ def classifier_of(
         loss=partial(stacking_loss, class_weights=label_set.weights),
         score=partial(score, label_set),
         facts={"network": training_settings(config, network, fold)},
-        schedule=partial(learning_rate_schedule, config=config.training),
+        schedule=partial(
+            MultiStepLR,
+            milestones=list(config.training.learning_rate_steps),
+            gamma=config.training.learning_rate_factor,
+        ),
         drop_last=config.training.drop_last_batch,
     )
-
-
-def learning_rate_schedule(optimizer: Optimizer, config: TrainingConfig) -> LRScheduler:
-    """The learning rate falls by a factor after some of the epochs."""
-    steps = list(config.learning_rate_steps)
-    return torch.optim.lr_scheduler.MultiStepLR(optimizer, steps, config.learning_rate_factor)
-
-
-def classifier_ledger(data_set: str, train: pd.DataFrame) -> Ledger:
-    """The patients that a classifier has learnt from. train: the first part of `split_slices`.
-
-    Its validation fold chooses nothing: the epochs that are averaged are given.
-    """
-    return Ledger.of(data_set, train["patient_id"])
 
 
 def split_slices(slices: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:

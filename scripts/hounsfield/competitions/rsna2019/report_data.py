@@ -34,6 +34,7 @@ from hounsfield.core.evaluation.run_report import (
     Spread,
     StageAnswers,
     calibrated_answers,
+    counted,
 )
 from hounsfield.core.evaluation.score_table import System, read_scores
 from hounsfield.core.evaluation.study_rule import RULE, Studies, study_values
@@ -180,14 +181,14 @@ def slice_pictures(data: Upstream, rows: pd.DataFrame) -> PictureOf:
 
 def flow(data: Upstream, slices: pd.DataFrame, held_out: HeldOut) -> list[FlowStep]:
     """From the files that were read to the slices that are scored, with every reason."""
-    refused = read_refused(data)["reason"].value_counts()
+    refused = counted(read_refused(data)["reason"])
     known = ~np.isnan(held_out.labels.astype(np.float64)).all(axis=1)
-    split = slices["split"].value_counts()
-    kept = int((slices["split"] == "train").sum())
-    out = [(words, int(split.get(name, 0))) for name, words in (("test", TEST), ("unlabelled", UNLABELLED))]
+    split = counted(slices["split"])
+    kept = split.get("train", 0)
+    out = [(words, split.get(name, 0)) for name, words in (("test", TEST), ("unlabelled", UNLABELLED))]
     steps = [
-        FlowStep("image files read", len(slices) + int(refused.sum())),
-        FlowStep("slices prepared", len(slices), [(str(reason), int(count)) for reason, count in refused.items()]),
+        FlowStep("image files read", len(slices) + sum(refused.values())),
+        FlowStep("slices prepared", len(slices), list(refused.items())),
         FlowStep("slices with labels", kept, [one for one in out if one[1]]),
     ]
     elsewhere = [
@@ -217,9 +218,8 @@ def spreads(slices: pd.DataFrame) -> list[Spread]:
 
 def counts(slices: pd.DataFrame) -> dict[str, dict[str, int]]:
     """How often each flag and each transfer syntax was found."""
-    flags = slices["flags"].fillna("").str.split().explode().dropna().value_counts()
-    syntaxes = slices["transfer_syntax"].fillna("not recorded").value_counts()
+    flags = slices["flags"].fillna("").str.split().explode().dropna()
     return {
-        "flags: what was odd about a slice and was used": {str(name): int(n) for name, n in flags.items()},
-        "transfer syntax of the files": {str(name): int(n) for name, n in syntaxes.items()},
+        "flags: what was odd about a slice and was used": counted(flags),
+        "transfer syntax of the files": counted(slices["transfer_syntax"].fillna("not recorded")),
     }

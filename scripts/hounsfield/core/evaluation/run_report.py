@@ -79,6 +79,11 @@ class ShiftedAnswers:
     losses: np.ndarray  # (K,), as those of the level
 
 
+def counted(values: pd.Series) -> dict[str, int]:
+    """How often each value is there, the most frequent first."""
+    return {str(value): int(count) for value, count in values.value_counts().items()}
+
+
 @dataclass(frozen=True)
 class FlowStep:
     """How many were left at one step on the way from the files to what is scored, and what was left out before it."""

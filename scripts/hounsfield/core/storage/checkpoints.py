@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,16 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, 
         # serialised in memory first: the library's own writing does not report a full disk as such
         partial.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}))
     write_json(path.with_suffix(".json"), {**facts, "sha256": file_digest(path)})
+
+
+def weights_name(epoch: int) -> str:
+    """The file of a network's weights after one of its epochs."""
+    return f"epoch{epoch}.safetensors"
+
+
+def with_facts(weights: Iterable[str]) -> list[str]:
+    """Files of weights, and of the facts beside each."""
+    return [name for own in weights for name in (own, own.replace(".safetensors", ".json"))]
 
 
 def weights_exist(path: Path) -> bool:

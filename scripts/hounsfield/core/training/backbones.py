@@ -17,8 +17,15 @@ from torch import Tensor, nn
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.mistakes import nearest
+from hounsfield.core.stages.outputs import Input
 from hounsfield.core.storage.checkpoints import fill, read_foreign_weights
+from hounsfield.core.storage.files import file_digest
 from hounsfield.core.training.hub import check_hub
+
+
+def starting_weights(weights: str | None) -> dict[str, Input]:
+    """The file that a network starts from, where it starts from one, as an input of what is made from it."""
+    return {} if weights is None else {"starting weights": Input(file_digest(Path(weights)))}
 
 
 def build_network(backbone: str, classes: int) -> nn.Module:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import UNFINISHED
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
 from hounsfield.core.training.backbones import build_network, load_pretrained
 from hounsfield.core.training.batches import ImageBatch, ImageBatches, SliceImages, shared_batches
 from hounsfield.core.training.blocks import share_rows
@@ -66,14 +66,9 @@ class Classifier:
     schedule: Callable[[Optimizer], LRScheduler] | None = None  # None: the learning rate is constant
     drop_last: bool = False  # leave out an epoch's last batch when it is smaller than the others
 
-    def weights(self, epoch: int) -> Path:
-        """Weights after one epoch."""
-        return self.folder / f"epoch{epoch}.safetensors"
-
     def files(self) -> list[str]:
         """The names of what is left: weights and facts of every epoch."""
-        weights = [self.weights(epoch) for epoch in range(self.settings.epochs)]
-        return [path.with_suffix(suffix).name for path in weights for suffix in (".safetensors", ".json")]
+        return with_facts(map(weights_name, range(self.settings.epochs)))
 
 
 def train_classifier(
@@ -114,7 +109,7 @@ def train_classifier(
             scores = task.score(probabilities, validation.labels)
             if devices.first:
                 facts = {**task.facts, "epoch": run.epoch, "scores": scores}
-                save_weights(task.weights(run.epoch), network.state_dict(), facts)
+                save_weights(task.folder / weights_name(run.epoch), network.state_dict(), facts)
             run.end_epoch(scores)
 
 

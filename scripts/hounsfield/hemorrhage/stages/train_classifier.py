@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_facts
@@ -15,10 +13,9 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
-from hounsfield.core.storage.files import file_digest
-from hounsfield.core.training.backbones import check_backbone, print_backbones
+from hounsfield.core.training.backbones import check_backbone, print_backbones, starting_weights
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
@@ -80,8 +77,7 @@ def train_fold(
 
 def provenance(command: HemorrhageCommand, data: Upstream, fold: str) -> Provenance:
     """What the weights depend on."""
-    config, inputs = command.config, {"data set": data.as_input()}
-    if config.classifier.weights is not None:
-        inputs["starting weights"] = Input(file_digest(Path(config.classifier.weights)))
+    config = command.config
+    inputs = {"data set": data.as_input(), **starting_weights(config.classifier.weights)}
     settings = {**shaping_settings(config.classifier), "fold": fold, "seed": config.seed}
     return Provenance(TRAIN_CLASSIFIER, settings, inputs, libraries=("torch", "timm"))

@@ -20,13 +20,13 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Output, output
 from hounsfield.core.stages.upstream import Upstream, reading
 from hounsfield.core.storage.arrays import write_array
-from hounsfield.core.storage.checkpoints import save_weights
+from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
 from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.loop import training
 from hounsfield.hemorrhage.config import extracted_epochs
-from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE, weights_files, weights_name
+from hounsfield.hemorrhage.paths import PROBABILITIES, TRAIN_SEQUENCE
 from hounsfield.hemorrhage.remedies import HemorrhageCommand, data_set_folds, remedies
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore
 from hounsfield.hemorrhage.sequence_run import SequenceRun
@@ -83,7 +83,7 @@ def train(
     kept = range(max(0, settings.epochs - settings.keep_epochs), settings.epochs)
     learned = Ledger.joined([Ledger.of(task.config.data_set, data.patients), embeddings.learned().upstream_of()])
     facts = {"width": store.width, "classifier": classifier_digest(embeddings), **label_facts(task.data)}
-    out.finish([PROBABILITIES, *weights_files(kept)], learned=learned, facts=facts)
+    out.finish([PROBABILITIES, *with_facts(map(weights_name, kept))], learned=learned, facts=facts)
     summary(task.name, int(data.train.lengths.sum()) * settings.epochs, "slices", watch.seconds)
 
 

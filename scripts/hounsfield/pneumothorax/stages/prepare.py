@@ -38,8 +38,7 @@ def prepare(command: PneumothoraxCommand) -> None:
     check_prepare(command.config.prepare)
     work, data_set, watch = command.work, command.data_set, Stopwatch()
     folder, films = data_folder(work, data_set), films_folder(work, data_set)
-    given = {name: command.arguments[name.replace("-", "_")] for name in OPTIONS}
-    named = {name: value for name, value in given.items() if value is not None}
+    named = {name: value for name in OPTIONS if (value := command.arguments[name.replace("-", "_")]) is not None}
     if not named.keys() & {"archive", "images"}:
         named = {**default_source(work, data_set), **named}
     source = find_source(work, data_set, named)

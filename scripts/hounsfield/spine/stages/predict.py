@@ -36,11 +36,10 @@ from hounsfield.spine.findings import OUT_OF_FOLD as OUT_OF_FOLD_TABLE
 from hounsfield.spine.findings import printed, write_answers, write_out_of_fold
 from hounsfield.spine.paths import BAG, CURVES, PREDICT, SCORES
 from hounsfield.spine.pictures import NONE, PICTURES, USUAL, chosen_studies, draw_pictures
-from hounsfield.spine.pseudo_labels import read_pseudo_labels
 from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.scores import METRIC, printed_gains, systems
 from hounsfield.spine.study_training import predict_studies
-from hounsfield.spine.tables import PSEUDO_SCHEMA
+from hounsfield.spine.tables import PSEUDO_SCHEMA, read_pseudo_labels
 from hounsfield.spine.worth import UNSCORED, learn_worth
 
 BOXES, SUBMISSION = "boxes.csv", "submission.csv"

@@ -49,8 +49,7 @@ def prepare(command: SpineCommand) -> None:
     """Prepare what is not prepared yet, join each study's slices, then write the tables."""
     work, data_set, watch, config = command.work, command.data_set, Stopwatch(), command.config.prepare
     folder = data_folder(work, data_set)
-    given = {name: command.arguments[name.replace("-", "_")] for name in OPTIONS}
-    named = {name: value for name, value in given.items() if value is not None}
+    named = {name: value for name in OPTIONS if (value := command.arguments[name.replace("-", "_")]) is not None}
     if not named.keys() & {"archive", "images"}:
         named = {**default_source(work, data_set), **named}
     source = find_source(work, data_set, named, fold_count=config.fold_count, any_overall=config.any_overall)

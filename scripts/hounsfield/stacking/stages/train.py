@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,10 +10,10 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.kept_configs import keep_config
-from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.files import file_digest
-from hounsfield.core.training.backbones import check_backbone, print_backbones
+from hounsfield.core.training.backbones import check_backbone, print_backbones, starting_weights
 from hounsfield.core.training.classifier import train_classifier
 from hounsfield.core.training.course import Course, PlannedRun
 from hounsfield.core.training.devices import Devices, open_devices
@@ -24,7 +23,7 @@ from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_training_im
 from hounsfield.stacking.network_settings import chosen_networks, training_settings
 from hounsfield.stacking.paths import TRAIN, hu_folder, network_folder
 from hounsfield.stacking.tables import read_stacking_slices
-from hounsfield.stacking.training import classifier_ledger, classifier_of, split_slices
+from hounsfield.stacking.training import classifier_of, split_slices
 
 COLUMNS = (*IMAGE_COLUMNS, "split", "fold", "patient_id")
 
@@ -72,9 +71,7 @@ def train_network(
     """Train one classifier, unless every epoch is there."""
     config = command.config
     folder = network_folder(command.work, command.experiment, network.name, fold)
-    inputs = {"stacking data": data.as_input()}
-    if network.weights is not None:
-        inputs["starting weights"] = Input(file_digest(Path(network.weights)))
+    inputs = {"stacking data": data.as_input(), **starting_weights(network.weights)}
     provenance = Provenance(TRAIN, training_settings(config, network, fold), inputs, libraries=("torch",))
     remedy = remedies(command)(TRAIN)
     with output(folder, provenance, force=command.force, remedy=remedy, processes=devices) as out:
@@ -89,4 +86,4 @@ def train_network(
         scored = open_whole_images(validation, source, network, label_set.names)
         train_classifier(task, images, scored, devices, course)
         facts = {"trained_on": data.record["facts"].get("trained_on"), **label_facts(data)}
-        out.finish(task.files(), learned=classifier_ledger(command.data_set, train), facts=facts)
+        out.finish(task.files(), learned=Ledger.of(command.data_set, train["patient_id"]), facts=facts)
