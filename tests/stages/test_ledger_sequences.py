@@ -66,7 +66,7 @@ class Marks(nn.Module):
 def train_classifier(task, train, validation, devices, course) -> None:
     network = Marks()
     network.seen[patient_of(train.image_ids(np.arange(len(train))))] = 1
-    save_weights(task.weights(0), network.state_dict(), {**task.facts, "epoch": 0, "scores": {}})
+    save_weights(task.folder / weights_name(0), network.state_dict(), {**task.facts, "epoch": 0, "scores": {}})
 
 
 def extract_arrays(folder, network, images, config, trained, devices) -> list[Path]:
