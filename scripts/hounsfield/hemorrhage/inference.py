@@ -6,7 +6,6 @@ B slices, S pixels a side, E embedding width, V views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,27 +78,16 @@ def extract_arrays(
     A killed run goes on with the blocks that are missing.
     """
     paths = [array_path(folder, name) for name in (*config.views, LOGITS)]
-    compute = partial(_embed_batches, network, images, config, classifier, devices)
+    network.eval()
+
+    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """The embeddings (B, E) in every view, from one decoding of the images, then the logits (B, 6) float32."""
+        keys = [(UNAUGMENTED, rows) for rows in batches]
+        for batch in load_batches(images, keys, workers=classifier.workers, device=devices.device):
+            normalised = normalise(batch.images.to(devices.device, non_blocking=True), classifier)
+            embeddings, logits = embed_views(network, normalised, config.views, devices)
+            yield [*(values.cpu().numpy().astype(config.dtype) for values in embeddings), logits.float().cpu().numpy()]
+
     size, block = config.batch_size, config.block_batches
     fill_arrays(paths, len(images), compute, devices, batch_size=size, block_batches=block)
     return paths
-
-
-def _embed_batches(
-    network: nn.Module,
-    images: SliceImages,
-    config: EmbeddingConfig,
-    classifier: ClassifierConfig,
-    devices: Devices,
-    batches: Sequence[np.ndarray],
-) -> Iterator[list[np.ndarray]]:
-    """For each batch of row numbers its embeddings in every view, (B, E) each, then the logits (B, 6) float32.
-
-    All views come from one pass over the images, so one decode serves them all.
-    """
-    network.eval()
-    keys = [(UNAUGMENTED, rows) for rows in batches]
-    for batch in load_batches(images, keys, workers=classifier.workers, device=devices.device):
-        normalised = normalise(batch.images.to(devices.device, non_blocking=True), classifier)
-        embeddings, logits = embed_views(network, normalised, config.views, devices)
-        yield [*(values.cpu().numpy().astype(config.dtype) for values in embeddings), logits.float().cpu().numpy()]

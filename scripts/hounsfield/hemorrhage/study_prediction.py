@@ -50,28 +50,20 @@ def predict_series(
     Unpacked, the batches are cut from the series as they stand, since what shares a batch counts.
     Raises Stopped in all processes when one was asked to stop.
     """
-    parts = _predict(network, store, index, rows, config, devices)
-    return share_rows(parts, (rows, network.classes), devices, stop)
-
-
-@torch.no_grad()
-def _predict(
-    network: SequenceNetwork,
-    store: EmbeddingStore,
-    index: SeriesIndex,
-    rows: int,
-    config: SequenceConfig,
-    devices: Devices,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """This process's share: row numbers (n,) and probabilities (n, C) float64 of the n slices of each batch."""
     network.eval()
     size, no_labels = config.predict_batch_size, np.zeros((rows, network.classes), np.float32)
     todo = prediction_batches(index.lengths, size) if config.packed else batches(np.arange(len(index.lengths)), size)
-    for series in todo[devices.rank :: devices.world]:
-        batch = build_batch(store, index, series, no_labels, pad_front=not config.packed).to(devices.device)
-        with devices.autocast():
-            logits = network(batch.embeddings, batch.is_slice)
-        yield batch.rows[batch.rows >= 0], logits.double().sigmoid()[batch.is_slice]
+
+    @torch.no_grad()
+    def own_share() -> Iterator[tuple[Tensor, Tensor]]:
+        """Row numbers (n,) and probabilities (n, C) float64 of the n slices of each batch."""
+        for series in todo[devices.rank :: devices.world]:
+            batch = build_batch(store, index, series, no_labels, pad_front=not config.packed).to(devices.device)
+            with devices.autocast():
+                logits = network(batch.embeddings, batch.is_slice)
+            yield batch.rows[batch.rows >= 0], logits.double().sigmoid()[batch.is_slice]
+
+    return share_rows(own_share(), (rows, network.classes), devices, stop)
 
 
 def write_predictions(run: SequenceRun, slices: pd.DataFrame, devices: Devices) -> None:

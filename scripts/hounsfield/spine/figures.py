@@ -59,7 +59,7 @@ def draw_study(path: Path, view: StudyView) -> None:
     _draw_curves(panels[1], view.ratios, peaks)
     _draw_probabilities(panels[2], view, peaks)
     panels[0].set_ylim(slices - 0.5, -0.5)
-    figure.suptitle(f"{view.name}: fracture {view.probabilities[0]:.2f}{_label(view.labels, 0)}")
+    figure.suptitle(f"{view.name}: fracture {view.probabilities[0]:.2f}{_label(view.labels)}")
     save_figure(path, figure)
 
 
@@ -69,10 +69,10 @@ def _known_spacing(spacing: Sequence[float]) -> tuple[float, float, float]:
     return between, down, across
 
 
-def _label(labels: np.ndarray | None, index: int) -> str:
-    if labels is None or not np.isfinite(labels[index]):
+def _label(labels: np.ndarray | None) -> str:
+    if labels is None or not np.isfinite(labels[0]):
         return ""
-    return " (label: fractured)" if labels[index] else " (label: not fractured)"
+    return " (label: fractured)" if labels[0] else " (label: not fractured)"
 
 
 def _peaks(ratios: np.ndarray) -> np.ndarray:

@@ -140,19 +140,16 @@ def validation_scores(
     images: Triplets, task: LocalizerRun, devices: Devices, network: nn.Module, run: TrainingRun
 ) -> Scores:
     """Cross-entropy of presence, and mean absolute error of the edges of those that have a box, in shares."""
-    found = share_rows(_losses(images, task, devices, network), (len(images), 3), devices, run.stop)
-    presence, edges, boxed = found.mean(axis=0)
-    return {"validation_presence": float(presence), "validation_edges": float(edges / boxed) if boxed else None}
-
-
-@torch.no_grad()
-def _losses(
-    images: Triplets, task: LocalizerRun, devices: Devices, network: nn.Module
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """This process's share of the triplets: row numbers, and both losses and whether there is a box, (B, 3)."""
     network.eval()
     size, workers = task.config.boxes.batch_size, task.config.workers
-    for rows, batch in shared_batches(images, size, devices, workers=workers):
-        losses = localizer_loss(0.0, devices, network, batch)
-        boxed = batch.labels[:, :EDGES].isfinite().all(dim=1).to(losses)
-        yield rows, torch.cat([losses, boxed.unsqueeze(1)], dim=1)
+
+    @torch.no_grad()
+    def own_share() -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Row numbers, and both losses and whether there is a box, (B, 3)."""
+        for rows, batch in shared_batches(images, size, devices, workers=workers):
+            losses = localizer_loss(0.0, devices, network, batch)
+            boxed = batch.labels[:, :EDGES].isfinite().all(dim=1).to(losses)
+            yield rows, torch.cat([losses, boxed.unsqueeze(1)], dim=1)
+
+    presence, edges, boxed = share_rows(own_share(), (len(images), 3), devices, run.stop).mean(axis=0)
+    return {"validation_presence": float(presence), "validation_edges": float(edges / boxed) if boxed else None}

@@ -32,19 +32,16 @@ def validation_loss(
     task: NetworkRun, windows: Windows, loss: Loss, devices: Devices, network: nn.Module, run: TrainingRun
 ) -> Scores:
     """The mean loss of the validation fold's windows."""
-    losses = share_rows(_losses(task, windows, loss, devices, network), (len(windows),), devices, run.stop)
-    return {"validation_loss": float(losses.mean())}
-
-
-@torch.no_grad()
-def _losses(
-    task: NetworkRun, windows: Windows, loss: Loss, devices: Devices, network: nn.Module
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """This process's share of the windows: row numbers (B,) and losses (B,)."""
     network.eval()
     config, size = task.config, windows_at_a_time(task.key.model.optimizer)
-    for rows, batch in shared_batches(windows, size, devices, workers=config.workers):
-        yield rows, window_loss(loss, config.windows.threshold, devices, network, batch)
+
+    @torch.no_grad()
+    def own_share() -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Row numbers (B,) and losses (B,)."""
+        for rows, batch in shared_batches(windows, size, devices, workers=config.workers):
+            yield rows, window_loss(loss, config.windows.threshold, devices, network, batch)
+
+    return {"validation_loss": float(share_rows(own_share(), (len(windows),), devices, run.stop).mean())}
 
 
 def windows_at_a_time(config: OptimizerConfig) -> int:

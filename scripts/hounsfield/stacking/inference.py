@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,32 +45,23 @@ def predict_slices(
     What is drawn for a slice depends on the pass and the slice alone. A killed run goes on with the blocks that are
     missing.
     """
-    compute = partial(_predict_batches, network, images, config, training, devices, classes)
+    network.eval()
+
+    @torch.no_grad()
+    def compute(batches: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """The mean over the passes, (B, C) float64."""
+        keys = [(number, rows) for rows in batches for number in range(config.passes)]
+        loader = load_batches(images, keys, workers=training.workers, device=devices.device)
+        for rows in batches:
+            total = np.zeros((len(rows), classes))
+            for _ in range(config.passes):
+                with devices.autocast():
+                    logits = network(normalise(next(loader).images.to(devices.device, non_blocking=True), training))
+                total += logits.double().sigmoid().cpu().numpy()
+            yield [total / config.passes]
+
     size, block = config.batch_size, config.block_batches
     fill_arrays([path], len(images), compute, devices, batch_size=size, block_batches=block)
-
-
-@torch.no_grad()
-def _predict_batches(
-    network: nn.Module,
-    images: SliceImages,
-    config: PredictionConfig,
-    training: TrainingConfig,
-    devices: Devices,
-    classes: int,
-    batches: Sequence[np.ndarray],
-) -> Iterator[list[np.ndarray]]:
-    """For each batch of row numbers its probabilities, (B, C) float64, the mean over the passes."""
-    network.eval()
-    keys = [(number, rows) for rows in batches for number in range(config.passes)]
-    loader = load_batches(images, keys, workers=training.workers, device=devices.device)
-    for rows in batches:
-        total = np.zeros((len(rows), classes))
-        for _ in range(config.passes):
-            with devices.autocast():
-                logits = network(normalise(next(loader).images.to(devices.device, non_blocking=True), training))
-            total += logits.double().sigmoid().cpu().numpy()
-        yield [total / config.passes]
 
 
 def slices_to_predict(slices: pd.DataFrame, fold: int) -> pd.DataFrame:
