@@ -29,6 +29,7 @@ from hounsfield.core.training.draws import seed_of
 from hounsfield.core.training.stack_augmentation import augment_stack
 from hounsfield.spine.config import IntensityConfig, WindowsConfig
 from hounsfield.spine.slice_window_data import WindowKind, Windows, WindowStudy
+from reference.published_windows import published_window
 
 DRAWN = 8  # slices; the study repeats them
 JPEG = "lossless JPEG"
@@ -38,7 +39,6 @@ FLAT = 1.1
 COLUMNS = 15  # of a fracture window's targets
 EPOCHS = 8  # draws of the augmentation that a time is the mean of
 SEED = 0
-Published = Callable[..., np.ndarray]  # `published_window` of tests/reference/
 
 
 class NeckFiles(NamedTuple):
@@ -50,9 +50,7 @@ class NeckFiles(NamedTuple):
     square: Box  # about what a box of a neck is
 
 
-def neck_lines(
-    folder: Path, published: Published, *, slices: int, pixels: int, few: int, many: int, repeats: int
-) -> list[Line]:
+def neck_lines(folder: Path, *, slices: int, pixels: int, few: int, many: int, repeats: int) -> list[Line]:
     """Measure in `folder`. slices: of a window. pixels: a side. few, many: studies whose memory is compared."""
     files = write_neck(folder, slices, pixels)
     windows, augmentation = windows_of(files, 1, pixels, slices), flip_contrast_rotate_distort_holes(pixels)
@@ -63,7 +61,7 @@ def neck_lines(
             if epoch != UNAUGMENTED:
                 augment_stack(augmentation, grey, seed_of(SEED, epoch, 0))
 
-        return published(files.folders[form], 1, slices, square, pixels, change)
+        return published_window(files.folders[form], 1, slices, square, pixels, change)
 
     works: list[Callable[[], object]] = [partial(read, form) for form in FORMS]
     works += [partial(read, JPEG, epoch) for epoch in range(EPOCHS)]

@@ -22,16 +22,15 @@ from hounsfield.core.intake.executors import run_chunks
 from hounsfield.core.intake.journal import Prepared, refusal_of_killed_file
 from hounsfield.core.intake.prepare_files import Task, prepare_chunk
 from hounsfield.core.storage.image_files import encode_jpeg, image_path, read_image
+from reference.published_preparation import published_prepare
 
 FILES_PER_CHUNK = 8  # small, so that two workers end at nearly the same time
 QUALITY = 95
 UNIT = "slices/s"
 
 
-def preparation_lines(
-    folder: Path, *, drawn: int, linked: int, size: int, repeats: int, published: Callable[[Path, Path], object]
-) -> list[Line]:
-    """Measure in `folder`. published: prepares a DICOM file (first path) into a folder (second), by the plain way."""
+def preparation_lines(folder: Path, *, drawn: int, linked: int, size: int, repeats: int) -> list[Line]:
+    """Measure in `folder`."""
     files = write_phantoms(folder / "drawn", drawn, size=size)
     fresh = (new_folder(folder / f"images{number}", files) for number in itertools.count())
     first = next(fresh)
@@ -41,7 +40,7 @@ def preparation_lines(
     ours, plain, decoded, bare = fastest(
         [
             lambda: prepare_into(next(own), files),
-            lambda: prepare_plainly(published, next(plain_own), files),
+            lambda: prepare_plainly(next(plain_own), files),
             lambda: floor(files, windowed, decode_by_pydicom),
             lambda: floor(files, windowed, take_pixels),
         ],
@@ -77,10 +76,10 @@ def prepare_into(images: Path, files: Sequence[SourceFile], *, repair: bool = Tr
     return prepare_chunk([Task(file) for file in files], prepare=prepare)
 
 
-def prepare_plainly(published: Callable[[Path, Path], object], images: Path, files: Sequence[SourceFile]) -> None:
+def prepare_plainly(images: Path, files: Sequence[SourceFile]) -> None:
     """Prepare `files` by the published algorithm."""
     for file in files:
-        published(Path(file.container) / file.name, images)
+        published_prepare(Path(file.container) / file.name, images)
 
 
 def floor(files: Sequence[SourceFile], windowed: list[np.ndarray], decode: Callable[[bytes, int], np.ndarray]) -> None:

@@ -7,9 +7,7 @@ Out: preds/benchmark/benchmark.md and benchmark.json.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -76,12 +74,11 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
     repeats, device = sizes.repeats, torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, Callable[[], list[Line]]] = {
         "preparation": lambda: preparation_lines(
-            folder / "preparation", drawn=sizes.drawn, linked=sizes.linked, size=sizes.pixels, repeats=repeats,
-            published=reference("published_preparation").published_prepare,
+            folder / "preparation", drawn=sizes.drawn, linked=sizes.linked, size=sizes.pixels, repeats=repeats
         ),
         "sequences": lambda: sequence_lines(
-            folder / "sequences", reference("published_batches").PublishedBatches, slices=sizes.store_slices,
-            series=sizes.store_series, width=sizes.width, batches=sizes.batches, repeats=repeats,
+            folder / "sequences", slices=sizes.store_slices, series=sizes.store_series, width=sizes.width,
+            batches=sizes.batches, repeats=repeats,
         ),
         "extraction": lambda: extraction_lines(
             folder / "extraction", drawn=sizes.drawn, slices=sizes.extracted, size=sizes.extracted_pixels,
@@ -98,13 +95,10 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
         "grid-search": lambda: grid_search_lines(
             folder / "grid-search", films=sizes.mapped_films, pixels=sizes.mapped_pixels
         ),
-        "run-lengths": lambda: run_length_lines(
-            reference("film_masks").encode_pixel_by_pixel, reference("film_masks").decode_pixel_by_pixel,
-            size=sizes.mapped_pixels, repeats=repeats,
-        ),
+        "run-lengths": lambda: run_length_lines(size=sizes.mapped_pixels, repeats=repeats),
         "necks": lambda: neck_lines(
-            folder / "necks", reference("published_windows").published_window, slices=sizes.window_slices,
-            pixels=sizes.pixels, few=sizes.few_studies, many=10 * sizes.few_studies, repeats=repeats,
+            folder / "necks", slices=sizes.window_slices, pixels=sizes.pixels, few=sizes.few_studies,
+            many=10 * sizes.few_studies, repeats=repeats,
         ),
     }  # fmt: skip
     return {name: found[name] for name in PARTS if name in options.only}
@@ -112,21 +106,10 @@ def parts(folder: Path, sizes: Sizes, options: argparse.Namespace) -> dict[str, 
 
 def second_level_lines(sizes: Sizes) -> list[Line]:
     """The second level's features and the training of one model by each library."""
-    plain = reference("second_level_features").plain_features
-    found = feature_lines(
-        plain, slices=sizes.second_level_slices, plain_slices=sizes.plain_slices, repeats=sizes.repeats
-    )
+    found = feature_lines(slices=sizes.second_level_slices, plain_slices=sizes.plain_slices, repeats=sizes.repeats)
     rows = sizes.second_level_rows
     threads = os.cpu_count() or 1
     return found + training_lines(rows=rows, stop_rows=rows // 7, rounds=sizes.rounds, threads=threads)
-
-
-def reference(name: str) -> Any:
-    """The module `tests/reference/<name>.py`: the published algorithm, outside the library on purpose."""
-    tests = str(REPOSITORY / "tests")
-    if tests not in sys.path:
-        sys.path.append(tests)
-    return importlib.import_module(f"reference.{name}")
 
 
 def as_json(line: Line) -> dict[str, Any]:

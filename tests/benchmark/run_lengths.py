@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import cv2
 import numpy as np
 
 from benchmark.measurements import Line, fastest
 from hounsfield.competitions.siim2019.rle import decode, encode
+from reference.film_masks import decode_pixel_by_pixel, encode_pixel_by_pixel
 
 AT_LEAST = 200  # times the plain reference
-PlainEncode = Callable[[Sequence[Sequence[int]]], str]
-PlainDecode = Callable[[str, int, int], object]
 CALLS = 50  # of ours for each of the reference's: a call is so short that whatever else runs would double it
 
 
@@ -26,15 +23,14 @@ def pneumothorax_mask(size: int) -> np.ndarray:
     return mask.astype(bool)
 
 
-def run_length_lines(plain_encode: PlainEncode, plain_decode: PlainDecode, *, size: int, repeats: int) -> list[Line]:
+def run_length_lines(*, size: int, repeats: int) -> list[Line]:
     """Time encoding and decoding of one mask of `size` pixels square."""
     mask = pneumothorax_mask(size)
     text, rows = encode(mask), mask.astype(int).tolist()
 
     ours_encode, ours_decode = fastest([lambda: encode(mask), lambda: decode(text, (size, size))], CALLS * repeats)
     slow_encode, slow_decode = fastest(
-        [lambda: plain_encode(rows), lambda: plain_decode(text, size, size)],
-        repeats,
+        [lambda: encode_pixel_by_pixel(rows), lambda: decode_pixel_by_pixel(text, size, size)], repeats
     )
     note = f"{size} x {size} pixels, {len(text.split()) // 2} runs; the reference looks at each pixel"
     return [

@@ -7,7 +7,6 @@ that no value repeats. N slices.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +19,9 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.stacking.boosters import PACKAGES, Samples, not_installed, train_booster
 from hounsfield.stacking.config import Booster, CatBoostConfig, LightGBMConfig, SecondLevelConfig, XGBoostConfig
 from hounsfield.stacking.features import class_features, feature_names, index_studies
+from reference.second_level_features import plain_features
 
 NEIGHBOURS = 9
-# The features of one class by the plain algorithm: (slices as dictionaries, class) -> table
-PlainFeatures = Callable[[list[dict[str, Any]], str], object]
 
 
 def synthetic_studies(slices: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -46,7 +44,7 @@ def synthetic_studies(slices: int) -> tuple[pd.DataFrame, np.ndarray]:
     return table, rng.random((slices, len(CLASSES)))
 
 
-def feature_lines(plain: PlainFeatures, *, slices: int, plain_slices: int, repeats: int) -> list[Line]:
+def feature_lines(*, slices: int, plain_slices: int, repeats: int) -> list[Line]:
     """Time the features of all six classes of `slices` slices.
 
     The plain algorithm makes those of one class for the first `plain_slices` slices, and is extrapolated by the slice.
@@ -60,7 +58,7 @@ def feature_lines(plain: PlainFeatures, *, slices: int, plain_slices: int, repea
         for c in range(len(CLASSES)):
             class_features(predictions, c, studies, NEIGHBOURS)
 
-    ours, slow = fastest([all_classes, lambda: plain(records, CLASSES[-1])], repeats)
+    ours, slow = fastest([all_classes, lambda: plain_features(records, CLASSES[-1])], repeats)
     rate = len(CLASSES) * slices / ours
     reference = len(records) / slow
     return [

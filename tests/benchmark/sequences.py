@@ -5,9 +5,8 @@ The arrays are sparse files of full size: only the series that are measured hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,21 +25,11 @@ from hounsfield.hemorrhage.sequence_batches import (
     training_batches,
 )
 from hounsfield.hemorrhage.sequence_network import with_deltas
+from reference.published_batches import PublishedBatches
 
 SHORTEST, LONGEST = 24, 60  # slices of a series
 SERIES_A_BATCH = 4
 UNIT = "batches/s"
-
-
-class Published(Protocol):
-    """The published data set: batches of series by their keys."""
-
-    def batch(self, keys: list[str]) -> object:
-        """Inputs, mask, labels and rows of some series."""
-
-
-# Opens a published data set: (slice table with columns key, seq, six classes; (N, E) float32) -> data set
-OpenPublished = Callable[[pd.DataFrame, np.ndarray], Published]
 
 
 class SequenceCase(NamedTuple):
@@ -83,16 +72,14 @@ def make_case(folder: Path, *, slices: int, series: int, width: int, batches: in
     return SequenceCase(store, index, labels, chosen, table.iloc[by_image].reset_index(drop=True), single)
 
 
-def sequence_lines(
-    folder: Path, open_published: OpenPublished, *, slices: int, series: int, width: int, batches: int, repeats: int
-) -> list[Line]:
+def sequence_lines(folder: Path, *, slices: int, series: int, width: int, batches: int, repeats: int) -> list[Line]:
     """Measure in `folder`."""
     case = make_case(folder, slices=slices, series=series, width=width, batches=batches)
     keys = [[f"ID_{number:09x}" for number in batch] for batch in case.batches]
     few = keys[: max(1, batches // 10)]
-    published = open_published(case.table, case.array)
+    published = PublishedBatches(case.table, case.array)
     sorted_rows = np.argsort(case.table["key"].to_numpy(), kind="stable")
-    kinder = open_published(case.table.iloc[sorted_rows], case.array)
+    kinder = PublishedBatches(case.table.iloc[sorted_rows], case.array)
     published.batch(keys[0])  # pandas builds its look-up at the first question
     kinder.batch(keys[0])
     with one_thread():

@@ -32,7 +32,7 @@ def test_a_window_of_the_volume_is_the_published_one_of_the_files(files: NeckFil
 
 
 def test_speed_and_memory_are_held_against_what_is_demanded(tmp_path: Path) -> None:
-    lines = neck_lines(tmp_path, published_window, slices=SLICES, pixels=PIXELS, few=1, many=3, repeats=1)
+    lines = neck_lines(tmp_path, slices=SLICES, pixels=PIXELS, few=1, many=3, repeats=1)
     assert [(line.unit, line.at_least, line.at_most) for line in lines] == [
         ("windows/s", None, None), ("windows/s", 10, None), ("windows/s", 10, None), ("MB", None, 1.1),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from reference.film_masks import decode_pixel_by_pixel, encode_pixel_by_pixel
 
 
 def test_encoding_and_decoding_are_measured_beside_the_reference_which_makes_the_same() -> None:
-    lines = run_length_lines(encode_pixel_by_pixel, decode_pixel_by_pixel, size=64, repeats=1)
+    lines = run_length_lines(size=64, repeats=1)
     assert [line.what for line in lines] == ["run lengths, encoding", "run lengths, decoding"]
     assert all(line.at_least == 200 and line.unit == "masks/s" for line in lines)
     mask = pneumothorax_mask(64)

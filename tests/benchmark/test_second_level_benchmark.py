@@ -21,7 +21,7 @@ def test_synthetic_studies_have_the_slices_asked_for_and_are_studies(count) -> N
 
 
 def test_features_are_measured_beside_the_plain_loop_which_makes_the_same() -> None:
-    whole, ratio = feature_lines(plain_features, slices=300, plain_slices=100, repeats=1)
+    whole, ratio = feature_lines(slices=300, plain_slices=100, repeats=1)
     assert (whole.unit, whole.at_most, ratio.at_least) == ("s", 30, 100)
     assert ratio.ratio == pytest.approx(ratio.measured / ratio.reference)
     assert "one class of 100 slices" in ratio.note

@@ -45,7 +45,7 @@ class PublishedBatches:
 
     def series(self, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inputs (T, 3E), labels (T, 6) and rows (T,) of a series of two slices or more, by seq."""
-        slices = self.table.loc[key].sort_values("seq")
+        slices = self.table.loc[[key]].sort_values("seq")
         rows = slices["row"].to_numpy()
         e = self.embeddings[rows]
         to_previous, to_next = np.zeros(e.shape), np.zeros(e.shape)

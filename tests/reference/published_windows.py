@@ -63,5 +63,5 @@ def published_window(
         z.append(float(dataset.ImagePositionPatient[2]))
     shown = np.array(slices)
     change(shown)
-    images = np.array([np.stack(shown[k : k + 3], axis=-1) for k in range(0, count, 3)])
+    images = np.array([np.stack(list(shown[k : k + 3]), axis=-1) for k in range(0, count, 3)])
     return images[::-1] if np.mean(np.diff(z)) > 0 else images
