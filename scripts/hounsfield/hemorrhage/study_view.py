@@ -19,14 +19,10 @@ from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.paths import BAG, classifier_folder
 from hounsfield.hemorrhage.remedies import HemorrhageCommand, remedies
-from hounsfield.hemorrhage.stages.predict_studies import models_of_run, predict_studies
+from hounsfield.hemorrhage.stages.predict_studies import models_of as models_of  # a function of `Adaptor`
+from hounsfield.hemorrhage.stages.predict_studies import predict_studies
 
 MODELS = ("classifier", "sequence network")  # as the records of embeddings and predictions call them
-
-
-def models_of(command: HemorrhageCommand) -> list[Upstream]:
-    """Every classifier and sequence network of the run."""
-    return models_of_run(command)
 
 
 def predict_paths(command: HemorrhageCommand, paths: Sequence[str], read_prepare: ReadPrepare) -> SliceAnswers:

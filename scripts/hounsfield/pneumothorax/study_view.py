@@ -53,15 +53,11 @@ from hounsfield.pneumothorax.rules import film_probability
 from hounsfield.pneumothorax.rules import in_words as rule_in_words
 from hounsfield.pneumothorax.scores import open_scored
 from hounsfield.pneumothorax.stages.own_films import rule_for
-from hounsfield.pneumothorax.stages.predict_films import networks_of_run, predict_films
+from hounsfield.pneumothorax.stages.predict_films import models_of as models_of  # a function of `Adaptor`
+from hounsfield.pneumothorax.stages.predict_films import predict_films
 
 FILM = "film"  # the one series of a study
 MODEL, NETWORK = "mean map", "network"
-
-
-def models_of(command: PneumothoraxCommand) -> list[Upstream]:
-    """The trained part of every fold. Raises WrongUse for a blend, which has no networks of its own."""
-    return networks_of_run(command)
 
 
 def predict_paths(command: PneumothoraxCommand, paths: Sequence[str], read_prepare: ReadPrepare) -> FilmAnswers:

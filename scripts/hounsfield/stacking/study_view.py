@@ -20,21 +20,17 @@ from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.study_view import ReadPrepare
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.outputs import read_record
-from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.stages.upstream import require
 from hounsfield.stacking.ensemble import open_first_level, read_first_level
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.paths import AVERAGE, ENSEMBLE, hu_folder, predictions_folder
 from hounsfield.stacking.second_level_tables import open_second_level
-from hounsfield.stacking.stages.predict_studies import models_of_run, predict_studies, with_stage_options
+from hounsfield.stacking.stages.predict_studies import models_of as models_of  # a function of `Adaptor`
+from hounsfield.stacking.stages.predict_studies import predict_studies, with_stage_options
 from hounsfield.stacking.tables import read_stacking_slices
 
 STAGE = "run_71_predict_study"
 MODELS = ("classifier", "second level")  # as the records of predictions call them
-
-
-def models_of(command: StackingCommand) -> list[Upstream]:
-    """Every classifier and every library's models of the run."""
-    return models_of_run(command)
 
 
 def predict_paths(command: StackingCommand, paths: Sequence[str], read_prepare: ReadPrepare) -> SliceAnswers:

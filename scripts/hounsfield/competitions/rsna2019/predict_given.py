@@ -37,7 +37,7 @@ from hounsfield.core.intake.given_studies import check_given, own_identifiers, p
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_tables import LabelTable, label_table
 from hounsfield.core.logs import show
-from hounsfield.core.stages.command import Command
+from hounsfield.core.stages.command import Command, on_training_set
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
@@ -63,7 +63,6 @@ class Steps(NamedTuple):
     load: Callable[[], None]  # imports what predicts; it takes seconds, in which other processes read the files
     predict: Callable[[AnyCommand], Predicted]
     remedies: Callable[[AnyCommand], RemedyOf]
-    on_training_set: Callable[[AnyCommand], AnyCommand]
 
 
 def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> AnyCommand:
@@ -104,7 +103,7 @@ def refuse_learned(
 
     learned: from whom, on the run's own data set. what: has learnt from them, for the message.
     """
-    training = steps.on_training_set(command)
+    training = on_training_set(command)
     data = open_data_set(training.work, training.data_set, steps.remedies(training))
     known = read_slices(data, ("patient_id", "study_uid"))
     studies = set(known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"])
@@ -130,7 +129,7 @@ def validate(
         rule, what, names = read_rule(found.answers.file(RULE)), COUNTED[labelled.unit], found.label_set.names
         training = None
         if (data_folder(command.work, trained_on) / "output.json").exists():
-            data = open_data_set(command.work, trained_on, steps.remedies(steps.on_training_set(command)))
+            data = open_data_set(command.work, trained_on, steps.remedies(on_training_set(command)))
             training = training_units(labelled, read_slices(data, ("split", *UNITS.values(), *names)), names)
         prior = training_prior(found.label_set, training, trained_on)[labelled.columns]
         words, everywhere = f"share of positive {what} in the training set", np.tile(prior, (len(labelled.rows), 1))

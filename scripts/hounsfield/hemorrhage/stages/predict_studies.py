@@ -30,9 +30,8 @@ def predict_studies(
         config = ["--config", str(command.arguments.config[-1]), *command.overrides]
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
-    return predict_given(
-        command, paths, Steps(models_of_run, prepare_given, _load_networks, predict_prepared, remedies, on_training_set)
-    )
+    steps = Steps(models_of, prepare_given, _load_networks, predict_prepared, remedies)
+    return predict_given(command, paths, steps)
 
 
 def _load_networks() -> None:
@@ -40,7 +39,7 @@ def _load_networks() -> None:
     from hounsfield.hemorrhage.stages import extract_embeddings, train_sequence  # noqa: F401
 
 
-def models_of_run(command: HemorrhageCommand) -> list[Upstream]:
+def models_of(command: HemorrhageCommand) -> list[Upstream]:
     """Every model of the run. Raises MissingInput or StaleOutput where one is not there, with the commands."""
     remedy_of, work, experiment = remedies(on_training_set(command)), command.work, command.experiment
     found = []

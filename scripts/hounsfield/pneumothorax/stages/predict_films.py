@@ -29,7 +29,7 @@ def predict_films(
     read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
     has no trained networks, or no rule.
     """
-    given, networks = check_given(paths, STAGE), networks_of_run(command)
+    given, networks = check_given(paths, STAGE), models_of(command)
     rule_for(command, configured_folds(command))
     size = str(networks[0].record["inputs"]["data set"]["settings"]["image_size"])
 
@@ -43,7 +43,7 @@ def predict_films(
     return command
 
 
-def networks_of_run(command: PneumothoraxCommand) -> list[Upstream]:
+def models_of(command: PneumothoraxCommand) -> list[Upstream]:
     """The trained part of every fold. Raises MissingInput or StaleOutput where one is not there, with the commands."""
     if command.config.blend:
         raise WrongUse(

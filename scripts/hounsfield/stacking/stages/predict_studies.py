@@ -51,7 +51,7 @@ def predict_studies(
         options = [word for name, value in settings.items() for word in (f"--prepare.{name}", str(value).lower())]
         prepare(read_prepare([*options, *prepare_options(command, given, INTAKE)]))
 
-    steps = Steps(models_of_run, prepare_given, _load_networks, predict_prepared, remedies, on_training_set)
+    steps = Steps(models_of, prepare_given, _load_networks, predict_prepared, remedies)
     return predict_given(with_stage_options(command), paths, steps)
 
 
@@ -68,7 +68,7 @@ def with_stage_options(command: StackingCommand) -> StackingCommand:
     return replace(command, arguments=arguments)
 
 
-def models_of_run(command: StackingCommand) -> list[Upstream]:
+def models_of(command: StackingCommand) -> list[Upstream]:
     """Every model of the run. Raises MissingInput or StaleOutput where one is not there, with the commands."""
     config, work, experiment = command.config, command.work, command.experiment
     remedy_of, folds = remedies(on_training_set(command)), chosen_folds(command, config.data.fold_count)
