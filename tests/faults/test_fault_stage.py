@@ -154,7 +154,7 @@ def test_a_stop_that_comes_after_the_last_look_stops_before_the_next_fold() -> N
 @pytest.mark.parametrize(
     ("program", "module", "predict"),
     [
-        ("hemorrhage_train_classifier", "hounsfield.core.training.classifier", "load_batches"),
+        ("hemorrhage_train_classifier", "hounsfield.core.training.classifier", "shared_batches"),
         ("hemorrhage_train_sequence", "hounsfield.hemorrhage.study_prediction", "prediction_batches"),
     ],
 )

@@ -6,6 +6,7 @@ N windows of all studies, n of one, L slices of a window.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
