@@ -63,18 +63,13 @@ def image_ids(slices: Path) -> np.ndarray:
 
 def read_foreign_record(folder: Path) -> dict[str, Any]:
     """The record of a finished output that came from elsewhere, with all that is relied on. Raises BadInput."""
-    record = read_record(folder)
-    if record is None or not _is_whole(record):
+    try:
+        record = read_record(folder)
+    except BadInput:  # which says to make it again: that can be done where it came from alone
+        record = None
+    if record is None or not all(map(_is_input, record["inputs"].values())):
         raise BadInput(f"{folder / RECORD} is no record of a finished output")
     return record
-
-
-def _is_whole(record: Mapping[str, Any]) -> bool:
-    """True when all parts of a record are there, and of their kind."""
-    if not all(isinstance(record.get(name), dict) for name in ("settings", "inputs", "files", "facts")):
-        return False
-    files = all(isinstance(one, dict) for one in record["files"].values())
-    return isinstance(record["stage"], str) and files and all(map(_is_input, record["inputs"].values()))
 
 
 def _is_input(value: Any) -> bool:
