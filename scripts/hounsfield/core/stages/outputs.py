@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,8 +57,13 @@ class Provenance:
     def as_json(self) -> dict[str, Any]:
         """The provenance as plain JSON values, as it reads back from a record."""
         values: dict[str, Any] = json_values(asdict(self))
-        values["libraries"] = {name: metadata.version(name) for name in self.libraries}
+        values["libraries"] = {name: _version(name) for name in self.libraries}
         return values
+
+
+@cache  # each time the package's metadata would be read and parsed anew
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 class Processes(Protocol):
