@@ -127,8 +127,8 @@ def kill(pid: int) -> None:
 
 
 def survivors(pids: Sequence[int]) -> list[int]:
-    """Those of some processes that do not end in a few seconds."""
-    end = time.perf_counter() + 5
+    """Those of some processes that do not end in a minute, which is long on a busy computer, too."""
+    end = time.perf_counter() + 60
     left = [pid for pid in pids if _is_alive(pid)]
     while left and time.perf_counter() < end:
         time.sleep(0.02)

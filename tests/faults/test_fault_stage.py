@@ -78,7 +78,7 @@ def test_missing_extra_and_other_files_are_told_apart() -> None:
 def test_a_run_is_killed_with_its_children_and_one_that_hangs_is_told(tmp_path: Path) -> None:
     script = "sleep 60 & echo started; sleep 60"
     with Running(["/bin/sh", "-c", script], tmp_path / "said.txt") as running:
-        assert running.until(lambda: "started" in running.said, timeout=5)
+        assert running.until(lambda: "started" in running.said)
         assert running.kill() == []
     with Running(["/bin/sh", "-c", script], tmp_path / "said.txt") as running:
         assert running.wait(timeout=0.3).status is None

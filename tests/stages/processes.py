@@ -10,11 +10,16 @@ import json
 import os
 import signal
 import socket
+import time
+from contextlib import suppress
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
+from faults.processes import PATIENCE
 from hounsfield.core.training.state import TrainingState
 
+TURN = count()
 LIBRARIES = ["torch", "timm", "albumentations", "jsonargparse", "pandas", "pyarrow.parquet", "tensorboard", "pytest"]
 
 
@@ -38,8 +43,9 @@ def run_together(
         values = (program, [str(value) for value in arguments], place, log, steps)
         started.append(context.Process(target=run_rank, args=values))
         started[-1].start()
+    end = time.monotonic() + PATIENCE
     for process in started:
-        process.join(600)
+        process.join(max(0.0, end - time.monotonic()))
         process.kill()  # one that hangs; the others have ended
         process.join()
     codes = [process.exitcode for process in started]
@@ -93,7 +99,15 @@ def kill_after_steps(steps: int) -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens to."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of this machine that nobody listens to, and that nobody else is given before it is bound.
+
+    A port that the system gives goes to the next who asks as soon as it is closed here. These lie below all that it
+    gives (from 32768 on), and each process that runs tests has ten of its own, which it takes in turn.
+    """
+    first = 10_000 + 10 * (os.getpid() % 2_000)
+    while True:
+        port = first + next(TURN) % 10
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as torch does: one that was used just now
+            listener.bind(("127.0.0.1", port))
+            return port

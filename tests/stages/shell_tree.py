@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from faults.processes import PATIENCE
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.name for path in (REPOSITORY / "bin").glob("run_*.sh"))
 CLASSIFIER = "run_12_trainfull_imgclassifier.sh"
@@ -66,7 +68,7 @@ class Tree:
             env=self.environment(**variables),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def start(self, stage: str, **variables: str) -> subprocess.Popen[bytes]:
@@ -74,9 +76,9 @@ class Tree:
         command = ["sh", f"bin/{stage}"]
         return subprocess.Popen(command, cwd=self.root, env=self.environment(**variables), start_new_session=True)
 
-    def wait_for_call(self, beginning: str, seconds: float = 30) -> None:
+    def wait_for_call(self, beginning: str) -> None:
         """Wait until Python was asked for something."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while not any(call.startswith(beginning) for call in self.calls()):
             assert time.monotonic() < deadline, f"{beginning} was never called"
             time.sleep(0.05)

@@ -20,13 +20,13 @@ from distributed import Client
 
 from conftest import Work, work_at
 from dicom_files import ct_file
+from faults.processes import PATIENCE
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.intake import executors
 from hounsfield.core.intake.executors import run_chunks
 from programs import run_program
 
 FILES = 384  # six chunks
-SECONDS = 60.0  # for what takes a few on a computer that is not busy
 QUIET = "--no-dashboard"
 
 
@@ -44,11 +44,11 @@ def started(module: str, *arguments: object, folder: Path) -> Iterator[subproces
         for one in family:
             one.kill()
         process.wait()
-        psutil.wait_procs(family, SECONDS)
+        psutil.wait_procs(family, PATIENCE)
 
 
 def wait_until(fact: Callable[[], object]) -> None:
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + PATIENCE
     while not fact():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -154,6 +154,6 @@ def test_workers_with_several_threads_are_refused(scheduler: str, tmp_path: Path
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr(executors, "PATIENCE_TO_CONNECT", 0.5)
     with pytest.raises(MissingInput, match=r"no Dask scheduler answers at nowhere"):
         list(run_chunks(list, [[1]], refuse, dask_scheduler="nowhere:1"))

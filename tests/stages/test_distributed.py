@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 from shell_tree import Tree
 
 from conftest import Work, copy_work, work_at
+from faults.processes import PATIENCE
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from killed_runs import files_left
 from programs import REPOSITORY, run_program
@@ -228,7 +229,7 @@ def run_stages(tree: Tree, stage: str, work: Work, variables: list[dict[str, str
         for one in variables
     ]
     try:
-        return [process.wait(600) for process in started]
+        return [process.wait(PATIENCE) for process in started]
     finally:
         for process in started:
             if process.poll() is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Work, copy_work, work_at
+from faults.processes import PATIENCE
 from hounsfield.core.storage.checkpoints import load_state
 from programs import REPOSITORY
 
@@ -29,8 +30,8 @@ def start(work: Work, log: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stderr=log.open("wb"), start_new_session=True)
 
 
-def until(condition, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -47,7 +48,7 @@ def test_a_stop_sent_to_the_whole_group_saves_and_ends_with_143_every_time(tmp_p
         until(lambda log=log, epochs=trial: log.read_text().count("training loss") > epochs)
         time.sleep(0.1 * trial)
         os.killpg(stage.pid, signal.SIGTERM)
-        assert stage.wait(60) == 128 + signal.SIGTERM, log.read_text()
+        assert stage.wait(PATIENCE) == 128 + signal.SIGTERM, log.read_text()
         assert "stopped on request, saved at" in log.read_text()
         assert ("going on from" in log.read_text()) == (trial > 0)
         saved = load_state(state)

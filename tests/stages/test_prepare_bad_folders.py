@@ -18,6 +18,7 @@ from preparations import PLAIN, TABLE, apart
 
 import dicom_files as files
 from conftest import work_at
+from faults.processes import PATIENCE
 from hounsfield.competitions.rsna2019 import preparation
 from hounsfield.core.errors import BadInput, MissingInput, Refused, WrongUse
 from hounsfield.core.intake.archives import SourceFile
@@ -113,6 +114,6 @@ def test_preparation_needs_no_network(tmp_path: Path) -> None:
     program = REPOSITORY / "scripts" / "rsna2019_prepare.py"
     command = ["unshare", "-rn", sys.executable, str(program), *work_at(tmp_path / "work").arguments]
     done = subprocess.run(
-        [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=120
+        [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=PATIENCE
     )
     assert (done.returncode, "1 slices in the table" in done.stderr) == (0, True), done.stderr

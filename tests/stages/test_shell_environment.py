@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from shell_tree import Tree
 
+from faults.processes import PATIENCE
+
 STAGE = "run_12_trainfull_imgclassifier.sh"
 
 
@@ -66,7 +68,7 @@ def test_stages_started_at_once_install_once(tree: Tree) -> None:
     path = f"{tree.python.parent / 'path'}:/usr/bin:/bin"
     running = [tree.start(STAGE, PYTHON="", PATH=path, UV_SECONDS="0.7") for _ in range(3)]
     for stage in running:
-        stage.wait(60)
+        stage.wait(PATIENCE)
     assert [stage.returncode for stage in running] == [0, 0, 0]
     assert installations(tree) == FIRST
 
@@ -75,7 +77,7 @@ def test_killed_installation_is_begun_anew_by_the_next_stage(tree: Tree) -> None
     stage = tree.start(STAGE, PYTHON="", PATH=f"{tree.python.parent / 'path'}:/usr/bin:/bin", UV_SECONDS="2")
     tree.wait_for_call("-m|uv")
     stage.kill()
-    stage.wait(20)
+    stage.wait(PATIENCE)
     assert run(tree).returncode == 0
     assert installations(tree) == FIRST * 2
 

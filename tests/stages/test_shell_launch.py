@@ -97,7 +97,7 @@ def test_torchrun_that_was_asked_to_stop_ends_the_stage_with_143(tree: Tree) -> 
     tree.wait_for_call("-m|torch.distributed.run")
     time.sleep(0.2)
     os.killpg(stage.pid, signal.SIGTERM)
-    assert stage.wait(20) == 128 + signal.SIGTERM
+    assert stage.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("stage_file", [CLASSIFIER, SINGLE])
@@ -106,7 +106,7 @@ def test_request_to_stop_reaches_the_program_and_ends_the_stage(tree: Tree, stag
     tree.wait_for_call("")
     time.sleep(0.2)
     stage.terminate()
-    assert stage.wait(20) == 128 + signal.SIGTERM
+    assert stage.wait(PATIENCE) == 128 + signal.SIGTERM
     assert len(tree.calls()) == 1
     with pytest.raises(ProcessLookupError):  # nobody is left of the session that the stage led
         os.killpg(stage.pid, 0)

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import pytest
 
+from faults.processes import PATIENCE
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.phantom_kit.archive_writer import AddFile, Json, draw_patients, make_archive, recipe_path
 from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
@@ -135,7 +136,7 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path, name: str
 def _hold(folder: Path, held: multiprocessing.synchronize.Event, done: multiprocessing.synchronize.Event) -> None:
     with locked(folder):
         held.set()
-        done.wait(60)
+        done.wait(PATIENCE)
 
 
 def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     other = context.Process(target=_hold, args=(tmp_path, held, done))
     other.start()
     try:
-        assert held.wait(60)
+        assert held.wait(PATIENCE)
         with pytest.raises(WrongUse, match="another run"):
             make(tmp_path / "a.zip")
     finally:

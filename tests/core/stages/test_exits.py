@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.processes import PATIENCE
 from hounsfield.core.stages.exits import run
 from programs import REPOSITORY
 
@@ -25,7 +26,7 @@ def ended(main: str, *, shell: str = "", **variables: str) -> subprocess.Complet
     code = f"{START}def main():\n    " + main.replace("\n", "\n    ") + "\nrun(main)\n"
     environment = {"PYTHONPATH": str(REPOSITORY / "scripts"), "PATH": os.environ["PATH"], **variables}
     words = ["bash", "-c", f'set -o pipefail; "$0" -c "$1" {shell}', sys.executable, code]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("lines", ["print('x')", "print('x' * 100000)", "for _ in range(9999): print('x', flush=True)"])
