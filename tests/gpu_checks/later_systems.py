@@ -60,7 +60,7 @@ class DrawnBatches:
 def later_tasks(sizes: Sizes) -> dict[str, Task]:
     """A network over slices and their sequence, and one that outlines, at small sizes."""
     necks = NetworkConfig(backbone=sizes.stacking, size=sizes.pixels)
-    films = FilmNetworkConfig(name="unet", encoder=sizes.hemorrhage)
+    films = FilmNetworkConfig(name="unet", encoder=sizes.hemorrhage, decoder_channels=sizes.film_decoder)
     return {
         "fracture network": Task(
             f"{necks.backbone} and LSTM",
@@ -166,7 +166,7 @@ def published_networks(sizes: Sizes) -> list[Measured]:
         found.append(Measured(f"55, over {model.network.backbone}", f"a study of {triplets} triplets", level, window,
                               study_losses))  # fmt: skip
     for name, encoder in sizes.film_networks:
-        config = FilmNetworkConfig(name=name, encoder=encoder)
+        config = FilmNetworkConfig(name=name, encoder=encoder, decoder_channels=sizes.film_decoder)
         found.append(
             Measured(
                 f"62, {name} over {encoder}",

@@ -32,6 +32,7 @@ class Sizes:
     film_networks: tuple[tuple[str, str], ...] = (
         ("albunet", "resnet34"), ("unet", "resnet50"), ("scse_unet", "legacy_seresnext50_32x4d"),
     )  # fmt: skip
+    film_decoder: tuple[int, ...] | None = None  # channels, deep first; None: the published ones
 
 
 FULL = Sizes()
@@ -40,6 +41,6 @@ TINY = Sizes(
     hemorrhage="test_resnet", stacking="test_resnet", layer_norm="test_convnext", pixels=64, batch=8, width=8,
     hidden=6, steps=3, backbone="test_resnet", speed_pixels=64, speed_batch=8, full_width=16, warm_up=1, timed=2,
     repeats=1, neck_backbone="test_resnet", neck_pixels=64, triplets=2, film_pixels=64,
-    film_networks=(("unet", "test_resnet"),),
+    film_networks=(("unet", "test_resnet"),), film_decoder=(8, 8, 8, 8, 8),  # a CPU convolves fp16 slowly
 )  # fmt: skip
 BY_NAME = {"full": FULL, "quick": QUICK, "tiny": TINY}

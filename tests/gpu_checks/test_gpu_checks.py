@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from gpu_checks import correctness
+from faults.processes import PATIENCE
+from gpu_checks import correctness, processes
 from gpu_checks.published_loop import squared
 from gpu_checks.runs import Task
 from gpu_checks.sizes import TINY
@@ -163,7 +164,8 @@ def test_every_path_that_a_cpu_has_runs_and_holds(tmp_path: Path, monkeypatch: p
     """What is compiled is captured and differentiated, and not made machine code, which takes minutes."""
     monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    run_program(PROGRAM, "--device", "cpu", "--workers", 2, "--work", tmp_path)
+    monkeypatch.setattr(processes, "SECONDS", PATIENCE)
+    run_program(PROGRAM, "--device", "cpu", "--workers", 2, "--budget", 10 * PATIENCE, "--work", tmp_path)
     verdicts = {check["name"]: check["verdict"] for check in written(tmp_path)["checks"]}
     assert {name for name, verdict in verdicts.items() if verdict == "not run"} == {
         f"CPU, tiny: {name} network, fp16" for name in ("sequence", "fracture")
