@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from shell_tree import CLASSIFIER, SINGLE, Tree
 
+from faults.processes import PATIENCE
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
