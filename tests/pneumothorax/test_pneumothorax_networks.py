@@ -232,26 +232,27 @@ def test_weights_hold_the_encoder_once_and_no_classifier(config: NetworkConfig) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
-def test_a_published_network_computes_a_film_of_1024(config: NetworkConfig) -> None:
+def test_a_published_network_computes_a_film(config: NetworkConfig) -> None:
+    """At a quarter of 1024, whose shapes are tested above."""
     torch.manual_seed(0)
     network = networks.build(config).eval()
-    films = torch.randint(0, 256, (1, 1024, 1024), dtype=torch.uint8)
+    films = torch.randint(0, 256, (1, 256, 256), dtype=torch.uint8)
     with torch.inference_mode():
         logits = network(networks.network_input(films, config))
-    assert logits.shape == (1, 1, 1024, 1024)
+    assert logits.shape == (1, 1, 256, 256)
     assert logits.isfinite().all()
     assert logits.std() > 0  # neither a constant nor dead
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [ALBUNET, RESNET50, SCSE], ids=lambda config: config.name)
-def test_a_published_network_learns_in_two_training_steps_at_512(config: NetworkConfig) -> None:
+def test_a_published_network_learns_in_two_training_steps(config: NetworkConfig) -> None:
     torch.manual_seed(0)
     network = networks.build(config).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    masks = torch.zeros(1, 512, 512)
-    masks[:, 100:200, 100:160] = 1
-    films = torch.randint(0, 256, (1, 512, 512), dtype=torch.uint8)
+    masks = torch.zeros(1, 256, 256)
+    masks[:, 50:100, 50:80] = 1
+    films = torch.randint(0, 256, (1, 256, 256), dtype=torch.uint8)
     for _ in range(2):  # timm begins each block's last scale at 0, behind which nothing moves in the first step
         optimizer.zero_grad()
         logits = network(networks.network_input(films, config))

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.checkpoints import load_weights, weights_name
 from hounsfield.core.training.backbones import build_network, embed, last_layer
 from hounsfield.core.training.batches import UNAUGMENTED, SliceImages, load_batches
 from hounsfield.core.training.blocks import fill_arrays
@@ -23,19 +22,13 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.hemorrhage.config import ClassifierConfig, EmbeddingConfig, View
 from hounsfield.hemorrhage.images import normalise
 from hounsfield.hemorrhage.paths import LOGITS, array_path
+from hounsfield.hemorrhage.weights import read_weights
 
 VIEW_TRANSFORMS: dict[View, Callable[[Tensor], Tensor]] = {  # images are (B, 3, S, S)
     "identity": lambda images: images,
     "hflip": lambda images: images.flip(-1),
     "transpose": lambda images: images.transpose(-1, -2),
 }
-
-
-def read_weights(network: Upstream, epoch: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights of a finished network after one of its epochs, and the facts beside them, each by its digest."""
-    path = network.file(weights_name(epoch))
-    network.file(path.with_suffix(".json").name)
-    return load_weights(path, remedy=network.remedy)
 
 
 def load_classifier(classifier: Upstream, epoch: int, devices: Devices) -> tuple[nn.Module, ClassifierConfig]:

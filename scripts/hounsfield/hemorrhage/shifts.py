@@ -42,11 +42,12 @@ from hounsfield.core.training.stops import StopRequest
 from hounsfield.hemorrhage.config import ClassifierConfig, SequenceConfig, View
 from hounsfield.hemorrhage.ensemble import BaggedRun
 from hounsfield.hemorrhage.images import normalise
-from hounsfield.hemorrhage.inference import embed_views, load_classifier, read_weights
+from hounsfield.hemorrhage.inference import embed_views, load_classifier
 from hounsfield.hemorrhage.report_facts import bagged_runs
 from hounsfield.hemorrhage.sequence_batches import EmbeddingStore, SeriesIndex
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.study_prediction import predict_series
+from hounsfield.hemorrhage.weights import read_weights
 
 STAGE, TABLE = "run_81_report", "shifts.parquet"
 COLUMNS = ("image_id", "path", "series", "order", "split", "fold", "patient_id", "hu_mean", "intercept_repaired")

@@ -21,7 +21,6 @@ from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches
 from hounsfield.core.training.stops import StopRequest, stop_on_sigterm
 from hounsfield.hemorrhage.config import SequenceConfig
-from hounsfield.hemorrhage.inference import read_weights
 from hounsfield.hemorrhage.paths import PREDICTIONS, PROBABILITIES
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -34,6 +33,7 @@ from hounsfield.hemorrhage.sequence_batches import (
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from hounsfield.hemorrhage.sequence_run import SequenceRun, splits_of, write_run
 from hounsfield.hemorrhage.training import validation_slices
+from hounsfield.hemorrhage.weights import read_weights
 
 
 def predict_series(

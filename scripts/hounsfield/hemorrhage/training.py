@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,10 @@ from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import score
 from hounsfield.core.folds.rules import ALL
 from hounsfield.core.stages.configuration import shaping_settings
-from hounsfield.core.training.classifier import Classifier
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch
 from hounsfield.core.training.loop import Batch
 from hounsfield.hemorrhage.config import HemorrhageConfig, SequenceConfig
-from hounsfield.hemorrhage.images import normalise
 from hounsfield.hemorrhage.losses import hemorrhage_loss
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -34,11 +32,19 @@ from hounsfield.hemorrhage.sequence_batches import (
     training_batches,
 )
 
+if TYPE_CHECKING:
+    from hounsfield.core.training.classifier import Classifier
+
+
 # ---- the classifier ------------------------------------------------------------------------------------------------
 
 
 def classifier_of(config: HemorrhageConfig, folder: Path, fold: str, label_set: LabelSet = LABELS) -> Classifier:
     """One fold's classifier. folder: where its weights go."""
+    # they bring timm and albumentations, for which who trains the sequence network need not wait
+    from hounsfield.core.training.classifier import Classifier
+    from hounsfield.hemorrhage.images import normalise
+
     return Classifier(
         name=f"classifier fold {fold}",
         folder=folder,

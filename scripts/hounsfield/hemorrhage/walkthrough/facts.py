@@ -25,7 +25,6 @@ from hounsfield.core.storage.image_files import encode_png, image_path, read_ima
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.loop import Batch
 from hounsfield.hemorrhage.ensemble import LOGITS_FILE, has_classifier
-from hounsfield.hemorrhage.inference import read_weights
 from hounsfield.hemorrhage.paths import classifier_folder
 from hounsfield.hemorrhage.sequence_batches import (
     EmbeddingStore,
@@ -53,6 +52,7 @@ from hounsfield.hemorrhage.walkthrough.series_facts import (
     series_rows,
     typical_edge,
 )
+from hounsfield.hemorrhage.weights import read_weights
 
 ROWS_OF_HEAT = 16  # numbers of the embedding
 PICTURE = 160  # pixels a side
