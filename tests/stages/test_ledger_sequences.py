@@ -25,7 +25,7 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES
 from hounsfield.competitions.rsna2019.tables import SLICE_SCHEMA, add_labels_and_folds
 from hounsfield.core.errors import HounsfieldError
-from hounsfield.core.evaluation import operating_points, scores
+from hounsfield.core.evaluation import operating_points, score_table
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.stages import command
 from hounsfield.core.stages.outputs import Provenance, output, read_record
@@ -136,7 +136,7 @@ def start(work: Path, stage: str, *arguments: str) -> bool:
             for where in (module, inference):
                 if hasattr(where, name):
                     patch.setattr(where, name, stand_in)
-        for where in (operating_points, scores):
+        for where in (operating_points, score_table):
             patch.setattr(where, "DRAWS", DRAWS)
         patch.setattr(command, "parse", parse_once)
         if line in COMMANDS:

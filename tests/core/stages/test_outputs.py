@@ -115,7 +115,7 @@ def test_versions_count_while_the_output_is_begun(tmp_path: Path, monkeypatch: p
         with output(tmp_path, provenance, force=True, remedy=REMEDY) as out:
             if done:
                 write(out)
-        monkeypatch.setattr("hounsfield.core.stages.outputs._version", lambda package: "99")
+        monkeypatch.setattr("hounsfield.core.stages.outputs.version_of", lambda package: "99")
         if done:
             with output(tmp_path, provenance, force=False, remedy=REMEDY) as out:
                 assert out.finished

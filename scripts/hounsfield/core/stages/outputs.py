@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
 from hounsfield.core.errors import StaleOutput
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
+from hounsfield.core.stages.packages import version_of
 from hounsfield.core.stages.records import RECORD as RECORD  # of each folder that is told of here
 from hounsfield.core.stages.records import load_record
 from hounsfield.core.stages.times import note_time
@@ -57,13 +56,8 @@ class Provenance:
     def as_json(self) -> dict[str, Any]:
         """The provenance as plain JSON values, as it reads back from a record."""
         values: dict[str, Any] = json_values(asdict(self))
-        values["libraries"] = {name: _version(name) for name in self.libraries}
+        values["libraries"] = {name: version_of(name) for name in self.libraries}
         return values
-
-
-@cache  # each time the package's metadata would be read and parsed anew
-def _version(package: str) -> str:
-    return metadata.version(package)
 
 
 class Processes(Protocol):
