@@ -10,6 +10,7 @@ import pytest
 from markupsafe import escape
 
 from hounsfield.core.evaluation.study_findings import StudyAnswer
+from hounsfield.core.imaging.series_view import Heat
 from hounsfield.viewer.controls import CONTROLS
 from hounsfield.viewer.facts import (
     answers_table,
@@ -127,10 +128,21 @@ def test_every_column_of_every_table_is_explained() -> None:
         models_table(findings.runs),
         scores_table(findings.runs[0]),
     ]
-    tables.append(slices_table(findings.series[0], ["classifier", "sequence"], findings.names))
+    tables.append(slices_table(findings.series[0], ["classifier", "sequence"], findings.names, "slice"))
     for table in tables:
         assert all(len(meaning) > 5 for _, meaning in table.columns)
         assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_a_page_of_a_film_speaks_of_a_film_and_of_no_slice() -> None:
+    pixels, outline = made_film(16, 16)
+    findings = replace(made_findings(1, names=("pneumothorax",), system="pneumothorax"), picture="film")
+    html = study_page(findings, 0, pixels, [*outline, Heat("map", "pneumothorax", np.ones((1, 4, 4), np.uint8))])
+    seen = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    seen = seen.replace(findings.runs[0].scored_on, "")  # the run's own words
+    assert re.findall(r"\w*slice\w*", seen, re.IGNORECASE) == []
+    assert "1 film of 16 × 16 pixels" in seen
+    assert view_of(html)["picture"] == "film"
 
 
 def test_a_film_without_spacing_or_letters_has_a_page() -> None:

@@ -48,6 +48,39 @@ def test_a_model_that_is_not_calibrated_says_so_among_those_that_are(driver: Chr
     assert run(driver, f"return {headings}") == ["classifier, raw", "sequence", "truth"]
 
 
+def test_each_of_eight_classes_has_a_look_of_its_own_and_a_ninth_is_striped(driver: Chrome, folder: Path) -> None:
+    path = folder / "nine.html"
+    path.write_text(study_page(made_findings(COUNT, names=tuple(f"class {n}" for n in range(9))), 0, PIXELS))
+    open_page(driver, path)
+    looks = run(driver, "return [...document.querySelectorAll('.swatch')].map((one) => one.style.background)")
+    assert len(set(looks)) == len(looks) == 9
+    assert ["gradient" in look for look in looks] == [False] * 8 + [True]
+
+
+def test_names_that_are_too_long_beside_the_strip_keep_both_ends(driver: Chrome, folder: Path) -> None:
+    findings = made_findings(COUNT)
+    series = findings.series[0]
+    names = [f"fracture network of many words, number {number}" for number in range(2)]
+    models = [replace(one, model=name) for one, name in zip(series.models, names, strict=True)]
+    path = folder / "long.html"
+    path.write_text(study_page(replace(findings, series=[replace(series, models=models)]), 0, PIXELS))
+    size(driver, 1200)
+    open_page(driver, path)
+    drawn = run(driver, """
+        const drawn = [], own = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+          if (this.canvas.id === "strip" && text) drawn.push([text, x + this.measureText(text).width]);
+          own.call(this, text, x, y);
+        };
+        strip.draw($("strip"), state);
+        return [drawn, strip.left];
+    """)  # fmt: skip
+    texts, left = {text for text, _ in drawn[0]}, drawn[1]
+    assert {"epidural", "subarachnoid"} <= texts  # above their models, as wide as they are
+    assert all(any(text.startswith("fracture") and text.endswith(str(number)) for text in texts) for number in range(2))
+    assert all(end <= left for text, end in drawn[0] if text.startswith("fracture"))
+
+
 def test_truth_stands_beside_each_slice(head: Chrome) -> None:
     truth = "[...document.querySelectorAll('#values tr')].slice(1).map((row) => row.cells[3].textContent)"
     series = made_findings(COUNT).series[0]

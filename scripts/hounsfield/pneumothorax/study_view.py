@@ -56,7 +56,7 @@ from hounsfield.pneumothorax.stages.own_films import rule_for
 from hounsfield.pneumothorax.stages.predict_films import models_of as models_of  # a function of `Adaptor`
 from hounsfield.pneumothorax.stages.predict_films import predict_films
 
-FILM = "film"  # the one series of a study
+FILM = "film"  # the one series of a study, and its one picture
 MODEL, NETWORK = "mean map", "network"
 
 
@@ -129,6 +129,7 @@ class FilmAnswers:
             truth={} if truth is None else {NAME: truth},
             warnings=[text for text in warnings if text],
             refused=self._refused[self._refused["study"] == study].drop(columns="study").reset_index(drop=True),
+            picture=FILM,
         )
 
     def pixels(self, study: str, series: str) -> SeriesPixels:

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from hounsfield.core.pages.colours import OKABE_ITO
+from hounsfield.core.pages.colours import CLASS_COLOURS
 from hounsfield.core.storage.figure_files import save_figure
 from hounsfield.core.storage.files import write_bytes
 
@@ -54,7 +54,7 @@ class Line:
     label: str
     x: np.ndarray
     y: np.ndarray
-    colour: int | None = 0  # of OKABE_ITO; None: faint, for what others are compared with
+    colour: int | None = 0  # of CLASS_COLOURS; None: faint, for what others are compared with
     style: str = "-"
     marker: str = ""
 
@@ -87,9 +87,9 @@ def drawn(chart: Chart) -> Figure:
         axes.yaxis.set_minor_locator(NullLocator())
     if chart.bars is not None:
         edges, heights = chart.bars
-        axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=OKABE_ITO[0], edgecolor="white", lw=0.5)
+        axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=CLASS_COLOURS[0], edgecolor="white", lw=0.5)
     for line in chart.lines:
-        colour = FAINT if line.colour is None else OKABE_ITO[line.colour % len(OKABE_ITO)]
+        colour = FAINT if line.colour is None else CLASS_COLOURS[line.colour % len(CLASS_COLOURS)]
         axes.plot(
             line.x,
             line.y,
@@ -139,6 +139,6 @@ def inlined(svg: str, name: str, title: str) -> str:
     element = re.sub(r"#ffffff\b", "var(--paper)", element)
     element = re.sub(rf"{INK}\b", "var(--ink)", element)
     element = re.sub(rf"{FAINT}\b", "var(--muted)", element)
-    for number, colour in enumerate(OKABE_ITO):
+    for number, colour in enumerate(CLASS_COLOURS):
         element = re.sub(rf"{colour}\b", f"var(--colour-{number})", element, flags=re.IGNORECASE)
     return element.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)

@@ -52,12 +52,16 @@ CONTROLS = {
     "column": Control("cut at", "Where the patient is cut, from the picture's left edge to its right"),
     "curves": Control("curves", "How much of each part a slice shows, by slice"),
 }
+ALONG = ("slice", "strip", "truth", "flags", "side", "column", "curves")  # where a series has more than one picture
 # Keys, while the picture or a control beside it has the focus.
-KEYS = (
+KEYS_ALONG = (
     ("← ↑", "previous slice"),
     ("→ ↓", "next slice"),
     ("Page Up, Page Down", "five slices back, five on"),
     ("Home, End", "first slice, last slice"),
+    ("s", "view from the side on or off"),
+)
+KEYS = (
     ("1, 2, 3 …", "the windows, in the order of their buttons"),
     ("- +", "window narrower, wider"),
     (", .", "level lower, higher"),
@@ -65,7 +69,11 @@ KEYS = (
     ("c", "raw or calibrated probabilities"),
     ("h", "next heat map, then none"),
     ("o", "outlines and boxes on or off"),
-    ("s", "view from the side on or off"),
     ("?", "this list"),
     ("Tab", "to the next control"),
 )
+
+
+def controls_of(picture: str) -> dict[str, Control]:
+    """The controls in the words of a page whose pictures are called so: slice, or film."""
+    return {key: Control(*(text.replace("slice", picture) for text in one)) for key, one in CONTROLS.items()}

@@ -152,6 +152,6 @@ function start() {
 
 start().then(() => { document.documentElement.dataset.unpacked = "all"; }, (error) => {
   $("problem").textContent =
-    `The slices cannot be unpacked (${error.message}). This page needs a browser of 2023 or newer, and its whole file.`;
+    `The ${view.picture}s cannot be unpacked (${error.message}). This page needs a browser of 2023 or newer, and its whole file.`;
   $("problem").hidden = false;
 });

@@ -196,12 +196,12 @@ def _score(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def slices_table(series: SeriesFindings, titles: Sequence[str], names: Sequence[str]) -> Table:
-    """Every slice with its values. titles: of the series' models."""
+def slices_table(series: SeriesFindings, titles: Sequence[str], names: Sequence[str], picture: str) -> Table:
+    """Every slice with its values. titles: of the series' models. picture: what a slice is called."""
     columns = [
-        ("slice", "Its number in the series"),
+        (picture, "Its number in the series"),
         ("file", "Where it was read from"),
-        ("position", "Along the slice normal, in mm"),
+        ("position", "Along the normal of the series, in mm"),
         ("flags", "What was odd about the file, and used all the same"),
     ]
     for title in titles:
@@ -210,7 +210,7 @@ def slices_table(series: SeriesFindings, titles: Sequence[str], names: Sequence[
     for number, (file, position, flags) in enumerate(_places(series), 1):
         values = [probability(float(value)) for model in series.models for value in model.raw[number - 1]]
         rows.append([str(number), file, millimetres(position), flags or "none", *values])
-    return Table("All slices", columns, rows)
+    return Table(f"All {picture}s", columns, rows)
 
 
 def _places(series: SeriesFindings) -> list[tuple[str, float, str]]:

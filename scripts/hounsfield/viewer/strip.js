@@ -1,9 +1,12 @@
 "use strict";
 // Every class at every slice: a row of bars per model, labels and flags below; a click goes to a slice.
 
+const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 const ROW = 15; // CSS pixels
 const TRUTH_ROW = 13;
 const GAP = 5;
+const BESIDE = 10; // between a class, its models and their bars
+const STRIPES = 4; // wide
 
 // A custom property of the page's style, as it stands in this scheme.
 function styleOf(name) {
@@ -11,7 +14,29 @@ function styleOf(name) {
 }
 
 function colourOf(column) {
-  return styleOf(`--colour-${column % 7}`);
+  return styleOf(`--colour-${column % view.colours}`);
+}
+
+// Where colours come round again, the classes are striped.
+function isStriped(column) {
+  return Math.floor(column / view.colours) % 2 === 1;
+}
+
+function swatchOf(column) {
+  const colour = colourOf(column);
+  const [thin, wide] = [STRIPES / 2, STRIPES];
+  if (!isStriped(column)) return colour;
+  return `repeating-linear-gradient(90deg, ${colour} 0 ${thin}px, transparent ${thin}px ${wide}px)`;
+}
+
+function barsOf(context, column) {
+  if (!isStriped(column)) return colourOf(column);
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = STRIPES;
+  const painter = tile.getContext("2d");
+  painter.fillStyle = colourOf(column);
+  painter.fillRect(0, 0, STRIPES, STRIPES / 2);
+  return context.createPattern(tile, "repeat");
 }
 
 function modelValues(model, state) {
@@ -24,18 +49,23 @@ function modelTitle(model, state) {
 }
 
 // What stands in the strip, from top to bottom: { top, height, label, kind, and the values by slice }.
-function stripRows(state) {
+// above: whether a class is named above its models, where both do not fit side by side.
+function stripRows(state, above) {
   const rows = [];
   let top = 0;
   view.names.forEach((name, column) => {
+    if (above) {
+      rows.push({ top, height: ROW, label: name, model: "", kind: "name", values: [] });
+      top += ROW + 1;
+    }
     view.models.forEach((model, i) => {
       const values = modelValues(model, state).map((row) => row[column]);
-      const label = i === 0 ? name : "";
+      const label = i === 0 && !above ? name : "";
       rows.push({ top, height: ROW, label, model: modelTitle(model, state), kind: "bars", column, values });
       top += ROW + 1;
     });
     if (view.truth) {
-      const label = view.models.length ? "" : name;
+      const label = view.models.length || above ? "" : name;
       const values = view.truth.map((row) => row[column]);
       rows.push({ top, height: TRUTH_ROW, label, model: "truth", kind: "truth", column, values });
       top += TRUTH_ROW + 1;
@@ -58,23 +88,29 @@ const strip = {
   },
 
   draw(canvas, state) {
-    const { rows, height } = stripRows(state);
     const width = canvas.clientWidth;
+    const text = canvas.getContext("2d");
+    text.font = FONT;
+    const widest = (words) => Math.max(0, ...words.map((word) => text.measureText(word).width));
+    const names = widest([...view.names, "flags"]);
+    const models = widest([...view.models.map((model) => modelTitle(model, state)), view.truth ? "truth" : ""]);
+    const above = names + models + 2 * BESIDE > width / 2;
+    const beside = above ? 0 : names + BESIDE; // where models are named
+    const { rows, height } = stripRows(state, above);
     canvas.style.height = `${height}px`;
     const context = fit(canvas, width, height);
-    context.font = "12px system-ui, 'DejaVu Sans', sans-serif";
+    context.font = FONT;
     context.textBaseline = "middle";
+    context.textAlign = "left";
     const ink = styleOf("--ink");
-    const widest = (key) => Math.max(0, ...rows.map((row) => context.measureText(row[key]).width));
-    const names = widest("label");
-    this.left = Math.min(width / 2, names + widest("model") + 20);
+    this.left = Math.min(width / 2, beside + models + BESIDE);
     this.cell = (width - this.left - 2) / COUNT;
     for (const row of rows) {
+      const room = row.kind === "name" ? width : this.left - BESIDE;
       context.fillStyle = ink;
-      context.textAlign = "left";
-      context.fillText(row.label, 0, row.top + row.height / 2);
+      context.fillText(shortened(context, row.label, room), 0, row.top + row.height / 2);
       context.fillStyle = styleOf("--muted");
-      context.fillText(row.model, names + 10, row.top + row.height / 2);
+      context.fillText(shortened(context, row.model, room - beside), beside, row.top + row.height / 2);
       this.drawRow(context, row, ink);
     }
     context.strokeStyle = ink;
@@ -89,7 +125,7 @@ const strip = {
       context.fillRect(this.left, row.top, this.cell * COUNT, row.height);
     }
     const gap = this.cell > 4 ? 1 : 0;
-    const colour = row.kind === "bars" ? colourOf(row.column) : ink;
+    const colour = row.kind === "bars" ? barsOf(context, row.column) : ink;
     row.values.forEach((value, slice) => {
       const x = this.left + slice * this.cell;
       const wide = Math.max(this.cell - gap, 0.5);
@@ -127,6 +163,15 @@ const strip = {
     return `Along the series: ${said.join(". ")}`;
   },
 };
+
+// As much of a text as there is room for: what tells names apart stands at their ends.
+function shortened(context, text, room) {
+  let shown = text;
+  for (let kept = text.length - 1; kept > 1 && context.measureText(shown).width > room + 0.5; kept--) {
+    shown = `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(text.length - Math.floor(kept / 2))}`;
+  }
+  return shown;
+}
 
 function percent(value) {
   return value === null || value === undefined || value < 0 ? "–" : value.toFixed(3);

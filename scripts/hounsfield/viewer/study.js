@@ -62,10 +62,15 @@ async function draw() {
   saying = setTimeout(say, SAY_AFTER);
 }
 
+// The one that is shown: by its number where there are several.
+function pictureName() {
+  return COUNT > 1 ? `${view.picture} ${state.index + 1}` : view.picture;
+}
+
 function drawControls() {
   if ($("slice")) {
     $("slice").value = state.index + 1;
-    $("slice").setAttribute("aria-valuetext", `slice ${state.index + 1} of ${COUNT}`);
+    $("slice").setAttribute("aria-valuetext", `${pictureName()} of ${COUNT}`);
     $("number").textContent = `${state.index + 1} / ${COUNT}`;
   }
   for (const [id, value] of [["level", state.level], ["width", state.width]]) {
@@ -97,12 +102,12 @@ function element(tag, text, attributes = {}) {
 
 function drawValues() {
   const head = document.createElement("tr");
-  head.append(element("th", "slice " + (state.index + 1), { scope: "col" }));
+  head.append(element("th", pictureName(), { scope: "col" }));
   const body = view.names.map((name, column) => {
     const row = document.createElement("tr");
     const first = element("th", name, { scope: "row" });
     const swatch = element("span", "", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.background = colourOf(column);
+    swatch.style.background = swatchOf(column);
     first.prepend(swatch);
     row.append(first);
     for (const model of view.models) row.append(element("td", percent(modelValues(model, state)[state.index][column])));
@@ -112,7 +117,7 @@ function drawValues() {
   for (const model of view.models) {
     head.append(element("th", modelTitle(model, state), { scope: "col", title: modelMeaning(model) }));
   }
-  if (view.truth) head.append(element("th", "truth", { scope: "col", title: "What the labels of the slice say" }));
+  if (view.truth) head.append(element("th", "truth", { scope: "col", title: `What the labels of the ${view.picture} say` }));
   $("values").replaceChildren(head, ...body);
 }
 
@@ -144,8 +149,9 @@ function say() {
   const values = view.models.slice(-1).flatMap((model) => view.names.map((name, column) =>
     `${name} ${percent(modelValues(model, state)[state.index][column])}`));
   const title = view.models.length ? `${modelTitle(view.models.at(-1), state)}: ` : "";
+  const name = pictureName();
   $("live").textContent = [
-    `Slice ${state.index + 1} of ${COUNT}`, $("position").textContent, title + values.join(", "),
+    name[0].toUpperCase() + name.slice(1) + (COUNT > 1 ? ` of ${COUNT}` : ""), $("position").textContent, title + values.join(", "),
     view.flags[state.index] && `flags: ${view.flags[state.index]}`, state.cross && probeWords(),
   ].filter(Boolean).join(". ");
 }

@@ -10,8 +10,9 @@ import numpy as np
 
 from hounsfield.core.evaluation.study_findings import SeriesFindings, StudyFindings
 from hounsfield.core.imaging.series_view import Curves, Overlay, SeriesPixels
+from hounsfield.core.pages.colours import CLASS_COLOURS
 from hounsfield.core.pages.page import page
-from hounsfield.viewer.controls import CONTROLS, KEYS
+from hounsfield.viewer.controls import ALONG, KEYS, KEYS_ALONG, controls_of
 from hounsfield.viewer.facts import (
     answers_table,
     how_answered,
@@ -83,8 +84,9 @@ def study_page(
         overlay_kinds={type(one).__name__ for one in overlays},
         has_calibrated=any(model.calibrated is not None for model in found.models),
         pages=[page_name(number) for number in range(len(findings.series))],
-        controls=CONTROLS,
-        keys=KEYS,
+        controls=controls_of(findings.picture),
+        along=ALONG,
+        keys=KEYS if len(found.slices) == 1 else (*KEYS_ALONG, *KEYS),
         answers=answers_table(findings),
         how=how_answered(findings.answers),
         runs=runs_table(findings.runs),
@@ -93,7 +95,7 @@ def study_page(
             points_table(findings.answers),
             models_table(findings.runs),
             *(scores_table(run) for run in findings.runs if run.scores),
-            slices_table(found, titles, findings.names),
+            slices_table(found, titles, findings.names, findings.picture),
         ],
     )
 
@@ -149,7 +151,8 @@ def _values(findings: StudyFindings, found: SeriesFindings, titles: Sequence[str
         for title, model in zip(titles, found.models, strict=True)
     ]
     texts = {name: [str(text) for text in found.slices[column]] for name, column in TEXTS.items()}
-    return {"names": findings.names, "models": models, "truth": _optional(found.truth), **texts}
+    shown = {"picture": findings.picture, "colours": len(CLASS_COLOURS)}
+    return {"names": findings.names, "models": models, "truth": _optional(found.truth), **texts, **shown}
 
 
 def _optional(values: np.ndarray | None) -> list[Any] | None:

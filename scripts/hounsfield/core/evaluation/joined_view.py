@@ -64,6 +64,7 @@ class JoinedView:
             truth=first.truth,
             warnings=list(dict.fromkeys(warning for one in found for warning in one.warnings)),
             refused=first.refused,
+            picture=first.picture,
         )
 
     def pixels(self, study: str, series: str) -> SeriesPixels:

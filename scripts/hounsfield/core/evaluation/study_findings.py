@@ -95,3 +95,4 @@ class StudyFindings:
     warnings: Sequence[str] = ()
     refused: pd.DataFrame | None = None  # path, reason, message
     seconds: Mapping[str, float] = field(default_factory=dict)  # by step
+    picture: str = "slice"  # what one picture of a series is called: slice or film

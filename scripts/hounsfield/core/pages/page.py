@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hounsfield.core.foreign_text import DIRECTIONAL, visible
-from hounsfield.core.pages.colours import OKABE_ITO
+from hounsfield.core.pages.colours import CLASS_COLOURS
 
 DIRECTIONS = re.compile(f"[{DIRECTIONAL}]")
 PIECES = Path(__file__).parent
@@ -51,7 +51,7 @@ def page(
             title=title,
             body=template.name,
             policy=_policy(sources),
-            colours=["var(--ink)" if colour == BLACK else colour for colour in OKABE_ITO],
+            colours=["var(--ink)" if colour == BLACK else colour for colour in CLASS_COLOURS],
             styles=[path.read_text(encoding="utf-8") for path in (PIECES / "base.css", *styles)],
             scripts=sources,
             data={name: script_json(value) for name, value in (data or {}).items()},
