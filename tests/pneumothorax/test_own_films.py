@@ -60,7 +60,7 @@ def work(tmp_path: Path) -> Path:
 def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_are_added(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["pneumothorax_predict_films", work / "ward", "--config", work / "nets.yaml", "--work", work]
+    arguments = ["predict_study", work / "ward", "--config", work / "nets.yaml", "--work", work, "--no-pages"]
     write_films(work / "ward", {"a.dcm": film_file(chest(0), PatientID="a")})
     run_program(*arguments, "--jobs", 1)
     folder = predictions_folder(work, "nets", "ward")
@@ -79,9 +79,7 @@ def test_no_film_is_read_before_all_networks_are_there(tmp_path: Path) -> None:
     (tmp_path / "nets.yaml").write_text(CONFIG)
     write_films(tmp_path / "ward", {"a.dcm": film_file(chest(0))})
     with pytest.raises(MissingInput, match=r"part0 is missing; .*run_62_pneumothorax_train\.sh$"):
-        run_program(
-            "pneumothorax_predict_films", tmp_path / "ward", "--config", tmp_path / "nets.yaml", "--work", tmp_path
-        )
+        run_program("predict_study", tmp_path / "ward", "--config", tmp_path / "nets.yaml", "--work", tmp_path)
     assert not (tmp_path / "data").exists()
 
 

@@ -13,6 +13,7 @@ from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.storage.files import read_json, write_json
 from neck_files import neck, write_files
+from programs import run_program
 from spine.made_data import DATA_SET, made_necks
 
 
@@ -31,6 +32,12 @@ def copied(trained: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained, tmp_path / "work")
 
 
+def predict(work: Path, *arguments: object) -> None:
+    """Stage 71, without pages."""
+    shared = ("--config", work / f"{NAME}.yaml", "--work", work, "--no-pages", "--jobs", 1)
+    run_program("predict_study", *arguments, *shared)
+
+
 def given(folder: Path, study: str, count: int = 14, **more: object) -> Path:
     """A study's files under names that tell nothing, with one among them that is no DICOM file."""
     files = {f"IM{number:04d}": data for number, data in neck(count, study, **more).items()}
@@ -42,17 +49,17 @@ def answers(work: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / "findings.csv", dtype={"study": str}, keep_default_na=False)
 
 
-def test_a_folder_and_a_zip_end_in_a_line_and_a_picture_per_study(
+def test_a_folder_and_a_zip_end_in_a_line_and_findings_per_study(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disc = write_files(tmp_path / "disc.zip", {f"{n}.dcm": data for n, data in neck(20, "1.2.8", seed=3).items()})
-    start(copied, "predict", given(tmp_path / "ward 7", "1.2.7"), disc, "--jobs", 1)
+    predict(copied, given(tmp_path / "ward 7", "1.2.7"), disc)
     table = answers(copied, "disc_and_1_more")
     assert sorted(table["slices"]) == [14, 20]
     assert sorted(table["folder"]) == ["disc.zip", "ward 7"]
     assert table[list(NAMES)].apply(lambda column: column.between(0, 1)).all().all()
     folder = copied / "preds" / "spine" / NAME / "studies" / "disc_and_1_more"
-    assert sorted(path.stem for path in (folder / "pictures").iterdir()) == sorted(table["study"])
+    assert sorted(path.parent.name for path in folder.glob("*/findings.json")) == sorted(table["study"])
     assert pd.read_csv(folder / "refused.csv")["path"].tolist() == ["ward 7/notes.txt"]
     shown = capsys.readouterr().out
     assert all(study in shown for study in table["study"])
@@ -68,7 +75,7 @@ def test_answers_of_a_phantoms_run_say_so_and_what_they_are_outside_of(
         if "trained_on" in content["facts"]:
             content["facts"]["trained_on"]["drawn"] = True
             write_json(record, content)
-    start(copied, "predict", given(tmp_path / "ct", "1.2.7", 30), "--jobs", 1)
+    predict(copied, given(tmp_path / "ct", "1.2.7", 30))
     table = answers(copied, "ct")
     assert "PHANTOMS" in table.loc[0, "trained_on"]
     assert "drawn images: no finding" in table.loc[0, "warnings"]
@@ -77,10 +84,10 @@ def test_answers_of_a_phantoms_run_say_so_and_what_they_are_outside_of(
 
 
 def test_a_study_says_the_same_alone_beside_others_and_under_other_file_names(copied: Path, tmp_path: Path) -> None:
-    start(copied, "predict", given(tmp_path / "alone", "1.2.7"), "--jobs", 1)
+    predict(copied, given(tmp_path / "alone", "1.2.7"))
     renamed = {f"z/{99 - number}x": data for number, data in neck(14, "1.2.7").items()}
     others = {f"other/{number}": data for number, data in neck(17, "1.2.9", seed=5).items()}
-    start(copied, "predict", write_files(tmp_path / "both", {**renamed, **others}), "--jobs", 1)
+    predict(copied, write_files(tmp_path / "both", {**renamed, **others}))
     alone, both = (answers(copied, name) for name in ("alone", "both"))
     again = both[both["slices"] == 14].iloc[0]
     assert again[list(NAMES)].to_numpy(float) == pytest.approx(alone.loc[0, list(NAMES)].to_numpy(float), abs=1e-6)
@@ -91,15 +98,15 @@ def test_a_study_says_the_same_alone_beside_others_and_under_other_file_names(co
 
 def test_files_that_are_added_are_answered_for_in_the_same_data_set(copied: Path, tmp_path: Path) -> None:
     folder = given(tmp_path / "ct", "1.2.7")
-    start(copied, "predict", folder, "--jobs", 1)
+    predict(copied, folder)
     assert len(answers(copied, "ct")) == 1
     write_files(folder / "later", {str(number): data for number, data in neck(12, "1.2.8").items()})
-    start(copied, "predict", folder, "--jobs", 1)
+    predict(copied, folder)
     assert sorted(answers(copied, "ct")["slices"]) == [12, 14]
 
 
 def test_own_identifiers_are_shown_where_they_are_asked_for(copied: Path, tmp_path: Path) -> None:
-    start(copied, "predict", given(tmp_path / "ct", "1.2.7", patient="Smith^Jane"), "--show-identifiers", "--jobs", 1)
+    predict(copied, given(tmp_path / "ct", "1.2.7", patient="Smith^Jane"), "--show-identifiers")
     folder = copied / "preds" / "spine" / NAME / "studies" / "ct"
     own = pd.read_csv(folder / "identified" / "findings.csv", dtype=str)
     assert own.loc[0, ["patient", "study"]].tolist() == ["Smith^Jane", "1.2.7"]
@@ -113,12 +120,17 @@ def test_own_identifiers_are_shown_where_they_are_asked_for(copied: Path, tmp_pa
 def test_missing_networks_are_named_before_a_file_is_read(copied: Path, tmp_path: Path, gone: str, stage: str) -> None:
     shutil.rmtree(copied / "checkpoints" / "spine" / NAME / gone)
     with pytest.raises(MissingInput, match=rf"{gone}/.* is missing; make it with: .*{stage}"):
-        start(copied, "predict", given(tmp_path / "ct", "1.2.7"))
+        predict(copied, given(tmp_path / "ct", "1.2.7"))
     assert [path.name for path in (copied / "data").iterdir()] == [DATA_SET]
+
+
+def test_paths_that_are_given_to_stage_56_are_answered_with_the_stage_that_takes_them(copied: Path) -> None:
+    with pytest.raises(WrongUse, match=r"ward: studies of your own are answered by: .*run_71_predict_study\.sh ward$"):
+        start(copied, "predict", "ward")
 
 
 def test_wrong_use_is_named(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="nowhere does not exist"):
-        start(copied, "predict", "nowhere")
+        predict(copied, "nowhere")
     with pytest.raises(WrongUse, match=f"--apply-to {DATA_SET} is not free"):
-        start(copied, "predict", given(tmp_path / "ct", "1.2.7"), "--apply-to", DATA_SET)
+        predict(copied, given(tmp_path / "ct", "1.2.7"), "--apply-to", DATA_SET)

@@ -93,48 +93,12 @@ def test_an_archive_may_be_named_by_its_variable(tree: Tree, stage: str, option:
     assert [call.partition("|")[2] for call in tree.calls()] == [f"{option}|/mnt/a b.zip|--force", ""]
 
 
-@pytest.mark.parametrize(
-    ("variables", "program"),
-    [
-        ({}, "predict_study"),
-        ({"CONFIG": "configs/hemorrhage/quickstart.yaml"}, "predict_study"),
-        ({"CONFIG": "configs/stacking/quickstart.yaml", "DATA_SET": "ward"}, "predict_study"),
-    ],
-)
-def test_own_studies_go_to_the_program_of_the_configuration_s_system(
-    tree: Tree, variables: dict[str, str], program: str
-) -> None:
-    done = tree.run("run_17_predict_studies.sh", "../Ward 7, 患者", "--force", "b c.zip", **variables)
+@pytest.mark.parametrize("stage", ["run_17_predict_studies.sh", "run_71_predict_study.sh"])
+def test_studies_of_any_system_go_to_one_program_by_both_names_with_all_that_is_said(tree: Tree, stage: str) -> None:
+    done = tree.run(stage, "../Ward 7, 患者", "--run", "spine/a b", "--out", "it's", CONFIG="x y.yaml", DATA_SET="w")
     assert done.returncode == 0, done.stderr
-    before = "".join(f"{name}={value}|" for name, value in variables.items())
-    assert tree.calls() == [f"{before}scripts/{program}.py|../Ward 7, 患者|--force|b c.zip"]
-
-
-def test_a_study_of_any_system_goes_to_one_program_with_all_that_is_said_of_runs(tree: Tree) -> None:
-    done = tree.run("run_71_predict_study.sh", "../Ward 7", "--run", "spine/a b", "--out", "it's", CONFIG="x y.yaml")
-    assert tree.calls() == ["CONFIG=x y.yaml|scripts/predict_study.py|../Ward 7|--run|spine/a b|--out|it's"], (
-        done.stderr
-    )
-
-
-@pytest.mark.parametrize(
-    ("shipped", "program"),
-    [
-        ("hemorrhage/quickstart", "predict_study"),
-        ("stacking/quickstart", "predict_study"),
-        ("pneumothorax/quickstart", "pneumothorax_predict_films"),
-        ("pneumothorax/blend_v1", "pneumothorax_predict_films"),
-        ("spine/quickstart", "spine_predict"),
-        ("spine/published", "spine_predict"),
-    ],
-)
-def test_a_configuration_of_ones_own_is_known_by_its_content_wherever_it_lies(
-    tree: Tree, shipped: str, program: str
-) -> None:
-    copy = tree.write("my configs/mine.yaml", (REPOSITORY / "configs" / f"{shipped}.yaml").read_text())
-    for config in (str(copy), "my configs/mine.yaml"):
-        done = tree.run("run_17_predict_studies.sh", "ward", CONFIG=config, cwd=tree.root)
-        assert tree.calls()[-1].endswith(f"my configs/mine.yaml|scripts/{program}.py|ward"), done.stderr
+    words = "../Ward 7, 患者|--run|spine/a b|--out|it's"
+    assert tree.calls() == [f"CONFIG=x y.yaml|DATA_SET=w|scripts/predict_study.py|{words}"]
 
 
 def test_own_studies_may_lie_in_a_folder_with_quotes_blanks_and_commands_in_its_name(

@@ -72,6 +72,6 @@ def check_folds(folds: np.ndarray, labels: np.ndarray, count: int) -> None:
     if not positives.any():
         raise BadInput(
             f"none of {len(labels)} films with a label shows a pneumothorax, so nothing can be learnt or scored; add "
-            "films with masks, or predict these with run_17_predict_studies.sh"
+            "films with masks, or predict these with run_71_predict_study.sh"
         )
     refuse_empty_folds(positives, "film", "films", "pneumothorax")

@@ -1,4 +1,4 @@
-"""Films of one's own, predicted in one process: what stages 61, 63 and 65 do, one after the other (stage 17)."""
+"""Films of one's own, predicted in one process: what stages 61, 63 and 65 do, one after the other (stage 71)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hounsfield.pneumothorax.stages.own_films import rule_for
 from hounsfield.pneumothorax.stages.prepare import prepare
 from hounsfield.pneumothorax.stages.submit import submit_films
 
-STAGE = "run_17_predict_studies"
+STAGE = "run_71_predict_study"
 
 
 def predict_films(

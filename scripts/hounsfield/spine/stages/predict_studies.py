@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,13 +20,12 @@ from hounsfield.core.logs import show
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.findings import write_identified
-from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.stages.boxes import make_boxes, networks_by_fold
 from hounsfield.spine.stages.predict import predict_data_set
 from hounsfield.spine.stages.prepare import prepare
 
-MOST_PICTURES = 40  # of given studies, unless more are asked for
+STAGE = "run_71_predict_study"
 
 
 def predict_given_studies(
@@ -38,7 +36,7 @@ def predict_given_studies(
     read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
     has no trained networks.
     """
-    given = check_given(paths, PREDICT)
+    given = check_given(paths, STAGE)
     networks_by_fold(command, pd.DataFrame({"fold": [TEST_FOLD]}))
     answering(command)
     curve_networks(command)
@@ -49,10 +47,6 @@ def predict_given_studies(
 
     command = prepare_given(command, given, INTAKE, prepare_them)
     up_to_date(make_boxes, command)
-    if command.arguments.get("pictures", MOST_PICTURES) is None:
-        arguments = command.arguments.clone()
-        arguments.pictures = [str(MOST_PICTURES)]
-        command = replace(command, arguments=arguments)
     folder = up_to_date(predict_data_set, command)
     if command.arguments.show_identifiers:
         data = open_data_set(command.work, command.data_set, remedies(command))
