@@ -84,9 +84,7 @@ def study_page(
         overlay_kinds={type(one).__name__ for one in overlays},
         has_calibrated=any(model.calibrated is not None for model in found.models),
         pages=[page_name(number) for number in range(len(findings.series))],
-        controls=controls_of(findings.picture),
-        along=ALONG,
-        keys=KEYS if len(found.slices) == 1 else (*KEYS_ALONG, *KEYS),
+        **_explained(findings.picture, len(found.slices)),
         answers=answers_table(findings),
         how=how_answered(findings.answers),
         runs=runs_table(findings.runs),
@@ -98,6 +96,11 @@ def study_page(
             slices_table(found, titles, findings.names, findings.picture),
         ],
     )
+
+
+def _explained(picture: str, count: int) -> dict[str, Any]:
+    """What the page says of its controls and keys; along: those controls that only several pictures have."""
+    return {"controls": controls_of(picture), "along": ALONG, "keys": KEYS if count == 1 else (*KEYS_ALONG, *KEYS)}
 
 
 def model_titles(series: SeriesFindings) -> list[str]:
