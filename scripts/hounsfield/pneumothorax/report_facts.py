@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.siim2019.tables import read_films
+from hounsfield.core.dicom.vendors import VENDORS_BY, vendors_in_words
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
@@ -176,6 +177,7 @@ def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Views, how stored values became grey levels, and flags."""
     flags = table["flags"].fillna("").str.split().explode().dropna()
     return {
+        VENDORS_BY.format("film"): counted(vendors_in_words(table["vendor"])),
         "view of the films": counted(table["view_position"].replace("", "not recorded")),
         "grey levels by": counted(table["window_used"]),
         "flags: what was odd about a film and was used": counted(flags),

@@ -12,6 +12,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.competitions.rsna2022.tables import read_studies
+from hounsfield.core.dicom.vendors import VENDORS_BY, vendors_in_words
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.calibration import calibration_of_run
 from hounsfield.core.evaluation.domain import facts_of
@@ -71,7 +72,10 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         flow=flow(data, studies, held_out),
         spreads=spreads(studies),
         spread_of="studies",
-        counts={"flags: what was odd about a study and was used": counted(flags)},
+        counts={
+            VENDORS_BY.format("study"): counted(vendors_in_words(studies["vendor"])),
+            "flags: what was odd about a study and was used": counted(flags),
+        },
         answers={
             "selection": "no epoch is chosen by its score; the last one of each training is used",
             "combined": f"mean of {len(members)} networks; a scored study has those of the fold that holds it out",

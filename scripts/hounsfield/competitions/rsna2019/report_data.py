@@ -20,6 +20,7 @@ from hounsfield.competitions.rsna2019.answers import (
     rule_of_run,
 )
 from hounsfield.competitions.rsna2019.paths import images_folder
+from hounsfield.core.dicom.vendors import VENDORS_BY, vendors_in_words
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.evaluation.by_study import labels_by_unit
 from hounsfield.core.evaluation.calibration import calibration_of_run
@@ -43,11 +44,8 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.image_files import image_path, read_image
 
 PICTURE_COLUMNS = ("image_crc32", "x0", "y0", "x1", "y1")
-REPORT_COLUMNS = tuple(
-    dict.fromkeys(
-        (*ANSWER_COLUMNS, *PICTURE_COLUMNS, "split", "fold", "patient_id", "row_spacing_mm", "transfer_syntax")
-    )
-)  # of slices, and the labels
+PLACE_COLUMNS = ("split", "fold", "patient_id", "row_spacing_mm", "transfer_syntax", "vendor")
+REPORT_COLUMNS = tuple(dict.fromkeys((*ANSWER_COLUMNS, *PICTURE_COLUMNS, *PLACE_COLUMNS)))  # of slices, and the labels
 TEST, UNLABELLED = "test slices: predicted, not scored", "no label"
 LOSS = "weighted log loss of the slice"
 
@@ -217,9 +215,10 @@ def spreads(slices: pd.DataFrame) -> list[Spread]:
 
 
 def counts(slices: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """How often each flag and each transfer syntax was found."""
+    """How often each manufacturer, each flag and each transfer syntax was found."""
     flags = slices["flags"].fillna("").str.split().explode().dropna()
     return {
+        VENDORS_BY.format("series"): counted(vendors_in_words(slices.drop_duplicates("series_uid")["vendor"])),
         "flags: what was odd about a slice and was used": counted(flags),
         "transfer syntax of the files": counted(slices["transfer_syntax"].fillna("not recorded")),
     }

@@ -150,6 +150,7 @@ def _facts(study: str, rows: pd.DataFrame, headers: Naming) -> dict[str, object]
         "columns": rows["columns"].iloc[0],
         **{name: float(rows[name].median()) for name in SPACING},
         "slice_spacing_mm": usual_step(places),
+        "vendor": next(iter(rows["vendor"].dropna()), None),
         "z_direction": z_direction(numbers, places),
         "flags": " ".join(flags),
     }

@@ -33,6 +33,7 @@ STUDY_SCHEMA = pa.schema(
         ("row_spacing_mm", pa.float64()),  # between rows; NaN where no header says it
         ("column_spacing_mm", pa.float64()),
         ("slice_spacing_mm", pa.float64()),  # median step along the slice normal; NaN where nothing says it
+        ("vendor", pa.string()),  # who made the scanner (dicom.vendors); null in tables of older versions
         (
             "z_direction",
             pa.int8(),

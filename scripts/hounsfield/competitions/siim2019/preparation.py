@@ -32,6 +32,7 @@ def prepare_film(
         "columns": film.grey.shape[1],
         "photometric": film.photometric,
         "bits_stored": film.bits_stored,
+        "vendor": film.vendor,
         "window_used": film.window_used,
         "pixel_digest": film.pixel_digest,
         "flags": " ".join(film.flags),

@@ -27,6 +27,7 @@ HEADER_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("columns", pa.int32()),
     ("photometric", pa.string()),  # MONOCHROME1 was inverted
     ("bits_stored", pa.int16()),
+    ("vendor", pa.string()),  # who made the device (dicom.vendors); null in tables of older versions
     ("window_used", pa.string()),  # how stored values became 8 bits: stored, window or range
     ("pixel_digest", pa.string()),  # of the pixels as stored: equal for films that are copies
     ("flags", pa.string()),  # codes of what was odd but used, separated by blanks

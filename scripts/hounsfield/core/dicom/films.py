@@ -41,6 +41,7 @@ class Film:
     view_position: str  # PA, AP, LL ...; "" where absent
     photometric: str  # as stored: MONOCHROME1 or MONOCHROME2
     bits_stored: int
+    vendor: str  # as DicomSlice has it
     flags: tuple[str, ...]  # codes of FLAGS
 
 
@@ -62,6 +63,7 @@ def read_film(data: bytes) -> Film:
         view_position=slice_.view_position,
         photometric="MONOCHROME1" if "monochrome1_inverted" in slice_.flags else "MONOCHROME2",
         bits_stored=slice_.bits_stored,
+        vendor=slice_.vendor,
         flags=flags,
     )
 

@@ -18,6 +18,7 @@ from hounsfield.core.dicom.kinds import check_kind, sop_class_flags
 from hounsfield.core.dicom.pixels import find_pixels, read_pixels
 from hounsfield.core.dicom.placement import LENGTH_LIMIT, plain_view, read_place
 from hounsfield.core.dicom.values import Values, as_hounsfield, as_radiograph, inversion_sum, read_rescale
+from hounsfield.core.dicom.vendors import vendor_of
 
 # PS3.3 C.8.7.1.1.5 and PS3.16 CID 4010: only these leave the reader, so that no header's free text does
 VIEW_POSITIONS = frozenset({"AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO", "LPO", "RPO", "LAO", "RAO"})
@@ -54,6 +55,7 @@ class DicomSlice:
     transfer_syntax: str
     view_position: str  # of an X-ray, a term of VIEW_POSITIONS; "" where the header has none of them
     body_part: str  # a term of DICOM's (body_parts.TERMS), "" where the header has none of them
+    vendor: str  # who made the scanner, a name of vendors.VENDORS or OTHER; "" where the header names nobody
     flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
 
 
@@ -111,6 +113,7 @@ def read_slice(
         transfer_syntax=header.transfer_syntax,
         view_position=view if (view := header.text("view_position").upper()) in VIEW_POSITIONS else "",
         body_part=body_part_term(header.text("body_part")),
+        vendor=vendor_of(header.text("manufacturer")),
         flags=flags,
     )
 

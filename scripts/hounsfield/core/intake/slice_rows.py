@@ -25,6 +25,7 @@ PLACE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("columns", pa.int32()),
     ("row_spacing_mm", pa.float64()),
     ("column_spacing_mm", pa.float64()),
+    ("vendor", pa.string()),  # who made the scanner (dicom.vendors); null in tables of older versions
 )
 
 
@@ -52,6 +53,7 @@ def slice_row(slice_: DicomSlice, folder: str, naming: Naming) -> dict[str, Any]
         "columns": slice_.columns,
         "row_spacing_mm": spacing[0],
         "column_spacing_mm": spacing[1],
+        "vendor": slice_.vendor,
         "transfer_syntax": slice_.transfer_syntax,
         "flags": " ".join(slice_.flags),
     }

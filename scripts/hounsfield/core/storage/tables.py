@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.storage.files import atomic_write
 
+ADDED_LATER = frozenset({"vendor"})  # columns that tables of older versions lack, and whose values are null there
+
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Convert `frame` to exactly `schema`; a missing column is an error, an extra one is dropped."""
@@ -45,12 +47,15 @@ def read_arrow(path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequ
     """
     wanted = list(columns) if columns is not None else schema.names
     try:
-        table = pq.read_table(path, columns=wanted)
+        lacking = ADDED_LATER & set(wanted) - set(pq.read_schema(path).names)
+        table = pq.read_table(path, columns=[name for name in wanted if name not in lacking])
     except FileNotFoundError:
         raise MissingInput(f"{path} is missing{'; make it with: ' + remedy if remedy else ''}") from None
     except pa.ArrowException as error:
         raise BadInput(f"{path} is not a readable Parquet table ({error}); make it again") from error
     expected = pa.schema([schema.field(name) for name in wanted])
+    for name in lacking:
+        table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
     found = table.schema.remove_metadata()
     if set(found.names) != set(wanted):
         raise BadInput(f"{path}: missing columns {sorted(set(wanted) - set(found.names))}; make it again")
@@ -62,9 +67,13 @@ def read_arrow(path: Path, schema: pa.Schema, *, remedy: str = "", columns: Sequ
 
 
 def has_schema(path: Path, schema: pa.Schema) -> bool:
-    """Whether a Parquet table has these columns and no others; True where it is damaged, which its reader says."""
+    """Whether a Parquet table has these columns and no others, but for those of ADDED_LATER; True where it is damaged,
+    which its reader says.
+    """
     try:
-        return bool(pq.read_schema(path).remove_metadata().equals(schema.remove_metadata()))
+        found = pq.read_schema(path).remove_metadata()
+        lacking = ADDED_LATER - set(found.names)
+        return bool(found.equals(pa.schema([field for field in schema.remove_metadata() if field.name not in lacking])))
     except (pa.ArrowException, OSError):
         return True
 
