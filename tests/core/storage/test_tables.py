@@ -45,5 +45,5 @@ def test_a_table_that_lacks_another_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"name": ["a"], "vendor": ["GE"]}), path)
     assert not has_schema(path, SCHEMA)
-    with pytest.raises(BadInput, match=r"missing columns \['rows'\]"):
+    with pytest.raises(BadInput, match=r"t\.parquet"):
         read_table(path, SCHEMA)
