@@ -41,13 +41,12 @@ _TAGS: dict[int, str] = {
     0x00080008: "image_type", 0x00080016: "sop_class", 0x00080018: "sop_uid", 0x00080060: "modality",
     0x00080070: "manufacturer", 0x0008103E: "series_description", 0x00100020: "patient_id", 0x00180015: "body_part",
     0x00185101: "view_position", 0x0020000D: "study_uid", 0x0020000E: "series_uid", 0x00200012: "acquisition_number",
-    0x00200013: "instance_number", 0x00200032: "position", 0x00200037: "orientation",
-    0x00200052: "frame_of_reference", 0x00201041: "slice_location", 0x00280002: "samples", 0x00280004: "photometric",
-    0x00280008: "frames", 0x00280010: "rows", 0x00280011: "columns", 0x00280030: "pixel_spacing",
-    0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280102: "high_bit",
-    0x00280103: "pixel_representation", 0x00280120: "padding_value", 0x00280121: "padding_limit",
-    0x00281050: "window_center", 0x00281051: "window_width", 0x00281052: "intercept", 0x00281053: "slope",
-    0x00281054: "rescale_type",
+    0x00200013: "instance_number", 0x00200032: "position", 0x00200037: "orientation", 0x00200052: "frame_of_reference",
+    0x00201041: "slice_location", 0x00280002: "samples", 0x00280004: "photometric", 0x00280008: "frames",
+    0x00280010: "rows", 0x00280011: "columns", 0x00280030: "pixel_spacing", 0x00280100: "bits_allocated",
+    0x00280101: "bits_stored", 0x00280102: "high_bit", 0x00280103: "pixel_representation", 0x00280120: "padding_value",
+    0x00280121: "padding_limit", 0x00281050: "window_center", 0x00281051: "window_width", 0x00281052: "intercept",
+    0x00281053: "slope", 0x00281054: "rescale_type",
 }  # fmt: skip
 _DICTIONARY = {tag: dictionary_VR(tag) for tag in _TAGS}  # what implicit VR leaves out
 _ESCAPE = b"\x1b"  # switches the character set within a text
