@@ -31,6 +31,7 @@ SPELLINGS = {
     "quoted, blank lines": b'"ImageId"," EncodedPixels"\n"a"," -1"\n"b","1 2"\n"b","5 1"\n\n',
     "semicolons": b"ImageId;EncodedPixels\na;-1\nb;1 2\nb;5 1\n",
     "tabs": b"\xef\xbb\xbfImageId\tEncodedPixels\na\t-1\nb\t1 2\nb\t5 1\n",
+    "Excel's Unicode text": "ImageId\tEncodedPixels\r\na\t-1\r\nb\t1 2\r\nb\t5 1\r\n".encode("utf-16"),
     "with the files' suffix": b"ImageId,EncodedPixels\na.dcm,-1\nb.dcm,1 2 \nb.dcm,5 1\n",
 }
 
@@ -46,7 +47,8 @@ def test_a_table_of_negatives_alone_is_read_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"ImageId,EncodedPixels\n", b"id,mask\na,1 2\n", b"ImageId,EncodedPixels\na,1 2,3,4\n"]
+    "content",
+    [b"", b"ImageId,EncodedPixels\n", b"id,mask\na,1 2\n", b"ImageId,EncodedPixels\na,1 2,3,4\n", b"PK\x03\x04 packed"],
 )
 def test_what_is_no_table_of_run_lengths_is_refused(content: bytes) -> None:
     with pytest.raises(BadInput, match=r"t\.csv"):

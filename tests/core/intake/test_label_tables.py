@@ -43,6 +43,8 @@ FILES = [
     File("old Macintosh line ends", PLAIN.replace("\n", "\r"), {}, "file", TWO),
     File("semicolons, as Excel writes in half of Europe", PLAIN.replace(",", ";"), {}, "file", TWO),
     File("tabs", PLAIN.replace(",", "\t"), {}, "file", TWO),
+    File("with the numbers of rows that pandas writes", ",image,stroke\n0,a.dcm,1\n1,b.dcm,0\n", {}, "file",
+         {"a.dcm": [1], "b.dcm": [0]}),
     File("Excel's Unicode text", PLAIN.replace(",", "\t").encode("utf-16"), {}, "file", TWO),
     File("a first line that tells Excel the delimiter", "sep=;\n" + PLAIN.replace(",", ";"), {}, "file", TWO),
     File("quotes around everything", '"image","stroke","mass"\n"a.dcm","1","0"\n"b.dcm","0","1"\n', {}, "file", TWO),

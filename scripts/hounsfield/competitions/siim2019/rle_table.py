@@ -14,7 +14,7 @@ import pandas as pd
 
 from hounsfield.competitions.siim2019.rle import EMPTY, read_runs
 from hounsfield.core.errors import BadInput, Refused
-from hounsfield.core.intake.label_cells import delimiter_of
+from hounsfield.core.intake.label_cells import delimiter_of, text_of
 from hounsfield.core.storage.tables import escape_cell
 
 FILM, RUNS = "ImageId", "EncodedPixels"
@@ -60,12 +60,11 @@ def read_columns(content: bytes, source: str, *names: str) -> pd.DataFrame:
 
     Commas, semicolons or tabs between the cells. Raises BadInput naming `source`.
     """
-    header = content.partition(b"\n")[0].decode("utf-8", "replace")
+    text = text_of(content, source)
     try:
         table = pd.read_csv(
-            io.BytesIO(content),
-            encoding="utf-8-sig",
-            sep=delimiter_of(header),
+            io.StringIO(text, newline=""),
+            sep=delimiter_of(text.partition("\n")[0]),
             dtype=str,
             keep_default_na=False,
             skip_blank_lines=False,

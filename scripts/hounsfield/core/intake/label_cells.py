@@ -51,10 +51,7 @@ def cells_of(content: bytes, source: str) -> Cells:
     """The cells of a table from its bytes, as `read_cells`. source: where they come from, for messages."""
     if content[:4] == b"PAR1":
         return _tidy(*_parquet(content, source), source)
-    for magic, what in PACKED.items():
-        if content.startswith(magic):
-            raise BadInput(f"{source} is {what}; save it as CSV (UTF-8) or Parquet")
-    return _tidy(*_csv(_text(content, source), source), source)
+    return _tidy(*_csv(text_of(content, source), source), source)
 
 
 def delimiter_of(header: str) -> str:
@@ -62,7 +59,11 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
 
 
-def _text(content: bytes, source: str) -> str:
+def text_of(content: bytes, source: str) -> str:
+    """The text of a table, which is in UTF-8 or, with its mark, in UTF-16. Raises BadInput naming `source`."""
+    for magic, what in PACKED.items():
+        if content.startswith(magic):
+            raise BadInput(f"{source} is {what}; save it as CSV (UTF-8) or Parquet")
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
@@ -113,6 +114,10 @@ def _tidy(rows: list[list[str]], lines: np.ndarray, source: str) -> Cells:
     long = [int(lines[place]) for place, row in zip(kept[1:], body, strict=True) if any(row[len(header) :])]
     if long:
         raise BadInput(f"{source}: {len(long)} rows have more cells than the header, the first in lines {long[:10]}")
+    if header[:1] == [""] and [row[0] for row in body] in (
+        [str(n + first) for n in range(len(body))] for first in (0, 1)
+    ):
+        header, body = header[1:], [row[1:] for row in body]  # numbers of the rows, as pandas writes them
     if not all(header):
         raise BadInput(f"{source}: column {header.index('') + 1} has cells and no name; name it in the header")
     twice = sorted({name for name in header if header.count(name) > 1})
