@@ -68,7 +68,7 @@ SYSTEMS = {
     for one in (
         System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", scores_given=True, shifts=True),
         System("stacking", "StackingConfig", "rsna2019_prepare", scores_given=True),
-        System("spine", "SpineConfig", "rsna2022_prepare"),
+        System("spine", "SpineConfig", "rsna2022_prepare", scores_given=True),
         System("pneumothorax", "PneumothoraxConfig", "siim2019_prepare"),
     )
 }

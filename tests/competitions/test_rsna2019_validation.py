@@ -9,10 +9,8 @@ import pytest
 from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.competitions.rsna2019.validation import (
     match_labels,
-    naming_of,
     printed_validation,
     rates_at_thresholds,
-    refuse_seen,
     training_units,
     validation_table,
 )
@@ -22,6 +20,7 @@ from hounsfield.core.evaluation.study_rule import Answer, StudyRule
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_tables import LabelTable, label_table
 from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.stages.ledger import Ledger
 
 SLICES = pd.DataFrame(
@@ -78,7 +77,7 @@ def test_files_that_cannot_be_read_any_more_are_no_strangers() -> None:
 
 def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"data/mine/pseudonyms\.key is missing"):
-        naming_of(tmp_path, "mine")
+        naming_of(tmp_path / "data/mine", "--archive", Naming())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from spine_runs import CONFIG, NAME, start
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.storage.files import read_json, write_json
-from neck_files import neck, write_files
+from neck_files import fractured, labels_csv, neck, write_files
 from programs import run_program
 from spine.made_data import DATA_SET, made_necks
 
@@ -94,6 +94,19 @@ def test_a_study_says_the_same_alone_beside_others_and_under_other_file_names(co
     assert again[["first_slice", "last_slice", "C4_slice"]].tolist() == (
         alone.loc[0, ["first_slice", "last_slice", "C4_slice"]].tolist()
     )
+
+
+def test_studies_with_labels_score_the_run(copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied / "data" / DATA_SET / "pseudonyms.key").write_bytes(b"k" * 32)
+    folder = given(tmp_path / "ct", "1.2.7")
+    write_files(folder, {f"other/{number}": data for number, data in neck(12, "1.2.8", seed=4).items()})
+    labels = tmp_path / "labels.csv"
+    labels.write_text(labels_csv({"1.2.7": fractured("C2"), "1.2.8": fractured()}))
+    predict(copied, folder, "--labels", labels)
+    table = pd.read_csv(copied / "preds/spine" / NAME / "studies/ct/validation/validation.csv")
+    assert table["system"].tolist() == ["prior", "bag"]
+    assert (table["studies"].tolist(), table["patients"].tolist()) == ([2, 2], [2, 2])
+    assert "validation.csv" in capsys.readouterr().out
 
 
 def test_files_that_are_added_are_answered_for_in_the_same_data_set(copied: Path, tmp_path: Path) -> None:

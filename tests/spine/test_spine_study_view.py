@@ -55,7 +55,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command_in(work: Path) -> SpineCommand:
     """As a program for every system reads it: without the options that stage 56 alone has."""
     parser = stage_parser(STAGE)
-    add_study_options(parser, labels=False)
+    add_study_options(parser)
     return parse(parser, STAGE, ["--config", str(work / f"{NAME}.yaml"), "--work", str(work)])
 
 

@@ -15,16 +15,14 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
-from hounsfield.competitions.rsna2019.source import INTAKE
+from hounsfield.competitions.rsna2019.source import GIVEN_NAMES, INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
     VALIDATION,
     VALIDATION_COLUMNS,
     match_labels,
-    naming_of,
     printed_validation,
     rates_at_thresholds,
-    refuse_seen,
     training_units,
     validation_table,
 )
@@ -36,6 +34,7 @@ from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_tables import LabelTable, label_table
+from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import Command, on_training_set
 from hounsfield.core.stages.ledger import Ledger
@@ -107,7 +106,8 @@ def refuse_learned(
     data = open_data_set(training.work, training.data_set, steps.remedies(training))
     known = read_slices(data, ("patient_id", "study_uid"))
     studies = set(known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"])
-    refuse_seen(slices, identifiers, learned, naming_of(training.work, training.data_set), studies, what)
+    naming = naming_of(data_folder(training.work, training.data_set), "--archive", GIVEN_NAMES)
+    refuse_seen(slices, identifiers, learned, naming, studies, what)
 
 
 def validate(

@@ -1,23 +1,17 @@
 """External validation: a trained run scored on another labelled data set, whose patients it has not seen.
 
-Patients are recognised across data sets although each has pseudonyms under a key of its own: the new files' identifiers
-are read from their headers, made pseudonyms by the key of the training set, and compared with the run's ledger. Nothing
-of that is written: who holds that key may know its patients, and nobody else can compare.
 N slices of the data set, M of them labelled, C names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2019.paths import data_folder
-from hounsfield.competitions.rsna2019.source import GIVEN_NAMES
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.metrics import WeightedLogLoss
@@ -25,15 +19,11 @@ from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, alig
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.intake.label_matching import nothing_fits
 from hounsfield.core.intake.label_tables import Key, LabelTable
-from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.logs import logger
-from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import read_record
 
 VALIDATION = "validation.csv"
 VALIDATION_COLUMNS = ("path", "patient_id", "study_uid", "series_uid", "series", "order")  # of slices
 OF_HEADERS: dict[Key, str] = {"instance": "sop_uid", "series": UNITS["series"], "study": UNITS["study"]}
-SHOWN = 10
 
 
 class Labelled(NamedTuple):
@@ -60,47 +50,6 @@ class Labelled(NamedTuple):
         units = slices[self.unit].to_numpy()
         places = Studies(units, slices["series"].to_numpy(), slices["order"].to_numpy())
         return study_values(probabilities, places, rule.neighbours).loc[units[self.rows]].to_numpy()[:, self.columns]
-
-
-def naming_of(work: Path, data_set: str) -> Naming:
-    """How a data set makes identifiers pseudonyms. Raises MissingInput where that cannot be told any more."""
-    folder = data_folder(work, data_set)
-    record = read_record(folder)
-    source = [] if record is None else record["facts"].get("source", [])
-    if source[:1] == ["--archive"]:
-        return GIVEN_NAMES
-    if (folder / "pseudonyms.key").exists():
-        return Naming(read_key(folder / "pseudonyms.key"))
-    raise MissingInput(
-        f"{folder / 'pseudonyms.key'} is missing: without the key of the data set that the run was trained on its "
-        "patients cannot be recognised among these, and a score could be one of seen patients. Put it there"
-    )
-
-
-def refuse_seen(
-    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, studies: set[str], what: str
-) -> None:
-    """Raise BadInput where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
-
-    slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; studies: its
-    pseudonyms of the studies learnt from.
-    """
-    patients = set(learned.rows["patient_id"])
-    seen = {
-        path
-        for path, patient, study in identifiers[["patient_id", "study_uid"]].itertuples()
-        if naming.pseudonym(patient or study) in patients or (study and naming.pseudonym(study) in studies)
-    }
-    found = sorted(set(slices.loc[slices["path"].isin(seen), "patient_id"]))
-    unread = len(set(slices["path"]) - set(identifiers.index))
-    if unread:
-        raise BadInput(f"{unread} files that were predicted cannot be read any more, so their patients are not known")
-    if found:
-        total, listing = slices["patient_id"].nunique(), ", ".join(found[:SHOWN])
-        raise BadInput(
-            f"{what} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say "
-            f"nothing about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
-        )
 
 
 def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:

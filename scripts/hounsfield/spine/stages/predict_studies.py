@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.source import INTAKE
-from hounsfield.competitions.rsna2022.tables import TEST_FOLD, open_data_set, read_slices
+from hounsfield.competitions.rsna2022.tables import TEST_FOLD, open_data_set, read_slices, read_studies
 from hounsfield.core.intake.given_studies import (
     check_given,
     own_identifiers,
@@ -17,9 +17,13 @@ from hounsfield.core.intake.given_studies import (
     up_to_date,
 )
 from hounsfield.core.logs import show
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.upstream import require
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.ensemble import answering
+from hounsfield.spine.external import read_labels, refuse_learned, validate
 from hounsfield.spine.findings import write_identified
+from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.stages.boxes import make_boxes, networks_by_fold
 from hounsfield.spine.stages.predict import predict_data_set
@@ -36,9 +40,12 @@ def predict_given_studies(
     read_prepare: reads the command line of the preparation. Raises MissingInput before any file is read where the run
     has no trained networks.
     """
-    given = check_given(paths, STAGE)
+    given, arguments = check_given(paths, STAGE), command.arguments
+    labels = Path(arguments.labels) if arguments.labels else None
+    if labels is not None:
+        read_labels(labels)
     networks_by_fold(command, pd.DataFrame({"fold": [TEST_FOLD]}))
-    answering(command)
+    learned = Ledger.joined([member.output.learned() for member in answering(command)])
     curve_networks(command)
 
     def prepare_them(command: SpineCommand, given: Sequence[Path]) -> None:
@@ -46,10 +53,24 @@ def predict_given_studies(
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
     command = prepare_given(command, given, INTAKE, prepare_them)
+    slices = slices_of_patients(command)
+    identifiers = own_identifiers(given, slices) if labels is not None or arguments.show_identifiers else None
+    if labels is not None and identifiers is not None:
+        refuse_learned(command, learned, slices, identifiers, command.experiment)
     up_to_date(make_boxes, command)
     folder = up_to_date(predict_data_set, command)
-    if command.arguments.show_identifiers:
-        data = open_data_set(command.work, command.data_set, remedies(command))
-        slices = read_slices(data, ("study_uid", "path"))
-        show(f"with identifiers: {write_identified(folder, slices, own_identifiers(given, slices))}")
+    if identifiers is not None and arguments.show_identifiers:
+        show(f"with identifiers: {write_identified(folder, slices, identifiers)}")
+    if labels is not None and identifiers is not None:
+        answers = require(command.work, folder, PREDICT, remedies(command))
+        what = f"the calibration of {command.experiment}"
+        refuse_learned(command, answers.learned(), slices, identifiers, what)
+        show(f"\n{validate(command, answers, labels)}")
     return command
+
+
+def slices_of_patients(command: SpineCommand) -> pd.DataFrame:
+    """study_uid, path and patient_id of the slices of the command's data set."""
+    data = open_data_set(command.work, command.data_set, remedies(command))
+    studies = read_studies(data, ("study_uid", "patient_id"))
+    return read_slices(data, ("study_uid", "path")).merge(studies, on="study_uid", validate="many_to_one")

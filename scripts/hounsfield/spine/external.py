@@ -1,0 +1,98 @@
+"""External validation: a run scored on studies of one's own with labels, none of whose patients it has seen.
+
+N studies, 8 names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hounsfield.competitions.rsna2022.label_table import read_study_labels
+from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
+from hounsfield.competitions.rsna2022.paths import data_folder
+from hounsfield.competitions.rsna2022.submission import best_constant
+from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
+from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.predictions import read_predictions
+from hounsfield.core.evaluation.score_table import System, readable, score_table, write_scores
+from hounsfield.core.intake.pseudonyms import Naming, read_key
+from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
+from hounsfield.core.logs import logger
+from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.stages.ledger import Ledger
+from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.upstream import Upstream
+from hounsfield.core.storage.files import file_digest
+from hounsfield.spine.paths import BAG, PREDICT
+from hounsfield.spine.remedies import SpineCommand, remedies
+from hounsfield.spine.scores import BAG as BAG_ROW
+from hounsfield.spine.scores import METRIC, PRIOR, printed_gains
+
+VALIDATION = "validation.csv"
+OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
+
+
+def read_labels(path: Path, naming: Naming = OF_ARCHIVES) -> pd.DataFrame:
+    """The labels of studies, NAMES by study_uid. Raises MissingInput or BadInput."""
+    if not path.is_file():
+        raise MissingInput(f"{path} does not exist; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
+    return read_study_labels(path.read_bytes(), str(path), naming, any_overall=True)[list(NAMES)]
+
+
+def refuse_learned(
+    command: SpineCommand, learned: Ledger, slices: pd.DataFrame, identifiers: pd.DataFrame, what: str
+) -> None:
+    """Raise BadInput where a patient of the slices is one that was learnt from.
+
+    slices: path and patient_id. identifiers: of their files, by path. what: has learnt, for the message.
+    """
+    training = on_training_set(command)
+    data = open_data_set(training.work, training.data_set, remedies(training))
+    known, naming = read_studies(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", OF_ARCHIVES)
+    studies = known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"]
+    own = set(studies) if naming.key else set(map(naming.pseudonym, studies))
+    refuse_seen(slices, identifiers, learned, naming, own, what)
+
+
+def validate(command: SpineCommand, answers: Upstream, labels: Path) -> str:
+    """Score the answers for the command's data set on its labelled studies; returns the table for a terminal."""
+    folder, inputs = (
+        answers.folder / "validation",
+        {"answers": answers.as_input(), "labels": Input(file_digest(labels))},
+    )
+    with output(folder, Provenance(PREDICT, {}, inputs), force=True, remedy="") as out:
+        studies = read_studies(open_data_set(command.work, command.data_set, remedies(command)))
+        naming = Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key"))
+        given = read_labels(labels, naming).reindex(studies["study_uid"])
+        known = given.notna().any(axis=1).to_numpy()
+        if not known.any():
+            raise BadInput(
+                f"{labels}: no row with a label is of one of the {len(studies)} studies; are these their UIDs?"
+            )
+        if not known.all():
+            logger.warning(
+                "%s: %d of %d studies have no label and are not scored", labels, (~known).sum(), len(studies)
+            )
+        found = read_predictions(answers.file(BAG), LABELS, remedy=answers.remedy).set_index(LABELS.row)
+        probabilities = found.loc[given.index[known], list(NAMES)].to_numpy(np.float64)
+        patients, where = studies["patient_id"].to_numpy()[known], f"external: {command.data_set}"
+        systems = list(_systems(command, probabilities))
+        table = score_table(LABELS, systems, given[known].to_numpy(np.float64), patients, where, metric=METRIC)
+        table = table.assign(ledger="no patient of it was seen")
+        write_scores(folder / VALIDATION, table)
+        out.finish([VALIDATION])
+    return f"{readable(table)}\n\n{printed_gains(table)}\n\nvalidation: {folder / VALIDATION}"
+
+
+def _systems(command: SpineCommand, probabilities: np.ndarray) -> Iterator[System]:
+    """The constant that is best for the studies trained on, and what the run answers, (n, 8)."""
+    training = on_training_set(command)
+    trained_on = read_studies(open_data_set(training.work, training.data_set, remedies(training)))
+    labels = trained_on.loc[trained_on["split"] == "train", list(NAMES)].to_numpy(np.float64, na_value=np.nan)
+    prior = np.tile(best_constant(labels), (len(probabilities), 1))
+    yield System(PRIOR, "", prior, "best constant for the studies trained on", ranks=False)
+    yield System(BAG_ROW, command.experiment, probabilities, "mean of all networks", over=0)
