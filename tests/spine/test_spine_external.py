@@ -86,7 +86,7 @@ def test_a_table_of_no_study_that_is_there_is_refused(
     labels.write_text(labels_csv({"9.9": fractured("C1"), "9.8": fractured()}))
     with pytest.raises(BadInput, match=r"labels\.csv: no row with a label is of one of the 3 studies"):
         validate(command, answered(command, monkeypatch), labels)
-    with pytest.raises(MissingInput, match=r"none\.csv does not exist"):
+    with pytest.raises(MissingInput, match=r"none\.csv is no file"):
         read_labels(tmp_path / "none.csv")
 
 

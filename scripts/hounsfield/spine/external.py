@@ -39,7 +39,7 @@ OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
 def read_labels(path: Path, naming: Naming = OF_ARCHIVES) -> pd.DataFrame:
     """The labels of studies, NAMES by study_uid. Raises MissingInput or BadInput."""
     if not path.is_file():
-        raise MissingInput(f"{path} does not exist; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
+        raise MissingInput(f"{path} is no file; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
     return read_study_labels(path.read_bytes(), str(path), naming, any_overall=True)[list(NAMES)]
 
 

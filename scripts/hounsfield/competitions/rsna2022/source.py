@@ -119,7 +119,7 @@ def find_source(work: Path, data_set: str, options: Mapping[str, Any], *, fold_c
         return source
     table = Path(options["folds-table"]).absolute()
     if not table.is_file():
-        raise MissingInput(f"{table} does not exist; --folds-table takes a CSV table with StudyInstanceUID and fold")
+        raise MissingInput(f"{table} is no file; --folds-table takes a CSV table with StudyInstanceUID and fold")
     folds = read_folds(table.read_bytes(), str(table), source.labels, source.studies, fold_count)
     return replace(source, folds=folds, folds_in=str(table), options=(*source.options, "--folds-table", str(table)))
 
@@ -185,7 +185,7 @@ def own_source(work: Path, data_set: str, options: Mapping[str, Any], *, any_ove
     if "labels" in options:
         table = Path(options["labels"]).absolute()
         if not table.is_file():
-            raise MissingInput(f"{table} does not exist; --labels takes a table of StudyInstanceUID, patient_overall, "
+            raise MissingInput(f"{table} is no file; --labels takes a table of StudyInstanceUID, patient_overall, "
                                "C1 to C7")  # fmt: skip
         labels = read_study_labels(table.read_bytes(), str(table), naming, any_overall=any_overall)
         words += ["--labels", str(table)]

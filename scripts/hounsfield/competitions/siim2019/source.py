@@ -124,7 +124,7 @@ def find_source(work: Path, data_set: str, options: Mapping[str, Any]) -> Source
         return source
     table = Path(options[FOLDS_TABLE]).absolute()
     if not table.is_file():
-        raise MissingInput(f"{table} does not exist; --folds-table takes a CSV table with fname, fold, exist_labels")
+        raise MissingInput(f"{table} is no file; --folds-table takes a CSV table with fname, fold, exist_labels")
     options_given = (*source.options, f"--{FOLDS_TABLE}", str(table))
     return replace(source, folds=table.read_bytes(), folds_in=str(table), options=options_given)
 

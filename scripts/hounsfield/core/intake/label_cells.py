@@ -41,7 +41,7 @@ def read_cells(path: Path) -> Cells:
     quoting. Parquet: any simple types. Raises MissingInput or BadInput naming the file and the fact.
     """
     if not path.is_file():
-        raise MissingInput(f"{path} does not exist; name a CSV or Parquet table")
+        raise MissingInput(f"{path} is no file; name a CSV or Parquet table")
     if path.stat().st_size > MAX_TABLE_BYTES:
         raise BadInput(f"{path} holds more than {MAX_TABLE_BYTES} bytes; that is no table of labels")
     return cells_of(path.read_bytes(), str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -99,10 +99,10 @@ def _by_identifier(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming) -
 
 
 def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray]:
-    """By path below the folder, file name, or that without its ending; an absolute path by what is below the folder."""
+    """By path below the folder, the end of it, or the stem; an absolute path by what is below the folder."""
     known: dict[str, int | None] = {}
     for number, path in enumerate(paths):
-        for name in {path, PurePosixPath(path).name, PurePosixPath(path).stem}:
+        for name in {*_ends(path), PurePosixPath(path).stem}:
             known[name] = None if name in known else number  # None: the name fits several files
     whole = {path: number for number, path in enumerate(paths)}
     found, ambiguous = [], []
@@ -119,3 +119,11 @@ def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray
         raise BadInput(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
                        "paths below the folder")  # fmt: skip
     return found
+
+
+def _ends(path: str) -> Iterator[str]:
+    """A path, and what is left of it without the first folders, as a table has it whose folder lies further down."""
+    yield path
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
