@@ -143,6 +143,11 @@ def test_what_a_system_leaves_in_a_folder_of_masks_is_no_mask(own: Path, tmp_pat
     assert masks_of(own, tmp_path, "one.png", ".DS_Store", "._one.png", "x/Thumbs.db", "desktop.ini") == {"one"}
 
 
+def test_a_mask_and_its_film_may_come_from_systems_that_write_marks_otherwise(own: Path, tmp_path: Path) -> None:
+    write_films(own, {"R\u00f6ntgen.dcm": b"film"})
+    assert len(masks_of(own, tmp_path, "Ro\u0308ntgen.png")) == 1
+
+
 def test_a_folder_without_masks_is_refused_rather_than_all_films_unlabelled(own: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="masks holds no mask image"):
         masks_of(own, tmp_path, ".DS_Store")

@@ -38,6 +38,11 @@ def test_a_path_is_known_from_any_folder_on_its_way(name: str) -> None:
     assert found(name, "nothing") == ("file", [[2], []])
 
 
+def test_a_name_with_marks_is_the_same_however_its_system_writes_it() -> None:
+    composed, decomposed = "Sch\u00e4del.dcm", "Scha\u0308del.dcm"
+    assert found(composed, paths=[decomposed]) == found(decomposed, paths=[composed]) == ("file", [[0]])
+
+
 def test_the_end_of_several_paths_is_refused_and_a_whole_path_is_not() -> None:
     with pytest.raises(BadInput, match=r"t\.csv: 1 names fit several files.*IM0\.dcm"):
         found("IM0.dcm", "IM1.dcm")

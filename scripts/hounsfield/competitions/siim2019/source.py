@@ -23,6 +23,7 @@ from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.listings import (
+    composed,
     content_key,
     content_of,
     files_digest,
@@ -243,11 +244,11 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
     else:
         raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
     known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
-    known |= {DICOM_SUFFIX.sub("", file.path): place for place, file in enumerate(files) if "/" in file.path}
+    known |= {DICOM_SUFFIX.sub("", composed(file.path)): place for place, file in enumerate(files) if "/" in file.path}
     found: dict[str, Annotation] = {}
     problems: dict[str, list[str]] = {"are of no film that is there": [], "fit several films or repeat another": []}
     for name, annotation in named.items():
-        place = known.get(name, -1)
+        place = known.get(composed(name), -1)
         film = None if place is None else str(film_ids[place])
         if place == -1:
             problems["are of no film that is there"].append(name)

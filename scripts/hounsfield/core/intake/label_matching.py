@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from hounsfield.core.errors import BadInput
 from hounsfield.core.intake.label_tables import SHOWN, Key, LabelTable
+from hounsfield.core.intake.listings import composed
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.tables import escape_cell
@@ -101,13 +102,14 @@ def _by_identifier(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming) -
 def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray]:
     """By path below the folder, the end of it, or the stem; an absolute path by what is below the folder."""
     known: dict[str, int | None] = {}
+    paths = list(map(composed, paths))
     for number, path in enumerate(paths):
         for name in {*_ends(path), PurePosixPath(path).stem}:
             known[name] = None if name in known else number  # None: the name fits several files
     whole = {path: number for number, path in enumerate(paths)}
     found, ambiguous = [], []
     for key in map(str, keys):
-        path = key.replace("\\", "/").removeprefix("./")
+        path = composed(key).replace("\\", "/").removeprefix("./")
         place: int | None = whole.get(path, known.get(path, -1))
         if place == -1 and ABSOLUTE.match(path):
             parts = PurePosixPath(path).parts

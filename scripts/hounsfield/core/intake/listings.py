@@ -6,6 +6,7 @@ N files.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import count
@@ -56,13 +57,18 @@ def content_key(file: SourceFile) -> tuple[int, int]:
 
 
 def places_by_name(files: FileList) -> dict[str, int | None]:
-    """The place of each file by its path, its name and its name's stem; None where several files have that name."""
+    """The place of each file by its path, its name and its name's stem, composed; None where several have that name."""
     known: dict[str, int | None] = {}
     for place, file in enumerate(files):
-        path = PurePosixPath(file.path)
+        path = PurePosixPath(composed(file.path))
         for name in {str(path), path.name, path.stem}:
             known[name] = None if name in known else place
     return known
+
+
+def composed(name: str) -> str:
+    """A name in the one spelling by which names are compared: a Mac writes letters with marks as two signs."""
+    return unicodedata.normalize("NFC", name)
 
 
 def packed_within(files: FileList, given: Sequence[Path]) -> str:
