@@ -6,9 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from hounsfield.competitions.rsna2019.head_phantom.plans import KINDS
-from hounsfield.competitions.rsna2019.head_phantom.studies import Study, phantom_study
+from hounsfield.competitions.rsna2019.head_phantom.plans import KINDS, plan_patient
+from hounsfield.competitions.rsna2019.head_phantom.studies import Study, draw_series
 from hounsfield.competitions.rsna2019.labels import CLASSES
+
+
+def phantom_study(
+    seed: int, patient: int, slices: tuple[int, int], size: int, bleeds: tuple[str, ...], with_mimics: bool = False
+) -> Study:
+    """A patient's first series with the bleeds that are named."""
+    plan = plan_patient(seed, patient, slices, size, bleeds)
+    return draw_series(plan, plan.series[0], with_mimics)
 
 
 @pytest.fixture(scope="module")

@@ -97,8 +97,7 @@ class SliceAnswers:
 
     def pixels(self, study: str, series: str) -> SeriesPixels:
         """Hounsfield units of one series, read again from its files."""
-        chosen = (self._named["study"] == study) & (self._named["series"] == series)
-        slices = self.slices[chosen.to_numpy()]
+        slices = self.slices[self._of_series(study, series)]
         files = find_files(pd.Index(slices["path"]), self._files, self.data.folder / SLICES)
         return series_pixels(files, slices, remedy=f"{self.data.remedy} --force")
 
@@ -106,9 +105,11 @@ class SliceAnswers:
         """Where the classifiers look for each class; nothing where they are not at hand."""
         if self.activation is None:
             return []
-        chosen = (self._named["study"] == study) & (self._named["series"] == series)
-        maps = self.activation(self.slices["image_id"][chosen.to_numpy()])
+        maps = self.activation(self.slices["image_id"][self._of_series(study, series)])
         return activation_heats(f"classifiers of {self.run.name}", maps, self.names)
+
+    def _of_series(self, study: str, series: str) -> np.ndarray:
+        return ((self._named["study"] == study) & (self._named["series"] == series)).to_numpy()
 
     @cached_property
     def _named(self) -> pd.DataFrame:

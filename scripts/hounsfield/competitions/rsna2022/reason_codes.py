@@ -30,9 +30,3 @@ STUDY_FLAGS: dict[str, str] = {
     "segmentation_resampled": "The segmentation's grid is another one: each pixel has the label of the nearest voxel.",
     "segmentation_empty": "The segmentation shows no part of C1 to C7.",
 }
-
-WINDOW = 96  # slices of the published window
-THICK_MM = 5.0
-GAP_STEPS = 1.5
-MIXED_STEP, MIXED_SHARE, MIXED_STEPS = 0.1, 0.1, 3
-SAME_PLACE_MM = 1e-3

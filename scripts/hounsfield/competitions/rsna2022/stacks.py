@@ -12,20 +12,16 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.reason_codes import (
-    GAP_STEPS,
-    MIXED_SHARE,
-    MIXED_STEP,
-    MIXED_STEPS,
-    SAME_PLACE_MM,
-    THICK_MM,
-    WINDOW,
-)
 from hounsfield.core.dicom.copies import natural_ranks
 from hounsfield.core.dicom.series import group_files, joined_patients, refusals
 from hounsfield.core.dicom.stacks import SERIES_KEY
 
 NUMBER = re.compile(r"\d{1,9}")
+WINDOW = 96  # slices of the published window
+THICK_MM = 5.0
+GAP_STEPS = 1.5
+MIXED_STEP, MIXED_SHARE, MIXED_STEPS = 0.1, 0.1, 3
+SAME_PLACE_MM = 1e-3
 FLAGS_OF_SLICES = ("order_guessed", "position_guessed")  # that are told of the study, too
 
 

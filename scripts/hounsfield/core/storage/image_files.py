@@ -57,17 +57,18 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
     A fourth channel is left out; the codec skips it, which is faster than to copy the other three.
     """
-    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise BadInput(f"an image of shape {image.shape} could not be encoded as JPEG")
-    return encoded.tobytes()
+    return _encoded(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def encode_png(image: np.ndarray) -> bytes:
     """Encode (rows, columns) uint8 without loss. The same pixels give the same bytes."""
-    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    return _encoded(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+
+
+def _encoded(suffix: str, image: np.ndarray, settings: Sequence[int]) -> bytes:
+    done, encoded = cv2.imencode(suffix, image, settings)
     if not done:
-        raise BadInput(f"an image of shape {image.shape} could not be encoded as PNG")
+        raise BadInput(f"an image of shape {image.shape} could not be encoded as {suffix[1:].upper()}")
     return encoded.tobytes()
 
 

@@ -69,17 +69,12 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
         # fixed-width arrays: a million Python strings would be copied into every loader worker as it touches them
         self._ids = ids.astype("S")
         self._checksums = checksums.astype(np.int64)
-        self._labels = labels.astype(np.float32)
+        self.labels = labels.astype(np.float32)
         self._draw = draw
         self.remedy = remedy
 
     def __len__(self) -> int:
         return len(self._ids)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N, C) float32, NaN where unknown."""
-        return self._labels
 
     def image_ids(self, rows: np.ndarray) -> list[str]:
         """The identifiers of some rows, for messages."""
@@ -89,7 +84,7 @@ class SliceImages(Dataset[tuple[Tensor, Tensor]]):
         """One slice's image (S, S, 3) and its labels (C,)."""
         epoch, row = key
         image = self._draw(self._ids[row].decode(), int(self._checksums[row]), row, epoch)
-        return torch.from_numpy(image), torch.from_numpy(self._labels[row])
+        return torch.from_numpy(image), torch.from_numpy(self.labels[row])
 
 
 class ImageBatches:

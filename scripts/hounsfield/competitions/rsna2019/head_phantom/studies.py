@@ -18,7 +18,7 @@ from .bleeds import Bleed, draw_bleed, draw_oedema, midline_shift, pressed_depth
 from .brain import draw_brain
 from .face import draw_head_rest, draw_outside
 from .head import Frame, crop_to_slice, cut_vault, frame_head, place_head
-from .plans import KINDS, Mimic, PatientPlan, SeriesPlan, plan_mimics, plan_patient
+from .plans import KINDS, Mimic, PatientPlan, SeriesPlan, plan_mimics
 
 SMALLEST_BLEED = 25.0  # mm^2; below it a slice is not labelled
 LONGEST_SLICE = 6.0  # mm; oblique surfaces are blurred over the slice's thickness, at most over this
@@ -132,16 +132,3 @@ def _contrasts(rng: np.random.Generator, drawn: list[_Drawn], bleeds: int, pixel
                 from_end = 0 if from_end == 0 and len(seen) > 2 else 2
             contrast[i, b] = steps[min(from_end, 2)]
     return contrast
-
-
-def phantom_study(
-    seed: int,
-    patient: int,
-    slices: tuple[int, int] = (14, 14),
-    size: int = 256,
-    bleeds: tuple[str, ...] | None = None,
-    with_mimics: bool = False,
-) -> Study:
-    """A patient's first series, for tests and figures. bleeds: the kinds to plant, None: drawn."""
-    plan = plan_patient(seed, patient, slices, size, bleeds)
-    return draw_series(plan, plan.series[0], with_mimics)
