@@ -38,7 +38,7 @@ def plan(tmp_path: Path, *costs: float, epochs: int = 4, kept: int = 2) -> list[
 
 def finish(run: PlannedRun) -> None:
     run.folder.mkdir()
-    write_json(run.folder / "output.json", {"stage": "run_12", "settings": {}, "inputs": {}, "files": {}})
+    write_json(run.folder / "output.json", {"stage": "run_12", "settings": {}, "inputs": {}, "files": {}, "facts": {}})
 
 
 def test_the_end_of_all_runs_follows_from_the_rate_of_the_epochs_so_far(tmp_path: Path, clock: list[float]) -> None:
