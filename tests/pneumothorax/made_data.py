@@ -63,7 +63,7 @@ def made_films(
             held = number < train
             row = dict.fromkeys(FILM_SCHEMA.names) | {"film_id": film, "split": "train" if held else "test"}
             row |= {"patient_id": f"p{number:03d}", "fold": number // 3 % folds if held else -1, "path": f"{film}.dcm"}
-            row |= {"rows": 2 * SIZE, "columns": 2 * SIZE}
+            row |= {"rows": 2 * SIZE, "columns": 2 * SIZE, "vendor": "" if number % 2 else "GE"}
             if mask is not None:
                 image[mask] = 20
                 if held:

@@ -51,6 +51,11 @@ def test_films_are_ranked_and_rules_compared_film_by_film(folder: Path) -> None:
     assert [one["dice"] for one in numbers["scores"]][2] == pytest.approx(table["dice"].mean(), abs=1e-6)
 
 
+def test_vendors_are_counted_as_far_as_headers_name_them(folder: Path) -> None:
+    vendors = json.loads((folder / "report.json").read_text())["counts"]["manufacturers of the devices, by film"]
+    assert vendors == {"GE": 13, "not named in the header": 13}
+
+
 def test_the_worst_films_are_shown_with_outlines(folder: Path) -> None:
     numbers = json.loads((folder / "report.json").read_text())
     files = [one["file"] for one in numbers["worst"]]

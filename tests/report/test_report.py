@@ -111,6 +111,10 @@ def test_the_flow_ends_in_what_is_scored(numbers: dict[str, Any]) -> None:
     assert first["count"] - left_out == last["count"] == 240
 
 
+def test_a_data_set_of_an_older_version_says_that_nobody_recorded_its_vendors(numbers: dict[str, Any]) -> None:
+    assert numbers["counts"]["manufacturers of the devices, by series"] == {"not recorded by an older version": 45}
+
+
 def test_the_page_is_one_file_that_asks_nothing_of_a_network(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "default-src 'none'" in html.unescape(page)
