@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from dicom_files import ct_file
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.findings_file import JSON, SCHEMA
 from hounsfield.core.evaluation.joined_view import JoinedView
 from hounsfield.core.evaluation.study_findings import (
@@ -160,6 +160,14 @@ def test_runs_that_saw_other_slices_are_not_blended(tmp_path: Path) -> None:
     message = r"toy/a and toy/b see different slices of ID_1; make both anew: sh bin/toy/a.sh --force && sh bin/toy/b"
     with pytest.raises(BadInput, match=message):
         joined.findings("ID_1")
+
+
+def test_runs_that_prepare_files_otherwise_are_refused_with_what_differs(tmp_path: Path) -> None:
+    views = [Toy(tmp_path, "toy/a", 0.5), Toy(tmp_path, "toy/b", 0.25, image="ID_j")]
+    for view, order in zip(views, ("normal", "position_xyz"), strict=True):
+        view.answers.record["inputs"]["data set"]["settings"] = {"order": order}
+    with pytest.raises(WrongUse, match=r"toy/a and toy/b prepare files otherwise .*order.*normal.*position_xyz"):
+        JoinedView(views).findings("ID_1")
 
 
 def test_only_studies_that_every_run_answers_are_joined(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given
+from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given, prepare_options
 from hounsfield.core.intake.prepare_files import check_usable
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
 from hounsfield.core.stages.outputs import Provenance, output
@@ -51,6 +51,18 @@ def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(t
     with pytest.raises(WrongUse, match=r"--apply-to ward: .*ward was prepared by another stage than run_01_their"):
         on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE)
     assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"
+
+
+def test_a_second_run_with_other_folds_leaves_the_data_set_as_the_first_has_prepared_it(tmp_path: Path) -> None:
+    command = replace(command_in(tmp_path), data_set="ward")
+    command.arguments.jobs = None
+    assert "--prepare.fold_count" not in prepare_options(command, [tmp_path / "ct"], INTAKE)
+    made = Provenance(INTAKE.stage, {"fold_count": 3, "size": 9}, {})
+    with output(data_folder(tmp_path, "ward"), made, force=False, remedy="") as out:
+        out.finish([], facts={"source": ["--images", str(tmp_path / "ct")]})
+    options = prepare_options(command, [tmp_path / "ct"], INTAKE)
+    assert options[options.index("--prepare.fold_count") + 1] == "3"
+    assert "--force" in options and "--prepare.size" not in options
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "known"])

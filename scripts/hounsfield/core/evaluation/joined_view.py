@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.blending import blended
 from hounsfield.core.evaluation.rule_answers import rule_answers
 from hounsfield.core.evaluation.scored_blend import ScoredBlend, find_scored_blend
@@ -21,6 +21,7 @@ from hounsfield.core.evaluation.study_findings import ModelValues, SeriesFinding
 from hounsfield.core.evaluation.study_rule import Studies
 from hounsfield.core.evaluation.study_view import StudyView
 from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
+from hounsfield.core.stages.outputs import differences
 from hounsfield.core.stages.upstream import Upstream
 
 BLEND = "blend"  # stands for the run
@@ -87,8 +88,17 @@ class JoinedView:
                 told = f"{' '.join(first.names)}; {' '.join(other.names)}"
                 raise BadInput(f"{named} tell different names ({told}); name runs of one kind")
             if _images(other) != _images(first):
+                self._refuse_prepared_otherwise(named)
                 again = " && ".join(f"{view.answers.remedy} --force" for view in self._views)
                 raise BadInput(f"{named} see different slices of {first.study}; make both anew: {again}")
+
+    def _refuse_prepared_otherwise(self, named: str) -> None:
+        """Raise WrongUse where each run has prepared the files in its own way: made anew, they would differ again."""
+        made_from = [view.answers.record["inputs"].get("data set") for view in self._views]
+        first, *others = [{"settings": (one or {}).get("settings", {}), "inputs": {}} for one in made_from]
+        changes = [change for other in others for change in differences(first, other)]
+        if changes:
+            raise WrongUse(f"{named} prepare files otherwise ({'; '.join(changes)}); predict with each alone")
 
     def _joined(self, series: Sequence[SeriesFindings]) -> SeriesFindings:
         """Every model's values; then, where each run has values for slices, the mean of what each run answers with."""

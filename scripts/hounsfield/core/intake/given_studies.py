@@ -26,6 +26,7 @@ from hounsfield.core.storage.data_sets import data_folder
 from hounsfield.core.storage.files import read_json
 
 ResultT = TypeVar("ResultT")
+OF_FOLDS = {"fold_count", "fold_seed"}  # settings of a preparation that change nothing of given studies
 
 
 class Intake(NamedTuple):
@@ -133,9 +134,13 @@ def prepare_options(command: Command[Any], paths: Sequence[Path], intake: Intake
     given = [str(path.resolve()) for path in paths]
     options = ["--work", str(command.work), "--data_set", command.data_set, "--prepare.bad_share", "1"]
     options += ["--jobs", str(command.arguments.jobs)] if command.arguments.jobs else []
-    known = recorded_options(data_folder(command.work, command.data_set), intake.lists)
+    folder = data_folder(command.work, command.data_set)
+    known, record = recorded_options(folder, intake.lists), read_record(folder)
     if command.force or known.get(intake.places) == given:  # the same place: what has gone or changed there goes here
         options.append("--force")
+    settings = {} if record is None else record["settings"]
+    for name in OF_FOLDS & settings.keys():  # of another run they may differ, and its answers would count as stale
+        options += [f"--prepare.{name}", str(settings[name])]
     return [*options, f"--{intake.places}", *given]
 
 
