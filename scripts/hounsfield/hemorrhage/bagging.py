@@ -27,9 +27,8 @@ from hounsfield.core.evaluation.predictions import (
     write_predictions,
 )
 from hounsfield.core.evaluation.score_table import empty_table, score_table
-from hounsfield.core.folds.rules import ALL
 from hounsfield.core.logs import logger
-from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.stages.command import ALL, on_training_set
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Input, Provenance, read_record
 from hounsfield.core.stages.upstream import Upstream, require

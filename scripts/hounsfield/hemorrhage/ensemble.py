@@ -20,7 +20,7 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.evaluation.score_table import System
-from hounsfield.core.folds.rules import ALL
+from hounsfield.core.stages.command import ALL
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, check_made, require
 from hounsfield.core.storage.arrays import open_array

@@ -16,7 +16,7 @@ from hounsfield.competitions.rsna2019.labels import LABELS
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import score
-from hounsfield.core.folds.rules import ALL
+from hounsfield.core.stages.command import ALL
 from hounsfield.core.stages.configuration import shaping_settings
 from hounsfield.core.training.devices import Devices
 from hounsfield.core.training.draws import batches, epoch_order, split_batch

@@ -14,7 +14,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import LABELS
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
-from hounsfield.core.stages.command import SINGLE, chosen_folds, on_training_set
+from hounsfield.core.stages.command import ALL, chosen_folds, on_training_set
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -39,7 +39,7 @@ def answering(command: SpineCommand) -> list[Member]:
     Raises MissingInput or StaleOutput where one is not there, with the command that trains it.
     """
     command, config = on_training_set(command), command.config
-    folds = [SINGLE]
+    folds = [ALL]
     if command.arguments.get("fold") or not config.fracture.refit:
         folds = chosen_folds(command, config.prepare.fold_count, single=True)
     runs = [StudyRun(command, key) for key in keys_of(command.config, folds)]
@@ -51,7 +51,7 @@ def validated(command: SpineCommand) -> list[Member]:
 
     Of networks that are nested, where the configuration is not, or the other way round, neither is used.
     """
-    folds = [fold for fold in chosen_folds(command, command.config.prepare.fold_count, single=True) if fold != SINGLE]
+    folds = [fold for fold in chosen_folds(command, command.config.prepare.fold_count, single=True) if fold != ALL]
     runs = [StudyRun(command, key) for key in keys_of(command.config, folds)]
     found = [Member(run, require(command.work, run.predictions, STUDY, remedies(command))) for run in runs]
     for run, predictions in found:

@@ -13,7 +13,7 @@ from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign, check_seen
 from hounsfield.core.logs import logger
-from hounsfield.core.stages.command import SINGLE, applied_to
+from hounsfield.core.stages.command import ALL, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
@@ -172,7 +172,7 @@ def answers_ledger(
     parts = []
     for fold, networks in by_fold.items():
         seen = [one.output.learned() for one in networks] + ([] if also is None else [also(fold)])
-        parts.append(Ledger.joined(seen).as_part(fold_part(SINGLE if fold == TEST_FOLD else fold)))
+        parts.append(Ledger.joined(seen).as_part(fold_part(ALL if fold == TEST_FOLD else fold)))
     return Ledger.joined(parts)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.command import SINGLE, Command
+from hounsfield.core.stages.command import ALL, Command
 from hounsfield.spine.config import SpineConfig
 
 Folds = tuple[int, ...]  # that are kept apart: none, the one that is scored, or a pair
@@ -35,7 +35,7 @@ def name_of(folds: Iterable[int]) -> str:
 
 def folds_of(name: str) -> Folds:
     """The folds that a network of this name has not seen; of `all` there are none."""
-    return () if name == SINGLE else tuple(map(int, name.split("+")))
+    return () if name == ALL else tuple(map(int, name.split("+")))
 
 
 def in_words(without: Folds) -> str:

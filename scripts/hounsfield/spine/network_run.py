@@ -11,7 +11,7 @@ import pandas as pd
 from torch import nn
 
 from hounsfield.core.errors import BadInput, WrongUse
-from hounsfield.core.stages.command import SINGLE, on_training_set
+from hounsfield.core.stages.command import ALL, on_training_set
 from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.upstream import Upstream, check_made, require
@@ -148,7 +148,7 @@ def keys_of(config: SpineConfig, folds: Iterable[str]) -> list[NetworkKey]:
         NetworkKey(model, fold, seed)
         for model in config.fracture.models
         for fold in folds
-        for seed in (model.seeds if fold == SINGLE else model.seeds[:1])
+        for seed in (model.seeds if fold == ALL else model.seeds[:1])
     ]
 
 
@@ -161,7 +161,7 @@ def split_studies(studies: pd.DataFrame, key: NetworkKey, excluded: Iterable[str
     held_out = labelled["fold"].isin(key.held_out)
     train, validation = labelled[~held_out & ~labelled["study_uid"].isin(list(excluded))], labelled[held_out]
     for name, part in (("to train on", train), ("to validate", validation)):
-        if not len(part) and not (part is validation and key.fold == SINGLE):
+        if not len(part) and not (part is validation and key.fold == ALL):
             raise BadInput(
                 f"{key.name}: the data set has no study {name}; prepare it with other folds, or leave it out"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hounsfield.core.stages.command import SINGLE, Command, chosen_folds, on_training_set
+from hounsfield.core.stages.command import ALL, Command, chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.paths import BOXES, FRACTURE, STUDY, VERTEBRAE
@@ -34,4 +34,4 @@ def folds_to_train(command: SpineCommand, data: Upstream, *, refit: bool) -> lis
     data: the data set that is trained on. Raises WrongUse where it has no such fold.
     """
     folds = chosen_folds(command, data.record["settings"]["fold_count"], single=True)
-    return [*folds, SINGLE] if refit and SINGLE not in folds and not command.arguments.get("fold") else folds
+    return [*folds, ALL] if refit and ALL not in folds and not command.arguments.get("fold") else folds

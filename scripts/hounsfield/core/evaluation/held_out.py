@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.folds.rules import ALL
+from hounsfield.core.stages.command import ALL
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pandas as pd
 
 from hounsfield.core.errors import BadInput
 
-ALL = "all"  # the fold of a model that has learnt from every patient
 SHOWN = 10  # rows in a message
 
 

@@ -32,7 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a file from elsewher
 LONGEST_NAME = 100  # bytes: file systems take 255, and some outputs add to it
 RAW = "raw"  # the folder of data/ that holds archives, and can be no data set
 NAMES_DATA_SET = ("data_set", "--apply-to", "DATA_SET")
-SINGLE = "all"  # the fold of the single model, which trains on every patient
+ALL = "all"  # the fold of the single model, which trains on every patient
 
 set_parsing_settings(import_path_denylist=["*"])  # a configuration holds values, and never names code
 
@@ -105,7 +105,7 @@ def stage_parser(stage: Stage[Any]) -> ArgumentParser:
     )
     parser.add_argument("--force", action="store_true", help="replace outputs that were made from something else")
     if stage.role != "prepares":
-        single = f", or '{SINGLE}' to train on every patient" if stage.single else ""
+        single = f", or '{ALL}' to train on every patient" if stage.single else ""
         parser.add_argument("--fold", nargs="+", default=None, help=f"validation folds{single} (default: folds)")
     if stage.role == "applies":
         parser.add_argument("--apply-to", type=str, default=None, help="another prepared data set, only predicted")
@@ -208,10 +208,10 @@ def chosen_folds(command: Command[Any], count: int, *, single: bool = False) -> 
     count: folds of the data set. single: whether `all` is one, which trains on every patient.
     """
     for fold in command.folds:
-        if not (single and fold == SINGLE) and not (fold.isdecimal() and int(fold) < count):
-            last = f"0 to {count - 1}" + (f", or {SINGLE}" if single else "")
+        if not (single and fold == ALL) and not (fold.isdecimal() and int(fold) < count):
+            last = f"0 to {count - 1}" + (f", or {ALL}" if single else "")
             raise WrongUse(f"fold {fold}: there are {count}; give {last} with --fold, FOLDS or `folds` of the YAML")
-    if SINGLE in command.folds and len(command.folds) > 1:
+    if ALL in command.folds and len(command.folds) > 1:
         raise WrongUse(f"folds {' '.join(command.folds)}: the single model trains on every fold; take it alone")
     return list(command.folds)
 

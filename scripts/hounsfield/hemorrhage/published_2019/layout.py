@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
-from hounsfield.core.folds.rules import ALL
+from hounsfield.core.stages.command import ALL
 from hounsfield.core.storage.packed_folder import unpack_foreign
 from hounsfield.hemorrhage.config import View
 from hounsfield.hemorrhage.published_2019.restricted_pickle import frame_column, read_inert

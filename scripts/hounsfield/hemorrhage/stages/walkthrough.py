@@ -5,8 +5,8 @@ from __future__ import annotations
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.folds.rules import ALL
 from hounsfield.core.logs import Stopwatch, show, summary
+from hounsfield.core.stages.command import ALL
 from hounsfield.core.stages.upstream import reading
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.training.devices import open_devices

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD, open_data_set, read_slices, read_studies
 from hounsfield.core.logs import Stopwatch, logger, summary
-from hounsfield.core.stages.command import SINGLE, applied_to
+from hounsfield.core.stages.command import ALL, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading
@@ -89,7 +89,7 @@ def networks_by_fold(command: SpineCommand, studies: pd.DataFrame, without: Fold
     without: folds that none of them has seen.
     """
     config = command.config
-    without_labels = [SINGLE] if config.boxes.refit else [str(fold) for fold in config.folds]
+    without_labels = [ALL] if config.boxes.refit else [str(fold) for fold in config.folds]
     found = {}
     for fold in sorted(set(studies["fold"])):
         answer = without_labels if fold == TEST_FOLD else [answers_for(fold, without)]

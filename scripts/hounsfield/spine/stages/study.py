@@ -10,7 +10,7 @@ from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD, prediction_table, write_predictions
 from hounsfield.core.evaluation.score_table import METRIC, score
 from hounsfield.core.logs import Stopwatch, logger, summary
-from hounsfield.core.stages.command import SINGLE
+from hounsfield.core.stages.command import ALL
 from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
@@ -43,7 +43,7 @@ def train_studies(command: SpineCommand) -> None:
             for run in runs:
                 split = split_studies(studies, run.key, config.excluded)
                 network = train(run, data, boxes[run.without], split[0], devices, course)
-                if run.key.fold != SINGLE:
+                if run.key.fold != ALL:
                     validate(run, network, data, boxes[run.without], split[1], devices)
 
 
