@@ -85,6 +85,16 @@ def test_a_configuration_that_is_shipped_comes_before_the_kept_one(tmp_path: Pat
     assert named_run(tmp_path, "spine/quickstart", None).config == REPOSITORY / "configs/spine/quickstart.yaml"
 
 
+def test_a_configuration_that_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
+    stage = load_program("hemorrhage_train_classifier").STAGE
+    command = parse(stage_parser(stage), stage, ["--config", str(MINI_CONFIG), "--work", str(tmp_path)])
+    keep_config(command, "hemorrhage")
+    kept = kept_config(tmp_path, "hemorrhage", MINI_CONFIG.stem)
+    os.utime(kept, (1, 1))
+    keep_config(command, "hemorrhage")
+    assert kept.stat().st_mtime == 1
+
+
 def test_models_that_are_only_applied_keep_no_configuration(tmp_path: Path) -> None:
     stage = load_program("hemorrhage_train_sequence").STAGE
     applied = ["--config", str(MINI_CONFIG), "--work", str(tmp_path), "--apply-to", "ward7"]

@@ -151,7 +151,7 @@ def test_settings_of_one_library_do_not_make_anothers_models_stale(done) -> None
 
 def test_one_library_alone_trains_nothing_else(work) -> None:
     learn(work, *ONE)
-    trained = {path.name for path in (work / "checkpoints" / "stacking" / EXPERIMENT).iterdir()}
+    trained = {path.name for path in (work / "checkpoints" / "stacking" / EXPERIMENT).iterdir() if path.is_dir()}
     assert trained - {network.name for network in CONFIG.networks} == {"lightgbm"}
 
 

@@ -28,9 +28,10 @@ def shaping_settings(config: Any, *left_out: str) -> dict[str, Any]:
 
 
 def save_config(path: Path, config: Any) -> None:
-    """Write the resolved configuration as YAML that can be used with `--config` again."""
-    values = json_values(asdict(config))  # YAML's safe subset has no tuples
-    write_bytes(path, yaml.safe_dump(values, sort_keys=False).encode())
+    """Write the resolved configuration as YAML that can be used with `--config` again, unless it is there."""
+    content = yaml.safe_dump(json_values(asdict(config)), sort_keys=False).encode()  # it has no tuples
+    if not (path.exists() and path.read_bytes() == content):
+        write_bytes(path, content)
 
 
 def check_yaml(content: bytes, source: str) -> None:

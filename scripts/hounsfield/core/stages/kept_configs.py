@@ -12,7 +12,8 @@ from hounsfield.core.stages.configuration import save_config
 def keep_config(command: Command[Any], system: str, *, first: bool = True) -> None:
     """Write the whole configuration, with what the command line changed of it; nothing where models are only applied.
 
-    Each stage that trains does, so that the last one's stays. first: of several processes the one that writes.
+    Each stage that trains does so when it is done: the last one's stays, and a refused command changes nothing.
+    first: of several processes the one that writes.
     """
     if first and not applied_to(command):
         save_config(kept_config(command.work, system, command.experiment), command.config)

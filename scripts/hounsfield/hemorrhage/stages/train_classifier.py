@@ -45,9 +45,9 @@ def train_classifiers(command: HemorrhageCommand) -> None:
             epochs = command.config.classifier.epochs
             folders = [classifier_folder(command.work, command.experiment, fold) for fold in folds]
             course = Course([PlannedRun(folder, epochs, kept=epochs) for folder in folders], force=command.force)
-            keep_config(command, "hemorrhage", first=devices.first)
             for fold in folds:
                 train_fold(command, data, slices, fold, devices, course)
+            keep_config(command, "hemorrhage", first=devices.first)
 
 
 def train_fold(

@@ -47,12 +47,12 @@ def train_sequences(command: HemorrhageCommand) -> None:
             runs = [SequenceRun(command, data, *one) for one in itertools.product(folds, extracted_epochs(config))]
             planned = [PlannedRun(run.folder, config.sequence.epochs, config.sequence.keep_epochs) for run in runs]
             course = Course(planned, force=command.force)
-            keep_config(command, "hemorrhage", first=devices.first)
             for run in runs:
                 if command.data_set == config.data_set:
                     train_and_predict(run, slices, devices, course)
                 else:
                     predict_studies(run, slices, devices)
+            keep_config(command, "hemorrhage", first=devices.first)
 
 
 def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices, course: Course) -> None:

@@ -32,9 +32,9 @@ def train_parts(command: PneumothoraxCommand) -> None:
             runs = [PartRun(command, data, *one) for one in itertools.product(data_set_folds(command, data), parts)]
             planned = [PlannedRun(run.folder, run.own.epochs, run.own.top, cost=run.own.size**2) for run in runs]
             course = Course(planned, force=command.force)
-            keep_config(command, "pneumothorax", first=devices.first)
             for run in runs:
                 train(run, films, devices, course)
+            keep_config(command, "pneumothorax", first=devices.first)
 
 
 def chosen_parts(command: PneumothoraxCommand) -> list[int]:

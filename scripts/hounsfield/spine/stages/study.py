@@ -39,12 +39,12 @@ def train_studies(command: SpineCommand) -> None:
         with reading(data.folder, *(one.folder for one in boxes.values())):
             studies = read_studies(data)
             course = Course([run.planned for run in runs], force=command.force)
-            keep_config(command, "spine", first=devices.first)
             for run in runs:
                 split = split_studies(studies, run.key, config.excluded)
                 network = train(run, data, boxes[run.without], split[0], devices, course)
                 if run.key.fold != ALL:
                     validate(run, network, data, boxes[run.without], split[1], devices)
+            keep_config(command, "spine", first=devices.first)
 
 
 def train(

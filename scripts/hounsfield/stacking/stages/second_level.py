@@ -58,13 +58,13 @@ def train_second_level(command: StackingCommand) -> None:
         tables = open_first_level(command, data, folds)
         inputs = {"stacking data": data.as_input(), **{table.name: table.output.as_input() for table in tables}}
         lesson = functools.cache(lambda: read_lesson(data, tables, folds))  # not read where there is nothing to do
-        keep_config(command, "stacking")
         for booster, stopping in itertools.product(boosters, stoppings):
             one = booster_run(command, booster, stopping, folds)
             if applied_to(command):
                 predict(command, one, trained(command, one), lesson, inputs)
             else:
                 predict(command, one, learn(command, one, inputs, lesson), lesson, {})
+        keep_config(command, "stacking")
 
 
 def read_lesson(data: Upstream, tables: list[CnnTable], folds: list[int]) -> Lesson:

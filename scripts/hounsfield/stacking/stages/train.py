@@ -54,9 +54,9 @@ def train_networks(command: StackingCommand) -> None:
             for network, fold in runs
         ]  # fmt: skip
         course = Course(planned, force=command.force)
-        keep_config(command, "stacking", first=devices.first)
         for network, fold in runs:
             train_network(command, network, fold, data, slices, devices, course)
+        keep_config(command, "stacking", first=devices.first)
 
 
 def train_network(
