@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,11 +36,7 @@ class SequenceRun:
     data: Upstream  # the data set that is predicted
     fold: str  # validation fold, or `all`
     epoch: int  # of the classifier
-
-    @property
-    def stage(self) -> str:
-        """The one that trains it."""
-        return TRAIN_SEQUENCE
+    stage: ClassVar[str] = TRAIN_SEQUENCE  # that trains it
 
     @property
     def name(self) -> str:

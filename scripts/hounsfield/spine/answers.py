@@ -23,7 +23,7 @@ from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.domain import outside
 from hounsfield.spine.ensemble import Member, answering, inputs_of, validated
 from hounsfield.spine.findings import Answers
-from hounsfield.spine.neck_runs import Trained
+from hounsfield.spine.network_run import Trained
 from hounsfield.spine.paths import (
     BOXES,
     CURVES,

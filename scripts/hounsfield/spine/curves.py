@@ -19,7 +19,7 @@ from hounsfield.competitions.rsna2022.tables import TEST_FOLD
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.training.devices import Devices
-from hounsfield.spine.neck_runs import Trained
+from hounsfield.spine.network_run import Trained
 from hounsfield.spine.ratio_inference import predict_windows, pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs
 from hounsfield.spine.remedies import SpineCommand

@@ -6,7 +6,6 @@ M out-of-fold studies, N studies, 8 names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from hounsfield.core.evaluation.predictions import Rows, mean_of_tables
 from hounsfield.core.stages.command import ALL, chosen_folds, on_training_set
 from hounsfield.core.stages.ledger import Ledger, fold_part
 from hounsfield.core.stages.outputs import Input
-from hounsfield.core.stages.upstream import Upstream, check_made, require
-from hounsfield.spine.network_run import keys_of
+from hounsfield.core.stages.upstream import check_made, require
+from hounsfield.spine.network_run import Trained, keys_of
 from hounsfield.spine.paths import STUDY, TABLE
 from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.study_run import StudyRun
@@ -26,11 +25,7 @@ from hounsfield.spine.study_run import StudyRun
 ANSWERS = "test"  # the part of the ledger that is of studies without labels
 
 
-class Member(NamedTuple):
-    """One network of stage 55, finished."""
-
-    run: StudyRun
-    output: Upstream  # its weights, or what it says of its validation fold
+Member = Trained[StudyRun]  # its weights, or what it says of its validation fold
 
 
 def answering(command: SpineCommand) -> list[Member]:

@@ -20,7 +20,8 @@ from hounsfield.spine.boxes import StudyBox, aggregate
 from hounsfield.spine.config import BoxesConfig, SpineConfig
 from hounsfield.spine.localizer_data import Triplets, TripletStudy
 from hounsfield.spine.localizer_training import LocalizerRun
-from hounsfield.spine.neck_runs import Trained, write_answers
+from hounsfield.spine.neck_runs import write_answers
+from hounsfield.spine.network_run import Trained
 from hounsfield.spine.networks.localizer import EDGES, PRESENCE, Localizer
 from hounsfield.spine.slice_windows import study_rows, triplet_starts
 

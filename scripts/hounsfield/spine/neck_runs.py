@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.nested import Folds
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, with_weights
+from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, Trained, with_weights
 from hounsfield.spine.remedies import SpineCommand
 
 BLOCK_BATCHES = 16  # batches written at a time
@@ -65,13 +65,6 @@ class NeckRun(NetworkRun):
                 "prepare it with its segmentations, or with more folds"
             )
         return train, segmented[in_fold]
-
-
-class Trained(NamedTuple, Generic[RunT]):
-    """A network that is trained."""
-
-    run: RunT
-    output: Upstream
 
 
 def train_runs(

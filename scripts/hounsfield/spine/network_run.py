@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import pandas as pd
 from torch import nn
@@ -119,6 +119,16 @@ class NetworkRun:
         found = require(self.command.work, self.folder, self.stage, remedies(on_training_set(self.command)))
         check_made(found, self.settings())
         return found
+
+
+RunT_co = TypeVar("RunT_co", bound=NetworkRun, covariant=True)
+
+
+class Trained(NamedTuple, Generic[RunT_co]):
+    """A network that is trained, or another finished output of its run."""
+
+    run: RunT_co
+    output: Upstream
 
 
 def with_weights(network: NetworkT, found: Upstream) -> NetworkT:

@@ -18,7 +18,8 @@ from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import WindowsConfig
-from hounsfield.spine.neck_runs import Trained, write_answers
+from hounsfield.spine.neck_runs import write_answers
+from hounsfield.spine.network_run import Trained
 from hounsfield.spine.networks.ratio import RatioNetwork
 from hounsfield.spine.ratio_training import RatioRun, ratio_studies, windows_of
 from hounsfield.spine.slice_window_data import Window

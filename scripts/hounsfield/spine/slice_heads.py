@@ -6,7 +6,7 @@ heads say slice by slice is shown beside it, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,17 +18,16 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Provenance, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.arrays import open_array, write_array
-from hounsfield.core.training.batches import UNAUGMENTED, load_batches
+from hounsfield.core.training.batches import shared_batches
 from hounsfield.core.training.by_fold import refuse_nan
 from hounsfield.core.training.devices import Devices, open_devices
-from hounsfield.core.training.draws import batches
 from hounsfield.spine.fracture_run import FractureRun
 from hounsfield.spine.fracture_training import windows_of
 from hounsfield.spine.losses import ANY, FRACTURE, SEGMENTATION
-from hounsfield.spine.network_run import with_weights
+from hounsfield.spine.network_run import Trained, with_weights
 from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.ratio_inference import mean_over_windows
-from hounsfield.spine.slice_window_data import Window, WindowStudy
+from hounsfield.spine.slice_window_data import WindowStudy
 from hounsfield.spine.slice_window_training import windows_at_a_time
 from hounsfield.spine.slice_windows import TRIPLET
 
@@ -66,12 +65,12 @@ def _heads(values: np.ndarray) -> SliceHeads:
     return SliceHeads(np.concatenate([values[:, ANY], values[:, FRACTURE]], axis=1), values[:, SEGMENTATION])
 
 
-def _networks(runs: Sequence[FractureRun]) -> dict[str, list[tuple[FractureRun, Upstream]]]:
+def _networks(runs: Sequence[FractureRun]) -> dict[str, list[Trained[FractureRun]]]:
     """The networks of each model that has all of its own."""
     found = {}
     for name in dict.fromkeys(run.key.model.name for run in runs):
         try:
-            found[name] = [(run, run.network()) for run in runs if run.key.model.name == name]
+            found[name] = [Trained(run, run.network()) for run in runs if run.key.model.name == name]
         except MissingInput as error:
             logger.info("no values of slices by the fracture network %s: %s", name, error)
     return found
@@ -79,38 +78,32 @@ def _networks(runs: Sequence[FractureRun]) -> dict[str, list[tuple[FractureRun, 
 
 def _compute(
     folder: Path,
-    networks: Mapping[str, Sequence[tuple[FractureRun, Upstream]]],
+    networks: Mapping[str, Sequence[Trained[FractureRun]]],
     study: WindowStudy,
     volume_remedy: str,
 ) -> None:
     """Write an array (N, C) float32 for each model."""
     for name, own in networks.items():
-        config = own[0][0].config
+        config = own[0].run.config
         with open_devices(config.precision, config.threads) as devices:
-            said = [_predictions(run, network, study, devices, volume_remedy) for run, network in own]
+            said = [_predictions(one, study, devices, volume_remedy) for one in own]
         write_array(folder / f"{name}.npy", np.mean(said, axis=0, dtype=np.float32).clip(0, 1))
 
 
-def _predictions(
-    run: FractureRun, network: Upstream, study: WindowStudy, devices: Devices, volume_remedy: str
-) -> np.ndarray:
+@torch.inference_mode()
+def _predictions(network: Trained[FractureRun], study: WindowStudy, devices: Devices, volume_remedy: str) -> np.ndarray:
     """What one network says of each slice, (N, C) float32; a triplet speaks for its slices.
 
     The windows cover the study once, but for the last, which ends with the study.
     """
+    run, said = network.run, []
+    trained = devices.place(with_weights(run.build(), network.output))
     windows = windows_of(run, [study], run.config.windows.slices, volume_remedy)
-    rows = batches(np.arange(len(windows)), windows_at_a_time(run.key.model.optimizer))
-    loader = load_batches(windows, [(UNAUGMENTED, own) for own in rows], workers=0, device=devices.device)
-    triplets = np.concatenate(list(_said(run, network, loader, devices)))  # (windows, triplets of one, C)
+    for _, batch in shared_batches(windows, windows_at_a_time(run.key.model.optimizer), devices, workers=0):
+        with devices.autocast():
+            of_batch = trained(batch.triplets.to(devices.device), batch.positions.to(devices.device))
+        said.append(of_batch.float().cpu().numpy())
+    triplets = np.concatenate(said)  # (windows, triplets of one, C)
     found = mean_over_windows(np.repeat(triplets, TRIPLET, axis=1), windows.rows[:, 1], len(study.targets))
     refuse_nan(found[np.newaxis], [study.study_uid], f"try --precision fp32, or train again: {run.remedy}")
     return found
-
-
-@torch.inference_mode()
-def _said(run: FractureRun, network: Upstream, loader: Iterator[Window], devices: Devices) -> Iterator[np.ndarray]:
-    trained = devices.place(with_weights(run.build(), network))
-    for batch in loader:
-        with devices.autocast():
-            said = trained(batch.triplets.to(devices.device), batch.positions.to(devices.device))
-        yield said.float().cpu().numpy()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,11 +58,7 @@ class AblatedRun(SequenceRun):
     """One run of the sequence network with something left out."""
 
     ablation: Ablation
-
-    @property
-    def stage(self) -> str:
-        """The walk-through, which trains it."""
-        return WALKTHROUGH
+    stage: ClassVar[str] = WALKTHROUGH
 
     @property
     def name(self) -> str:

@@ -21,7 +21,6 @@ from hounsfield.spine.fracture_run import open_boxes
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.localizer_inference import in_order_of_folds
 from hounsfield.spine.neck_runs import (
-    Trained,
     answering,
     answers_ledger,
     check_folds,
@@ -30,7 +29,7 @@ from hounsfield.spine.neck_runs import (
     train_runs,
 )
 from hounsfield.spine.nested import Folds, answers_for, check_nested, in_words, pairs_to_train, tables
-from hounsfield.spine.network_run import check_models, seen_through
+from hounsfield.spine.network_run import Trained, check_models, seen_through
 from hounsfield.spine.paths import TABLE, VERTEBRAE, pseudo_labels_folder
 from hounsfield.spine.ratio_inference import predict_windows, pseudo_labels, ratio_curves
 from hounsfield.spine.ratio_training import RatioRun, ratio_runs, train_ratio
