@@ -8,14 +8,12 @@ import pandas as pd
 
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.core.training.backbones import starting_weights
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.images import check_intensity
 from hounsfield.spine.neck_runs import check_seeds
 from hounsfield.spine.nested import Folds, check_nested
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, check_models, seen_through
+from hounsfield.spine.network_run import NetworkRun, check_models, seen_through
 from hounsfield.spine.networks.fracture import FractureNetwork
 from hounsfield.spine.paths import BOXES, FRACTURE, VERTEBRAE, boxes_folder, pseudo_labels_folder
 from hounsfield.spine.remedies import SpineCommand, remedies
@@ -30,10 +28,9 @@ class Neck(NamedTuple):
     labels: Upstream  # pseudo-labels
 
     @property
-    def inputs(self) -> dict[str, Input]:
+    def inputs(self) -> dict[str, Upstream]:
         """For the provenance of what is trained on it."""
-        named = {"data set": self.data, "boxes": self.boxes, "pseudo-labels": self.labels}
-        return {name: one.as_input() for name, one in named.items()}
+        return {"data set": self.data, "boxes": self.boxes, "pseudo-labels": self.labels}
 
 
 def open_boxes(command: SpineCommand, data: Upstream, without: Folds = ()) -> Upstream:
@@ -77,11 +74,6 @@ class FractureRun(NetworkRun):
         """What shapes its weights, beside its inputs."""
         windows = plain(self.config.windows, "predict_step")  # that is of windows that are scored
         return {**super().settings(), "optimizer": plain(self.key.model.optimizer), "windows": windows}
-
-    def provenance(self, neck: Neck) -> Provenance:
-        """What its weights depend on."""
-        inputs = {**neck.inputs, **starting_weights(self.key.model.network.weights)}
-        return Provenance(FRACTURE, self.settings(), inputs, libraries=LIBRARIES)
 
     def learned(self, neck: Neck, train: pd.DataFrame) -> Ledger:
         """The patients that it has learnt from, and those that pseudo-labels and boxes were made from."""

@@ -16,16 +16,15 @@ from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import ALL, applied_to
 from hounsfield.core.stages.configuration import plain
 from hounsfield.core.stages.ledger import Ledger, fold_part
-from hounsfield.core.stages.outputs import Output, Provenance, output, to_replace
+from hounsfield.core.stages.outputs import Output, output, to_replace
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.training.backbones import starting_weights
 from hounsfield.core.training.batches import Images
 from hounsfield.core.training.by_fold import fill_by_fold
 from hounsfield.core.training.course import Course
 from hounsfield.core.training.devices import Devices
 from hounsfield.spine.config import SpineConfig
 from hounsfield.spine.nested import Folds
-from hounsfield.spine.network_run import LIBRARIES, NetworkRun, NetworkT, Trained, with_weights
+from hounsfield.spine.network_run import NetworkRun, NetworkT, Trained, with_weights
 from hounsfield.spine.remedies import SpineCommand
 
 BLOCK_BATCHES = 16  # batches written at a time
@@ -35,21 +34,9 @@ RunT = TypeVar("RunT", bound="NeckRun")
 class NeckRun(NetworkRun):
     """A network of stage 52 or 53."""
 
-    @property
-    def excluded(self) -> tuple[str, ...]:
-        """Studies that it is not trained on."""
-        return self.config.excluded
-
     def settings(self) -> dict[str, Any]:
         """What shapes its weights, beside its inputs."""
-        optimizer = plain(self.key.model.optimizer)
-        return {**super().settings(), "optimizer": optimizer, "excluded": list(self.excluded)}
-
-    def provenance(self, inputs: Mapping[str, Upstream]) -> Provenance:
-        """What its weights depend on."""
-        made_from = {name: one.as_input() for name, one in inputs.items()}
-        made_from |= starting_weights(self.key.model.network.weights)
-        return Provenance(self.stage, self.settings(), made_from, libraries=LIBRARIES)
+        return {**super().settings(), "optimizer": plain(self.key.model.optimizer)}
 
     def split(self, studies: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The segmented studies to train on, and those of the folds kept apart, none for `all`; no patient is in both.

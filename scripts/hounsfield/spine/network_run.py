@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -14,9 +14,10 @@ from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.stages.command import ALL, on_training_set
 from hounsfield.core.stages.configuration import plain, shaping_settings
 from hounsfield.core.stages.ledger import Ledger, fold_part
+from hounsfield.core.stages.outputs import Provenance
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.core.storage.checkpoints import fill, load_weights
-from hounsfield.core.training.backbones import check_backbone
+from hounsfield.core.training.backbones import check_backbone, starting_weights
 from hounsfield.core.training.course import PlannedRun
 from hounsfield.spine.config import NetworkConfig, OptimizerConfig, SpineConfig
 from hounsfield.spine.nested import Folds, folds_of
@@ -76,6 +77,11 @@ class NetworkRun:
         return self.key.held_out if self.config.nested and self.needs_boxes else ()
 
     @property
+    def excluded(self) -> tuple[str, ...]:
+        """Studies that it is not trained on."""
+        return self.config.excluded
+
+    @property
     def needs_boxes(self) -> bool:
         """Whether it rests on stage 52."""
         return True
@@ -109,10 +115,16 @@ class NetworkRun:
             **({"nested": True} if self.without else {}),
             "network": shaping_settings(self.key.model.network),
             "intensity": plain(self.config.intensity),
-            "excluded": list(self.config.excluded),
+            "excluded": list(self.excluded),
             "fold": self.key.fold,
             "seeds": [self.config.seed, self.key.seed],
         }
+
+    def provenance(self, inputs: Mapping[str, Upstream]) -> Provenance:
+        """What its weights depend on."""
+        made_from = {name: one.as_input() for name, one in inputs.items()}
+        made_from |= starting_weights(self.key.model.network.weights)
+        return Provenance(self.stage, self.settings(), made_from, libraries=LIBRARIES)
 
     def network(self) -> Upstream:
         """The trained network. Raises MissingInput or StaleOutput, with the command that trains it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,10 @@ class StudyRun(NetworkRun):
             study["chunk"] = self.config.study.chunk  # whose statistics are taken
         return {**super().settings(), "study": study}
 
-    def provenance(self, data: Upstream, boxes: Upstream, fracture: Upstream) -> Provenance:
-        """What its weights depend on."""
-        inputs = {"data set": data, "boxes": boxes, "fracture network": fracture}
-        return Provenance(
-            STUDY, self.settings(), {name: one.as_input() for name, one in inputs.items()}, libraries=LIBRARIES
-        )
+    def provenance(self, inputs: Mapping[str, Upstream]) -> Provenance:
+        """What its weights depend on; where the slice network starts is that of stage 54."""
+        made_from = {name: one.as_input() for name, one in inputs.items()}
+        return Provenance(STUDY, self.settings(), made_from, libraries=LIBRARIES)
 
     def learned(self, boxes: Upstream, fracture: Upstream, train: pd.DataFrame) -> Ledger:
         """The patients that it has learnt from, with those that its slice network and its boxes were made from."""

@@ -38,7 +38,7 @@ def train_fractures(command: SpineCommand) -> None:
 
 def train(task: FractureRun, neck: Neck, studies: pd.DataFrame, devices: Devices, course: Course) -> None:
     """Train one network, unless it is there. studies: the whole table."""
-    provenance = task.provenance(neck)
+    provenance = task.provenance(neck.inputs)
     with output(task.folder, provenance, force=task.command.force, remedy=task.remedy, processes=devices) as out:
         if out.finished:
             logger.info("%s: nothing to do, it is trained", task.key.name)

@@ -52,7 +52,8 @@ def train(
 ) -> Upstream:
     """Train one network, unless it is there. studies: to learn from."""
     fracture = task.fracture()
-    provenance, force = task.provenance(data, boxes, fracture), task.command.force
+    made_from = {"data set": data, "boxes": boxes, "fracture network": fracture}
+    provenance, force = task.provenance(made_from), task.command.force
     with (
         reading(fracture.folder),
         output(task.folder, provenance, force=force, remedy=task.remedy, processes=devices) as out,
