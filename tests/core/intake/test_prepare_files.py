@@ -110,6 +110,7 @@ def test_the_listing_is_sorted_and_escaped_and_its_reasons_are_counted(
     listing = tmp_path / "rejected.csv"
     write_rejected(listing, rejected("colour", "cut", "cut").assign(path=["b\n", "=cmd()", "a"]))
     assert listing.read_text() == "path,reason,message\n'=cmd(),cut,why\na,cut,why\nb\\n,colour,why\n"
+    check_usable(listing, 9, rejected("colour", "cut", "cut", "dicomdir"), 1.0, option="own.share")
     assert said == [(2, "cut", listing), (1, "colour", listing)]
 
 

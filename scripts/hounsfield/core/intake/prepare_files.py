@@ -132,31 +132,32 @@ def _chunks(files: FileList, facts: pd.DataFrame | None, size: int) -> Iterator[
 
 
 def write_rejected(listing: Path, rejected: pd.DataFrame) -> None:
-    """Write the refused files as CSV, sorted by path, and log how many there are of each reason.
+    """Write the refused files as CSV, sorted by path.
 
     rejected: at least the columns path, reason and message.
     """
     listed = rejected.sort_values("path")[["path", "reason", "message"]]
     listed[["path", "message"]] = listed[["path", "message"]].map(escape_cell)
     write_bytes(listing, listed.to_csv(index=False).encode())
-    for reason, count in rejected["reason"].value_counts().items():
-        if reason not in LISTS_OF_FILES:
-            logger.warning("refused %d: %s (see %s)", count, reason, listing)
 
 
 def check_usable(
     listing: Path, usable: int, rejected: pd.DataFrame, share: float, *, option: str, foreign: Collection[str] = ()
 ) -> None:
-    """Raise NoneOfTheKind or BadInput when nothing is usable, and BadInput when more than `share` of the files is bad.
+    """Log how many files are refused for each reason.
 
+    Raises NoneOfTheKind or BadInput when nothing is usable, and BadInput when more than `share` of the files is bad.
     listing: the CSV with the reasons, for the message. usable: number of files. option: the setting that `share` comes
     from. foreign: reasons of files that are not of the kind wanted, which are no sign of damage and do not count.
     """
-    if len(rejected) and not usable:
-        usual, fact = rejected["message"].value_counts(), f"none of {len(rejected)} files is usable"
-        why = f"the most frequent ({usual.iloc[0]}): {usual.index[0]}"
-        if rejected["reason"].isin(OTHER_KINDS).all():
-            raise NoneOfTheKind(listing, f"{fact}; of the reasons {why}")
+    usual, fact = rejected["message"].value_counts(), f"none of {len(rejected)} files is usable"
+    why = f"the most frequent ({usual.iloc[0]}): {usual.index[0]}" if len(usual) else ""
+    if why and not usable and rejected["reason"].isin(OTHER_KINDS).all():
+        raise NoneOfTheKind(listing, f"{fact}; of the reasons {why}")
+    for reason, count in rejected["reason"].value_counts().items():
+        if reason not in LISTS_OF_FILES:
+            logger.warning("refused %d: %s (see %s)", count, reason, listing)
+    if why and not usable:
         raise BadInput(f"{listing}: {fact}; the reasons are listed there, {why}")
     bad = int((~rejected["reason"].isin(list(foreign))).sum())
     if bad > share * (bad + usable):
