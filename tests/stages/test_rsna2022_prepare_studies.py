@@ -66,6 +66,14 @@ def test_a_study_that_has_gone_goes_with_its_volume_when_forced(tmp_path: Path) 
     assert [path.stem for path in (work / "data" / "necks" / "volumes").glob("*/*.npy")] == list(studies.index)
 
 
+def test_labels_of_one_s_own_that_fit_no_study_are_refused_and_series_uids_are_named(tmp_path: Path) -> None:
+    folder, labels = write_files(tmp_path / "ct", study_files("a", "x", neck(4, "1.2.1"))), tmp_path / "labels.csv"
+    for uid, words in (("9.9", "studies; give StudyInstanceUIDs"), ("1.2.1.1", "they are SeriesInstanceUIDs")):
+        labels.write_text(labels_csv({uid: fractured("C4")}))
+        with pytest.raises(BadInput, match=rf"labels\.csv: none of its 1 rows .*{words}"):
+            run(tmp_path / "work", "--images", folder, "--labels", labels, "--force")
+
+
 def test_one_s_own_series_with_labels_and_segmentations_have_pseudonyms_and_what_fits_nothing_is_named(
     tmp_path: Path,
 ) -> None:

@@ -22,6 +22,7 @@ from hounsfield.competitions.rsna2022.source import Source, segmentation_files
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
 from hounsfield.core.dicom.stacks import ORIENTATION, POSITION
+from hounsfield.core.errors import BadInput
 from hounsfield.core.folds.own_data import fold_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
@@ -45,6 +46,8 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
     studies = pd.DataFrame([_facts(str(study), rows, source.headers) for study, rows in slices.groupby("study_uid")])
     labels = pd.DataFrame(np.nan, studies["study_uid"], list(NAMES))
     if source.labels is not None:
+        if not source.named_by_folder:
+            _refuse_foreign(source.labels, slices, source.options[source.options.index("--labels") + 1])
         labels = source.labels[list(NAMES)].reindex(studies["study_uid"])
     studies[list(NAMES)] = labels.to_numpy()
     labelled = labels.notna().any(axis=1).to_numpy()
@@ -68,6 +71,18 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
     studies = studies[~no_row & ~no_fold].reset_index(drop=True)
     kept = slices[slices["study_uid"].isin(studies["study_uid"])].reset_index(drop=True)
     return StudyTables(studies, kept, pd.concat(left_out, ignore_index=True))
+
+
+def _refuse_foreign(labels: pd.DataFrame, slices: pd.DataFrame, table: str) -> None:
+    """Raise BadInput where one's own labels fit no study: all studies would be taken for ones without labels."""
+    if labels.index.isin(slices["study_uid"]).any():
+        return
+    of_series = labels.index.isin(slices["series_uid"]).any()
+    hint = "they are SeriesInstanceUIDs; give" if of_series else "give"
+    count = slices["study_uid"].nunique()
+    raise BadInput(
+        f"{table}: none of its {len(labels)} rows is of one of the {count} studies; {hint} StudyInstanceUIDs"
+    )
 
 
 def unmatched(source: Source, studies: pd.DataFrame) -> pd.DataFrame:
