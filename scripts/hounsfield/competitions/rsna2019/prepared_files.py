@@ -18,11 +18,20 @@ from hounsfield.core.storage.data_sets import raw_archive
 
 
 def prepared_source(work: Path, data: Upstream) -> list[Path]:
-    """What a data set was prepared from; the archive's usual place where that has gone."""
+    """What a data set was prepared from; the archive's usual place where that has gone.
+
+    Raises MissingInput where there is neither.
+    """
     known = given_options(data.record["facts"]["source"], LISTS)
     usual = raw_archive(work, data.folder.name, ARCHIVE_NAME)
     sources = [Path(one) for one in known.get("images") or [known["archive"]]]
-    return sources if all(one.exists() for one in sources) or not usual.exists() else [usual]
+    gone = next((one for one in sources if not one.exists()), None)
+    if gone is not None and not usual.exists():
+        raise MissingInput(
+            f"{gone} is not there any more, which {data.folder.name} was prepared from; put it back, or name where it "
+            "lies now with --archive or --images, where a stage has them"
+        )
+    return sources if gone is None else [usual]
 
 
 def find_files(wanted: pd.Index, listing: FileList, prepared: Path) -> FileList:
