@@ -24,9 +24,11 @@ fail() {
 # Run a command and wait for it; a request to stop is passed on to it, so that no training is left behind as an orphan.
 supervise() {
     stopping=
+    child=
+    trap 'stopping=yes; if [ -n "$child" ]; then kill -TERM "$child" 2>/dev/null || :; fi' HUP INT TERM
     "$@" &
     child=$!
-    trap 'stopping=yes; kill -TERM "$child" 2>/dev/null || :' HUP INT TERM
+    if [ -n "$stopping" ]; then kill -TERM "$child" 2>/dev/null || :; fi # it came while the command was started
     status=0
     wait "$child" || status=$?
     while [ -n "$stopping" ] && kill -0 "$child" 2>/dev/null; do # the signal ended the wait, not the child

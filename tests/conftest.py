@@ -9,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as the stages do: nothing in the tests asks the network
+# One test runs on each core, and threads beside it would spend most of their time waiting for each other. A person's
+# own number wins; it is read when torch and numpy are imported, so it stands above all imports that bring them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from programs import MINI_CONFIG, run_program
 

@@ -92,3 +92,15 @@ class Tree:
     def programs(self) -> list[str]:
         """The names of the programs that ran."""
         return [Path(word).stem for call in self.calls() for word in call.split("|") if word.startswith("scripts/")]
+
+
+def nobody_is_left(group: int) -> bool:
+    """Wait until no process of a group is left: what ends with its leader may need a moment. False where one stays."""
+    end = time.monotonic() + 30  # less than the stand-in hangs
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
