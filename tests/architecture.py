@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -41,7 +42,13 @@ READS_ARGUMENTS = {
 def modules(scripts: Path) -> Iterator[tuple[Path, ast.Module]]:
     """Every Python file below `scripts`, by its path there."""
     for path in sorted(scripts.rglob("*.py")):
-        yield path.relative_to(scripts), ast.parse(path.read_text(), filename=str(path))
+        yield path.relative_to(scripts), parsed(path.read_text(), str(path))
+
+
+@cache
+def parsed(source: str, name: str) -> ast.Module:
+    """A file's tree, which the rules read one after another and leave as it is."""
+    return ast.parse(source, filename=name)
 
 
 def imports(module: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:

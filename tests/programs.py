@@ -50,6 +50,16 @@ def run_program(name: str, *arguments: object) -> None:
         load_program(name).main()
 
 
+def report_run(folder: Path, work: Path, *options: object) -> None:
+    """Stage 81, with the charts of each level's last class alone: to draw those of all takes longer than the rest."""
+    from hounsfield.report import build
+    from hounsfield.report.level_charts import level_charts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "level_charts", lambda level, numbers: list(level_charts(level, numbers))[-1:])
+        run_program("report", "--run", folder, "--work", work, *options)
+
+
 def _lasting_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
     """The last program's pool, with as many workers; another one where a worker has died."""
     settings = {"initializer": executors._end_with, "initargs": (os.getpid(),), "env": executors.KEEP_MEMORY}

@@ -11,7 +11,7 @@ import pytest
 from made_data import made_films, made_maps, seeing_map, true_mask
 
 from hounsfield.pneumothorax.paths import predictions_folder
-from programs import run_program
+from programs import report_run, run_program
 from reference import ranking as plain
 
 FILMS = 24
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (work / "one.yaml").write_text(CONFIG)
     for program in ("thresholds", "submit"):
         run_program(f"pneumothorax_{program}", "--config", work / "one.yaml", "--work", work)
-    run_program("report", "--run", predictions_folder(work, "one"), "--work", work)
+    report_run(predictions_folder(work, "one"), work)
     return predictions_folder(work, "one")
 
 

@@ -19,7 +19,7 @@ from hounsfield.core.evaluation.calibration import read_calibration
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.ledger import Ledger
-from programs import run_program
+from programs import report_run
 from spine.made_data import DATA_SET
 
 
@@ -156,7 +156,7 @@ def test_a_network_that_has_learnt_from_a_scored_patient_is_not_scored(copied: P
 
 def test_the_report_of_a_run_says_of_every_study_how_its_patient_was_seen(copied: Path) -> None:
     folder = folder_of(copied)
-    run_program("report", "--run", folder, "--work", copied)
+    report_run(folder, copied)
     numbers = json.loads((folder / "report.json").read_text())
     scores = read_scores(folder / "scores.csv").set_index("system")["study_loss"]
     gain, proof = numbers["later_stage"]["study"], numbers["ledger"]["proof"]

@@ -86,16 +86,17 @@ def test_wrapped_neighbours_before_the_first_slice_come_from_the_studys_end(leng
     slices, predictions = studies_of(lengths, seed)
     found = features_of(slices, predictions, name, before_first="wrapped")
     expected = features_of(slices, predictions, name)
+    before = [expected.columns.get_loc(f"before_{distance}") for distance in range(1, 10)]
+    values = expected.to_numpy(copy=True)
     row = 0
     for length in lengths:
         study = list(predictions[row : row + length, CLASSES.index(name)])
         for place in range(length):
             for distance in range(1, 10):
                 at = place - distance  # Python counts what is below 0 from the end, as the published code does
-                value = study[at] if at >= -length else np.nan
-                expected.loc[row + place, f"before_{distance}"] = np.float32(value)
+                values[row + place, before[distance - 1]] = study[at] if at >= -length else np.nan
         row += length
-    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+    np.testing.assert_array_equal(found.to_numpy(), values)
 
 
 def test_a_study_of_three_slices_wraps_round_once() -> None:

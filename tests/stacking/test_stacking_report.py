@@ -11,13 +11,13 @@ import pytest
 from first_level import EXPERIMENT
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.stacking.paths import predictions_folder
-from programs import run_program
+from programs import report_run
 
 
 def test_the_report_compares_the_second_level_with_the_classifiers(tmp_path: Path, second_level_work: Path) -> None:
     work = shutil.copytree(second_level_work, tmp_path / "work")
     folder = predictions_folder(work, EXPERIMENT)
-    run_program("report", "--run", folder, "--work", work)
+    report_run(folder, work)
     numbers = json.loads((folder / "report.json").read_text())
     scores = read_scores(folder / "scores.csv").set_index("system")["weighted_log_loss"]
     gain = numbers["later_stage"]["slice"]

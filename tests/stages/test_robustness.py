@@ -18,7 +18,7 @@ from hounsfield.competitions.rsna2019.labels import CLASS_WEIGHTS, CLASSES
 from hounsfield.core.imaging.shifts import SHIFTS, backwards, without_thirds
 from hounsfield.hemorrhage.sequence_network import SequenceNetwork
 from page_tables import PageText
-from programs import run_program
+from programs import report_run, run_program
 from reference.log_loss import competition_log_loss
 
 RUN = Path("preds/hemorrhage/mini")
@@ -29,7 +29,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, finished: Work) -> Work:
     """The finished run after stage 81 with --shifts."""
     work = work_at(tmp_path_factory.mktemp("measured") / "work")
     shutil.copytree(finished.folder, work.folder)
-    run_program("report", "--run", work.folder / RUN, "--work", work.folder, "--shifts")
+    report_run(work.folder / RUN, work.folder, "--shifts")
     return work
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hounsfield.core.stages.ledger import ROLES, Ledger
@@ -43,6 +43,7 @@ def test_nobody_has_seen_nobody(tmp_path: Path) -> None:
     assert Ledger.read(tmp_path / "learned.parquet").roles_of(np.array(PATIENTS)).tolist() == [""] * 6
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from(PATIENTS), st.sampled_from(ROLES)), max_size=12))
 def test_what_is_made_from_something_has_seen_whom_that_has_seen(rows: list[tuple[str, str]]) -> None:
     frame = pd.DataFrame(rows, columns=["patient_id", "role"]).assign(part="", data_set="set")
