@@ -218,7 +218,8 @@ def test_networks_of_the_other_kind_are_not_used(copied: Path) -> None:
         with pytest.raises(StaleOutput, match=r"nested: true -> null(.|\n)*--force"):
             start(copied, stage)
     configured(copied, NESTED)
-    assert files_left(copied) == before
+    kept = {"checkpoints/spine/small/small.yaml": b""}  # the configuration of the stage that was started last
+    assert files_left(copied) | kept == before | kept
 
 
 @pytest.mark.parametrize("stage", STAGES)
