@@ -18,18 +18,23 @@ with warnings.catch_warnings():
 Transform = Any  # albumentations publishes no types
 
 
+def _shift_scale_rotate(shift: float, zoom: float, degrees: float, **more: Any) -> Transform:
+    """An affine map, each draw up to so much in either direction: shares of the sides, one factor for both, degrees."""
+    reach = (-shift, shift)
+    return albumentations.Affine(
+        translate_percent={"x": reach, "y": reach},
+        scale=(1 - zoom, 1 + zoom),
+        keep_ratio=True,
+        rotate=(-degrees, degrees),
+        **more,
+    )
+
+
 def flip_shift_transpose() -> Sequence[Transform]:
     """The RSNA 2019 2nd-place augmentation: horizontal flip; shift, scale, rotate with replicated border; transpose."""
     return (
         albumentations.HorizontalFlip(p=0.5),
-        albumentations.Affine(
-            translate_percent={"x": (-0.05, 0.05), "y": (-0.05, 0.05)},
-            scale=(0.95, 1.05),
-            keep_ratio=True,  # one factor for both directions
-            rotate=(-20, 20),
-            border_mode=cv2.BORDER_REPLICATE,
-            p=0.3,
-        ),
+        _shift_scale_rotate(0.05, 0.05, 20, border_mode=cv2.BORDER_REPLICATE, p=0.3),
         albumentations.Transpose(p=0.5),
     )
 
@@ -140,14 +145,7 @@ def flip_tone_distort_rotate() -> Sequence[Transform]:
         albumentations.HorizontalFlip(p=0.5),
         OneOf(tones, p=0.3),
         OneOf(distortions, p=0.3),
-        albumentations.Affine(
-            translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
-            scale=(0.9, 1.1),
-            keep_ratio=True,  # one factor for both directions
-            rotate=(-45, 45),
-            p=0.5,
-            **border,
-        ),
+        _shift_scale_rotate(0.0625, 0.1, 45, p=0.5, **border),
     )
 
 
@@ -180,15 +178,7 @@ def flip_contrast_rotate() -> Sequence[Transform]:
     return (
         albumentations.HorizontalFlip(p=0.5),
         albumentations.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2, p=0.75),
-        albumentations.Affine(
-            translate_percent={"x": (-0.2, 0.2), "y": (-0.2, 0.2)},
-            scale=(0.8, 1.2),
-            keep_ratio=True,  # one factor for both directions
-            rotate=(-20, 20),
-            border_mode=cv2.BORDER_CONSTANT,
-            fill=0,
-            p=0.75,
-        ),
+        _shift_scale_rotate(0.2, 0.2, 20, border_mode=cv2.BORDER_CONSTANT, fill=0, p=0.75),
     )
 
 
