@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
-from hounsfield.stacking.network_settings import (
-    add_network_argument,
-)
+from hounsfield.stacking.network_settings import add_network_argument
 
 STAGE = Stage(
     StackingConfig,

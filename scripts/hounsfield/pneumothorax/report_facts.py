@@ -37,10 +37,7 @@ from hounsfield.pneumothorax.mapped_films import MappedFilms
 from hounsfield.pneumothorax.maps import Maps
 from hounsfield.pneumothorax.regions import submitted_mask
 from hounsfield.pneumothorax.results import NAME, OUT_OF_FOLD, SCORES
-from hounsfield.pneumothorax.scores import (
-    NESTED_RULE,
-    Scored,
-)
+from hounsfield.pneumothorax.scores import NESTED_RULE, Scored
 
 TRUE, PREDICTED = (48, 209, 88), (255, 69, 58)  # of outlines, red, green and blue
 SIDE = 320  # pixels of a picture

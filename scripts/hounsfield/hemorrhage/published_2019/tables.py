@@ -19,12 +19,7 @@ import pyarrow as pa
 
 from hounsfield.competitions.rsna2019.config import PrepareConfig
 from hounsfield.competitions.rsna2019.labels import CLASSES
-from hounsfield.competitions.rsna2019.tables import (
-    FILE_SCHEMA,
-    POSITION,
-    add_labels_and_folds,
-    order_slices,
-)
+from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION, add_labels_and_folds, order_slices
 from hounsfield.core.dicom.stacks import ORIENTATION
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.logs import logger

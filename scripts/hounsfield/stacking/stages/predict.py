@@ -21,18 +21,8 @@ from hounsfield.stacking.ensemble import table_folder
 from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.images import IMAGE_COLUMNS, HuFolder, open_prediction_images, prediction_seed
 from hounsfield.stacking.inference import load_classifier, predict_slices, predictions_table, slices_to_predict
-from hounsfield.stacking.network_settings import (
-    chosen_networks,
-    prediction_settings,
-    training_settings,
-)
-from hounsfield.stacking.paths import (
-    PREDICT,
-    PREDICTIONS,
-    TRAIN,
-    hu_folder,
-    network_folder,
-)
+from hounsfield.stacking.network_settings import chosen_networks, prediction_settings, training_settings
+from hounsfield.stacking.paths import PREDICT, PREDICTIONS, TRAIN, hu_folder, network_folder
 from hounsfield.stacking.tables import read_stacking_slices
 
 

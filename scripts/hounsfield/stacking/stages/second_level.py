@@ -21,12 +21,7 @@ from hounsfield.stacking.booster_runs import BoosterRun, booster_run, predict_wi
 from hounsfield.stacking.boosters import distribution
 from hounsfield.stacking.config import STOPPINGS
 from hounsfield.stacking.ensemble import CnnTable, first_level_ledger, open_first_level, read_first_level
-from hounsfield.stacking.experiments import (
-    StackingCommand,
-    open_stacking_data,
-    remedies,
-    stacking_folds,
-)
+from hounsfield.stacking.experiments import StackingCommand, open_stacking_data, remedies, stacking_folds
 from hounsfield.stacking.paths import LEARN, PREDICTIONS
 from hounsfield.stacking.second_level import (
     SLICE_COLUMNS,
