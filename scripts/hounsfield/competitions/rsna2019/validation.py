@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
-from hounsfield.core.evaluation.metrics import WeightedLogLoss
 from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned, score_table
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.intake.label_matching import nothing_fits
@@ -85,7 +85,7 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
         raise BadInput(f"{table.source}: none of the {count} {what} has a known label in it; fill in some")
     rows = first[known]
     columns = np.array([run.names.index(name) for name in names])
-    own = weighted_labels(tuple(names), unit, tuple(np.array(run.weights)[columns].tolist()), _clip(run))
+    own = weighted_labels(tuple(names), unit, tuple(np.array(run.weights)[columns].tolist()), PROBABILITY_CLIP)
     return Labelled(own, columns, rows, labels[known], slices["patient_id"].to_numpy()[rows])
 
 
@@ -115,11 +115,6 @@ def rates_at_thresholds(labelled: Labelled, answers: np.ndarray, rule: StudyRule
         found[f"sensitivity_{name}"] = yes[positive].mean() if positive.any() else np.nan
         found[f"specificity_{name}"] = 1 - yes[negative].mean() if negative.any() else np.nan
     return found
-
-
-def _clip(label_set: LabelSet) -> float:
-    loss = label_set.loss
-    return loss.clip if isinstance(loss, WeightedLogLoss) else 1e-5
 
 
 def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> np.ndarray:

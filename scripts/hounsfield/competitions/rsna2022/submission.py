@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, PROBABILITY_CLIP
+from hounsfield.competitions.rsna2022.labels import NAMES, PROBABILITY_CLIP, STUDY_LOSS
 from hounsfield.competitions.rsna2022.paths import PREPARE
 from hounsfield.core.errors import BadInput, MissingInput
-from hounsfield.core.evaluation.metrics import WeightedLogLoss
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.storage.files import atomic_write
 
@@ -39,10 +38,7 @@ def best_constant(labels: np.ndarray, *, over_rows: bool = False) -> np.ndarray:
     the name in them: twice where it is fractured, over the weights of the study's eight names. over_rows: for the loss
     as the competition's text says it, which is divided by the number of names in place of their weights.
     """
-    loss = LABELS.loss
-    if not isinstance(loss, WeightedLogLoss):
-        raise TypeError("the loss of these labels has no weights")
-    weights = loss.weights(labels)
+    weights = STUDY_LOSS.weights(labels)
     total = ((weights > 0) if over_rows else weights).sum(axis=1, keepdims=True)
     shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
     known = shares.sum(axis=0)
