@@ -16,12 +16,13 @@ BINS = 1440  # angles on a contour
 THETA = (np.arange(BINS, dtype=np.float32) / BINS * 2 * np.pi).astype(np.float32)
 COS, SIN = np.cos(THETA), np.sin(THETA)
 WIDEST = 26.0  # mm above the orbits
+SMOOTH = 1.4  # mm, over which parts of the base run into each other
 TOP_INNER = 107.0  # of the cavity; the bone above it is as thick as the tables at the vertex
 
 
-def bump(theta: Array | float, centre: float, width: float) -> Array:
-    """A Gaussian over angle, 1 at `centre`, radians."""
-    away = np.angle(np.exp(1j * (np.asarray(theta) - centre)))
+def bump(centre: float, width: float) -> Array:
+    """A Gaussian over the contour's angles, 1 at `centre`, radians; (BINS,)."""
+    away = np.angle(np.exp(1j * (THETA - centre)))
     return np.asarray(np.exp(-0.5 * (away / width) ** 2), np.float32)
 
 
@@ -60,7 +61,7 @@ class Skull:
         contour = (np.abs(COS / wide) ** 2.25 + np.abs(SIN / long) ** 2.25) ** np.float32(-1 / 2.25)
         low = np.clip((48 - height) / 30, 0, 1)
         for side in (np.deg2rad(-47), np.deg2rad(-133)):  # behind the orbit the temporal fossa is pressed in
-            contour = contour - 4.5 * low * bump(THETA, float(side), 0.22)
+            contour = contour - 4.5 * low * bump(float(side), 0.22)
         below = np.clip(WIDEST - height, 0, None)
         contour = contour * (1 - np.clip(SIN, 0, 1) * (below / 88) ** 2) * (1 - 0.05 * (below / 40) ** 2)
         return np.asarray(contour + self.harmonics, np.float32)
@@ -76,8 +77,8 @@ def random_skull(rng: np.random.Generator, scale: float) -> Skull:
     harmonics = np.zeros(BINS, np.float32)
     for order, size in ((1, 0.7), (2, 0.9), (3, 0.8), (4, 0.45), (5, 0.3), (7, 0.2), (9, 0.15)):
         harmonics += size * rng.normal() * np.cos(order * THETA + rng.uniform(0, 2 * np.pi)).astype(np.float32)
-    thickness = 6.0 + 1.8 * bump(THETA, np.pi / 2, 0.45) + 1.0 * bump(THETA, -np.pi / 2, 0.35)
-    thickness = thickness - 1.6 * (bump(THETA, 0.0, 0.4) + bump(THETA, np.pi, 0.4))
+    thickness = 6.0 + 1.8 * bump(np.pi / 2, 0.45) + 1.0 * bump(-np.pi / 2, 0.35)
+    thickness = thickness - 1.6 * (bump(0.0, 0.4) + bump(np.pi, 0.4))
     return Skull(
         half_width=scale * rng.normal(66.5, 2.0),
         front=scale * rng.normal(80, 1.5),
@@ -114,8 +115,8 @@ def skull_base(rng: np.random.Generator, grid: Grid, skull: Skull) -> Floor:
     sella = sella - 2.1 * np.clip(y + 2, 0, None)  # clivus
     petrous = _petrous(side, y)
     posterior = -36 + 0.010 * (side**2 + 0.7 * (y - 36) ** 2)
-    bowls = -_smooth_max([-middle, -posterior, np.full_like(middle, -8)], 1.4)
-    height = _smooth_max([anterior, bowls, sella, petrous], 1.4)
+    bowls = -_smooth_max([-middle, -posterior, np.full_like(middle, -8)])
+    height = _smooth_max([anterior, bowls, sella, petrous])
     bone = 3.0 + 8 * np.exp(-(((side - 10) / 14) ** 2)) * np.exp(-(((y + 8) / 22) ** 2))
     bone = bone + 26 * np.clip(1.2 - np.abs(y - 0.55 * side + 10) / 17, 0, 1) + 4 * (y > 20)
     height = height + 0.8 * rough.at(x, y, 0) - skull.roll * x - skull.pitch * y
@@ -134,6 +135,6 @@ def _petrous(side: Array, y: Array) -> Array:
     return np.asarray(height, np.float32)
 
 
-def _smooth_max(parts: list[Array], softness: float) -> Array:
+def _smooth_max(parts: list[Array]) -> Array:
     top = np.maximum.reduce(parts)
-    return np.asarray(top + softness * np.log(sum(np.exp((part - top) / softness) for part in parts)), np.float32)
+    return np.asarray(top + SMOOTH * np.log(sum(np.exp((part - top) / SMOOTH) for part in parts)), np.float32)
