@@ -96,6 +96,15 @@ def test_a_study_says_the_same_alone_beside_others_and_under_other_file_names(co
     )
 
 
+def test_a_run_answers_without_the_configuration_of_one_s_own_that_it_was_trained_with(
+    copied: Path, tmp_path: Path
+) -> None:
+    (copied / f"{NAME}.yaml").unlink()
+    run = ("--run", f"checkpoints/spine/{NAME}", "--work", copied, "--no-pages", "--jobs", 1)
+    run_program("predict_study", given(tmp_path / "ct", "1.2.7"), *run)
+    assert len(answers(copied, "ct")) == 1
+
+
 def test_studies_with_labels_score_the_run(copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "data" / DATA_SET / "pseudonyms.key").write_bytes(b"k" * 32)
     folder = given(tmp_path / "ct", "1.2.7")

@@ -111,5 +111,5 @@ def test_a_study_or_a_folder_that_is_not_there_is_refused_with_a_remedy(work: Wo
         view(work, tmp_path)
     with pytest.raises(WrongUse, match="names no run"):
         view(work, "--run", "quick", "nobody")
-    with pytest.raises(MissingInput, match="other"):
+    with pytest.raises(WrongUse, match="other names no run that has trained models"):
         view(work, "--run", "checkpoints/hemorrhage/other", "nobody")

@@ -11,9 +11,9 @@ import pytest
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import parse, run, stage_parser
 from hounsfield.core.stages.variables import refuse_empty, work_folder
-from programs import REPOSITORY, load_program
+from programs import REPOSITORY, load_program, run_program
 
-VARIABLES = ("CONFIG", "WORK", "DATA_SET", "FOLDS")
+VARIABLES = ("CONFIG", "WORK", "DATA_SET", "FOLDS", "ARCHIVE")
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +121,16 @@ def test_a_configuration_behind_an_equals_sign_is_found_from_anywhere(
 
 def test_a_work_folder_need_not_be_there_yet(tmp_path: Path) -> None:
     assert work_folder(tmp_path / "new" / "below") == tmp_path / "new" / "below"
+
+
+@pytest.mark.parametrize("program", ["rsna2019_prepare", "rsna2022_prepare", "siim2019_prepare", "stacking_data"])
+def test_an_archive_that_the_environment_names_is_blamed_as_such(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--work", tmp_path, "--archive", "rsna.zip", "--images", tmp_path)  # as the stage in bin/ puts it together
+    own = () if program == "stacking_data" else ("--data_set", "mine")
+    with pytest.raises(WrongUse, match=r"^--archive rsna\.zip and --images"):
+        run_program(program, *given, *own)
+    monkeypatch.setenv("ARCHIVE", "rsna.zip")
+    with pytest.raises(WrongUse, match=r"^ARCHIVE=rsna\.zip and --images"):
+        run_program(program, *given, *own)

@@ -34,6 +34,7 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
+from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.data_sets import data_folder, raw_archive
 
 # not ._ID_0123456789.dcm, with which a Mac accompanies each file that it packs
@@ -115,7 +116,7 @@ def find_source(
             raise WrongUse("--labels goes with --images; the competition's archive brings its own")
         return competition_source(Path(archive or raw_archive(work, data_set, ARCHIVE_NAME)).absolute())
     if archive is not None:
-        raise WrongUse("--archive and --images name two sources; give one")
+        raise WrongUse(f"{as_given('ARCHIVE', '--archive', archive)} and --images name two sources; give one")
     outputs = data_folder(work, data_set)
     folders = own_places(images, outputs, data_set, INTAKE)
     naming = Naming(read_key(outputs / "pseudonyms.key"))

@@ -35,6 +35,7 @@ from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
+from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.data_sets import SAMPLE, data_folder, raw_archive
 from hounsfield.core.storage.files import value_digest
 
@@ -112,7 +113,8 @@ def find_source(work: Path, data_set: str, options: Mapping[str, Any], *, fold_c
     if images is None:
         source = competition_source([Path(one).absolute() for one in options["archive"]], any_overall=any_overall)
     elif "archive" in options:
-        raise WrongUse("--archive and --images name two sources; give one")
+        given = as_given("ARCHIVE", "--archive", " ".join(options["archive"]))
+        raise WrongUse(f"{given} and --images name two sources; give one")
     else:
         source = own_source(work, data_set, options, any_overall=any_overall)
     if "folds-table" not in options:

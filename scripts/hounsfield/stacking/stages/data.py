@@ -21,6 +21,7 @@ from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.outputs import Output, Provenance, output
 from hounsfield.core.stages.upstream import Upstream, reading, replacing, require
+from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.files import locked
 from hounsfield.core.storage.tables import write_table
 from hounsfield.stacking.experiments import StackingCommand, data_settings, remedies
@@ -67,7 +68,8 @@ def source_options(command: StackingCommand) -> tuple[str, ...]:
     """What the command line says of the files; nothing where they lie where they were prepared."""
     archive, images = command.arguments.archive, command.arguments.images
     if archive is not None and images is not None:
-        raise WrongUse("--archive and --images name two sources; give the one that was prepared")
+        given = as_given("ARCHIVE", "--archive", archive)
+        raise WrongUse(f"{given} and --images name two sources; give the one that was prepared")
     option, paths = ("--images", images) if images else ("--archive", [archive] if archive else [])
     return (option, *(str(Path(path).absolute()) for path in paths)) if paths else ()
 
