@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from chest_films import chest, corner, film_file, stage_1, write_films
+from dicom_files import ct_file
 from hounsfield.competitions.siim2019.source import competition_source, find_source
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 
@@ -141,6 +142,17 @@ def masks_of(own: Path, tmp_path: Path, *names: str) -> set[str]:
 
 def test_what_a_system_leaves_in_a_folder_of_masks_is_no_mask(own: Path, tmp_path: Path) -> None:
     assert masks_of(own, tmp_path, "one.png", ".DS_Store", "._one.png", "x/Thumbs.db", "desktop.ini") == {"one"}
+
+
+def test_run_lengths_may_name_films_by_the_uids_of_their_headers(tmp_path: Path) -> None:
+    films = {f"IM-{number}": ct_file(SOPInstanceUID=f"1.2.{number}") for number in range(2)}
+    own, table = write_films(tmp_path / "own", films), tmp_path / "masks.csv"
+    table.write_text("ImageId,EncodedPixels\n1.2.1,1 2\n1.2.0,-1\n")
+    found = find_source(tmp_path, "mine", {"images": [str(own)], "labels": str(table)}).annotations
+    assert {film: one.rows[0].text for film, one in found.items()} == {"IM-1": "1 2", "IM-0": "-1"}
+    table.write_text("ImageId,EncodedPixels\n1.2.1,1 2\n1.2.9,-1\n")
+    with pytest.raises(BadInput, match=r"masks\.csv: 1 masks are of no film"):
+        find_source(tmp_path, "mine", {"images": [str(own)], "labels": str(table)})
 
 
 def test_a_mask_and_its_film_may_come_from_systems_that_write_marks_otherwise(own: Path, tmp_path: Path) -> None:

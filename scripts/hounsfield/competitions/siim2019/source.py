@@ -22,6 +22,8 @@ from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, r
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
+from hounsfield.core.intake.identifiers import read_identifiers
+from hounsfield.core.intake.label_matching import UID
 from hounsfield.core.intake.listings import (
     composed,
     content_key,
@@ -238,7 +240,7 @@ def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Sou
 
 
 def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict[str, Annotation]:
-    """The annotations of a table or of a folder, by film, however they name it: path, file name or its stem."""
+    """The annotations of a table or of a folder, by film, named by path, file name, stem or SOPInstanceUID."""
     if labels.is_file():
         named = _annotations(read_rle_table(labels.read_bytes(), str(labels)))
     elif labels.is_dir():
@@ -247,6 +249,8 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
         raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
     known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
     known |= {DICOM_SUFFIX.sub("", composed(file.path)): place for place, file in enumerate(files) if "/" in file.path}
+    if all(map(UID.fullmatch, named)) and known.keys().isdisjoint(named):
+        known = places_by_sop_uid(files)
     found: dict[str, Annotation] = {}
     problems: dict[str, list[str]] = {"are of no film that is there": [], "fit several films or repeat another": []}
     for name, annotation in named.items():
@@ -262,6 +266,16 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
         if names:
             raise BadInput(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
     return found
+
+
+def places_by_sop_uid(files: FileList) -> dict[str, int | None]:
+    """The place of each film by its SOPInstanceUID, for which all are read; None where several have it."""
+    known: dict[str, int | None] = {}
+    uids = read_identifiers(files)["sop_uid"]
+    for place, label in enumerate(files.labels.to_pylist()):
+        if uid := uids.get(label, ""):
+            known[uid] = None if uid in known else place
+    return known
 
 
 def _mask_images(folder: Path) -> dict[str, Annotation]:
