@@ -23,7 +23,7 @@ from hounsfield.core.stages.configuration import check_yaml, dataclasses_in
 from hounsfield.core.stages.exits import run as run  # what a program ends with, beside what it starts with
 from hounsfield.core.stages.help import stage_help
 from hounsfield.core.stages.mistakes import other_system, parsing_mistake
-from hounsfield.core.stages.paths_given import refuse_repeated
+from hounsfield.core.stages.paths_given import NUMBER, refuse_repeated
 from hounsfield.core.stages.ranges import check_ranges
 from hounsfield.core.stages.variables import as_given, words_of_variables, work_folder
 
@@ -278,7 +278,7 @@ def _overrides(argv: Sequence[str], config_class: type[Any]) -> tuple[str, ...]:
     """The options that change fields of the configuration, which a remedy must repeat."""
     fields, kept, taking = set(config_class.__dataclass_fields__), [], False
     for word in argv:
-        if word.startswith("-") and not re.fullmatch(r"-[\d.]+\S*", word):
+        if word.startswith("-") and not NUMBER.fullmatch(word):
             name, equals, _ = word.removeprefix("--").partition("=")
             taking = name.split(".")[0] in fields
             if taking:
