@@ -38,6 +38,11 @@ def test_a_path_is_known_from_any_folder_on_its_way(name: str) -> None:
     assert found(name, "nothing") == ("file", [[2], []])
 
 
+def test_a_zip_of_a_patient_is_the_folder_that_it_unpacks_to() -> None:
+    packed = ["ward/p0.zip/IM0.dcm", "ward/p1.ZIP/IM0.dcm"]
+    assert found("p1/IM0.dcm", "p0.zip/IM0.dcm", paths=packed) == ("file", [[1], [0]])
+
+
 def test_a_name_with_marks_is_the_same_however_its_system_writes_it() -> None:
     composed, decomposed = "Sch\u00e4del.dcm", "Scha\u0308del.dcm"
     assert found(composed, paths=[decomposed]) == found(decomposed, paths=[composed]) == ("file", [[0]])
@@ -59,5 +64,5 @@ def test_uids_of_files_are_taken_and_those_of_series_and_studies_named() -> None
 def test_names_that_fit_nothing_are_refused_before_files_are_read_but_of_uids_headers_tell() -> None:
     check_names(np.array(["1.2.9"]), pa.array(PATHS), "t.csv")
     check_names(np.array(["IM1"]), pa.array(PATHS), "t.csv")
-    with pytest.raises(BadInput, match=r"t\.csv: none of its 2 rows fits one of the 3 files"):
+    with pytest.raises(BadInput, match=r"t\.csv: none of its 2 rows .*'1\.2\.9', the first file is 'ward/p0/IM0"):
         check_names(np.array(["1.2.9", "x"]), pa.array(PATHS), "t.csv")

@@ -24,7 +24,9 @@ IDENTIFIERS: dict[Key, str] = {
     "study": "StudyInstanceUID",
 }
 COLUMNS: dict[Key, str] = {"file": "path", "instance": "sop_number", "series": "series_uid", "study": "study_uid"}
+LONGEST = 60  # signs of a name in a message
 UID = re.compile(r"[0-2](?:\.[0-9]+)+")
+ZIP = re.compile(r"\.zip/", re.IGNORECASE)  # a table names its files as they lie when it is unpacked
 ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?/")
 
 
@@ -76,7 +78,9 @@ def places(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming, source: s
 def check_names(keys: np.ndarray, paths: pa.Array, source: str) -> None:
     """Raise BadInput where names fit none of the files, before these are read for hours; of UIDs only headers tell."""
     if not any(map(len, _by_name(keys, paths.to_pylist(), source))) and not all(map(UID.fullmatch, keys)):
-        raise BadInput(f"{source}: {nothing_fits('file', len(keys), f'{len(paths)} files', [])}")
+        fact = f"none of its {len(keys)} rows fits one of the {len(paths)} files"
+        example = f"the first row names {keys[0][:LONGEST]!a}, the first file is {paths[0].as_py()!a}"
+        raise BadInput(f"{source}: {fact}; {example}: is that the right column, and the right folder?")
 
 
 def nothing_fits(key: Key, rows: int, files: str, fitting: Sequence[Key]) -> str:
@@ -104,7 +108,7 @@ def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray
     known: dict[str, int | None] = {}
     paths = list(map(composed, paths))
     for number, path in enumerate(paths):
-        for name in {*_ends(path), PurePosixPath(path).stem}:
+        for name in {*_ends(path), *_ends(ZIP.sub("/", path)), PurePosixPath(path).stem}:
             known[name] = None if name in known else number  # None: the name fits several files
     whole = {path: number for number, path in enumerate(paths)}
     found, ambiguous = [], []
