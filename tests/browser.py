@@ -23,7 +23,7 @@ needs_browser = pytest.mark.skipif(
     reason="no chromium or no chromedriver here; on Debian: apt-get install chromium chromium-driver",
 )
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
-PATIENCE = 60  # seconds, on a machine that is busy
+PATIENCE = 600  # seconds, on a machine that is busy
 
 
 @contextmanager

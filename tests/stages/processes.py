@@ -16,10 +16,10 @@ from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
-from faults.processes import PATIENCE
 from hounsfield.core.training.state import TrainingState
 
 TURN = count()
+PATIENCE = 600  # seconds; what takes longer hangs, on a busy computer, too
 LIBRARIES = ["torch", "timm", "albumentations", "jsonargparse", "pandas", "pyarrow.parquet", "tensorboard", "pytest"]
 
 

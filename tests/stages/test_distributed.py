@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from processes import free_port, run_together
+from processes import PATIENCE, free_port, run_together
 from safetensors.numpy import load_file
 from shell_tree import Tree
 
 from conftest import Work, copy_work, work_at
-from faults.processes import PATIENCE
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from killed_runs import files_left
 from programs import REPOSITORY, run_program
