@@ -17,13 +17,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 
 from hounsfield.core.intake import executors
 from hounsfield.core.logs import set_up_logging
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MINI_CONFIG = REPOSITORY / "tests" / "phantoms" / "mini.yaml"
+POOLS: dict[int, ProcessPoolExecutor] = {}  # by the number of workers
 
 
 def load_program(name: str) -> ModuleType:
@@ -61,9 +62,15 @@ def report_run(folder: Path, work: Path, *options: object) -> None:
 
 
 def _lasting_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
-    """The last program's pool, with as many workers; another one where a worker has died."""
-    settings = {"initializer": executors._end_with, "initargs": (os.getpid(),), "env": executors.KEEP_MEMORY}
-    return nullcontext(get_reusable_executor(workers, timeout=None, **settings))
+    """The last program's pool of as many workers; a new one where a worker has died.
+
+    Not loky's reusable one: joblib takes that for its own.
+    """
+    pool = POOLS.get(workers)
+    if pool is None or pool._flags.broken or pool._flags.shutdown:
+        settings = {"initializer": executors._end_with, "initargs": (os.getpid(),), "env": executors.KEEP_MEMORY}
+        pool = POOLS[workers] = ProcessPoolExecutor(workers, **settings)
+    return nullcontext(pool)
 
 
 def ask_to_stop() -> None:
