@@ -17,7 +17,7 @@ from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned, score_table
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
-from hounsfield.core.intake.label_matching import nothing_fits
+from hounsfield.core.intake.label_matching import by_name, nothing_fits
 from hounsfield.core.intake.label_tables import Key, LabelTable
 from hounsfield.core.logs import logger
 
@@ -118,23 +118,18 @@ def rates_at_thresholds(labelled: Labelled, answers: np.ndarray, rule: StudyRule
 
 
 def _places(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> np.ndarray:
-    """The row of the table for each slice, -1 for none. Files are named by path, name or stem, where that is one's.
+    """The row of the table for each slice, -1 for none. A name that several slices have fits none.
 
     Where names of files fit nothing, they may be SOPInstanceUIDs.
     """
     if table.key != "file":
         return _by_header(table, slices, identifiers, OF_HEADERS[table.key])
-    rows = pd.Series(np.arange(len(table.keys)), table.keys)
-    paths = slices["path"].reset_index(drop=True)
-    name = paths.str.rpartition("/")[2]
-    found = pd.Series(-1, paths.index)
-    for spelling in (paths, name, name.str.rsplit(".", n=1).str[0]):
-        once = ~spelling.duplicated(keep=False)
-        fits = rows.reindex(spelling).fillna(-1).to_numpy(np.int64)
-        found = found.mask((found < 0) & once, pd.Series(fits, paths.index))
-    if (found < 0).all():
-        return _by_header(table, slices, identifiers, OF_HEADERS["instance"])
-    return found.to_numpy(np.int64)
+    files, _ = by_name(table.keys, slices["path"])
+    found = np.full(len(slices), -1, np.int64)
+    for row, file in reversed(list(enumerate(files))):
+        if file >= 0:
+            found[file] = row
+    return found if (found >= 0).any() else _by_header(table, slices, identifiers, OF_HEADERS["instance"])
 
 
 def _by_header(table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame, column: str) -> np.ndarray:

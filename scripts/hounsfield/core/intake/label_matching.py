@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -104,7 +104,19 @@ def _by_identifier(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming) -
 
 
 def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray]:
-    """By path below the folder, the end of it, or the stem; an absolute path by what is below the folder."""
+    """The file of each name. Raises BadInput where a name fits several."""
+    places, ambiguous = by_name(keys, paths)
+    if ambiguous:
+        raise BadInput(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
+                       "paths below the folder")  # fmt: skip
+    return [np.array([place] if place >= 0 else [], np.int64) for place in places]
+
+
+def by_name(keys: Iterable[str], paths: Iterable[str]) -> tuple[list[int], list[str]]:
+    """The number of each name's file, -1 where none or several fit; and the names that several fit.
+
+    A file is named by its path below the folder, the end of it, or the stem; by an absolute path, too.
+    """
     known: dict[str, int | None] = {}
     paths = list(map(composed, paths))
     for number, path in enumerate(paths):
@@ -120,11 +132,8 @@ def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray
             place = next((p for n in range(1, len(parts)) if (p := whole.get("/".join(parts[n:]))) is not None), -1)
         if place is None:
             ambiguous.append(key)
-        found.append(np.array([place] if place not in (None, -1) else [], np.int64))
-    if ambiguous:
-        raise BadInput(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
-                       "paths below the folder")  # fmt: skip
-    return found
+        found.append(-1 if place is None else place)
+    return found, ambiguous
 
 
 def _ends(path: str) -> Iterator[str]:
