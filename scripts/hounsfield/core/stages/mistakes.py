@@ -44,10 +44,12 @@ def other_system(config: Path, own: str, repository: Path) -> str:
     shipped = sorted((repository / "configs").glob("*/*.yaml"))
     if own not in {path.parent.name for path in shipped}:
         return ""
-    keys = first_keys(config) - {key for path in shipped if path.parent.name == own for key in first_keys(path)}
-    systems = [path.parent.name for path in shipped if path.parent.name != own and keys & first_keys(path)]
-    if config.resolve().parent.parent == repository / "configs":
-        systems = [name for name in (config.resolve().parent.name,) if name != own]
+    folder = config.resolve().parent
+    if folder.parent == repository / "configs":
+        systems = [folder.name] if folder.name != own else []
+    else:
+        keys = first_keys(config) - {key for path in shipped if path.parent.name == own for key in first_keys(path)}
+        systems = [path.parent.name for path in shipped if path.parent.name != own and keys & first_keys(path)]
     if not systems:
         return ""
     stages = [path.name for path in sorted((repository / "bin").glob("run_*.sh")) if _runs(path, systems[0])]
