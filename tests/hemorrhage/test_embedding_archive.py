@@ -25,9 +25,14 @@ from programs import held_by_another_process, run_program
 EXPORT, IMPORT = "hemorrhage_export_embeddings", "hemorrhage_import_embeddings"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_work(tmp_path_factory.mktemp("made") / "work")
+
+
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return make_work(tmp_path / "work")
+def work(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "work")
 
 
 def test_import_gives_the_files_of_the_export_byte_for_byte(

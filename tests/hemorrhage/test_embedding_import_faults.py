@@ -22,9 +22,14 @@ from hounsfield.core.storage.files import file_digest
 from hounsfield.core.storage.packed_folder import CHECKSUMS, Contents, Listed, pack, read_contents
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_work(tmp_path_factory.mktemp("made") / "work")
+
+
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return make_work(tmp_path / "work")
+def work(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "work")
 
 
 def repack(archive: Path, change: Callable[[dict[str, bytes]], None], facts: dict[str, object] | None = None) -> Path:
