@@ -229,7 +229,10 @@ def test_curves_peak_where_stage_56_says_and_a_segmentation_is_shown_beside_what
 def test_slices_have_the_words_of_the_fracture_networks_that_have_not_seen_the_study(own: NeckAnswers) -> None:
     found = own.findings(SEGMENTED)
     models = {one.model: one.raw for one in found.series[0].models}
+    mean = models.pop("mean of the fracture networks")  # what a slice is answered with, and what is blended of two runs
+    assert found.series[0].models[-1].model == "mean of the fracture networks"
     assert list(models) == ["fracture network one", "fracture network two"]
+    np.testing.assert_allclose(mean, np.mean(list(models.values()), axis=0), atol=1e-7)
     for values in models.values():
         assert values.shape == (len(found.series[0].slices), 8)
         assert ((values >= 0) & (values <= 1)).all()

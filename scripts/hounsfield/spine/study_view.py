@@ -53,6 +53,7 @@ from hounsfield.spine.study_run import StudyRun
 from hounsfield.spine.tables import RATIO_PREDICTIONS
 from hounsfield.spine.worth import Worth, worth_of_run
 
+MEAN = "mean of the fracture networks"
 VOLUME = "volume"  # the one series of a study: its largest stack
 LETTERS = ("R", "L", "A", "P")  # at the edges of axial slices, which preparation has turned so; others are refused
 
@@ -98,6 +99,8 @@ class NeckAnswers:
         )
         flags = [STUDY_FLAGS[flag].removesuffix(".") for flag in row["flags"].split() if flag not in GRAVE]
         values = [ModelValues(self._run, name, heads.fractures, None) for name, heads in self._models(study).items()]
+        if len(values) > 1:  # the study is answered by their mean, and so is a slice: what is last is blended
+            values.append(ModelValues(self._run, MEAN, np.mean([one.raw for one in values], axis=0), None))
         return StudyFindings(
             system="spine",
             study=study,
