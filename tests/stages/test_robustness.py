@@ -130,20 +130,20 @@ def test_what_is_measured_is_kept_and_shown_without_asking_again_until_the_run_i
 ) -> None:
     work = work_at(tmp_path / "work")
     shutil.copytree(measured.folder, work.folder)
-    run, report = work.folder / RUN, ("report", "--run", work.folder / RUN, "--work", work.folder)
+    run = work.folder / RUN
     before = {path: path.stat().st_mtime_ns for path in run.glob("shifts/*/shifts.parquet")}
     page = (run / "report.html").read_bytes()
-    run_program(*report)
-    run_program(*report, "--shifts")
+    report_run(run, work.folder)
+    report_run(run, work.folder, "--shifts")
     assert (run / "report.html").read_bytes() == page
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "are read again" not in capsys.readouterr().err
     table = pd.read_parquet(run / "bag.parquet")
     run_program("hemorrhage_bag", *work.arguments, "--fold", 0, "--force")
     assert len(pd.read_parquet(run / "bag.parquet")) < len(table)
-    run_program(*report)
+    report_run(run, work.folder)
     shown = PageText((run / "report.html").read_text())
     assert "Loss under each change" not in shown.tables
     assert "run_81_report.sh --shifts" in shown.text
-    run_program(*report, "--shifts")
+    report_run(run, work.folder, "--shifts")
     assert "are read again; 5 versions" in capsys.readouterr().err
