@@ -49,30 +49,33 @@ def table_in(path: Path) -> LabelTable:
     return label_table(read_cells(path), str(path))
 
 
-def refuse(*learned: str, studies: tuple[str, ...] = ()) -> None:
-    ledger = Ledger.of("mine", [TRAINING.pseudonym(one) for one in learned])
-    refuse_seen(SLICES, IDENTIFIERS, ledger, TRAINING, {TRAINING.pseudonym(one) for one in studies}, "crop")
+def refuse(patient: str, study: str, naming: Naming = TRAINING) -> None:
+    """Of two patients of the training set the first was learnt from; an archive's studies may have no pseudonyms."""
+    patients, studies = [patient, "Nobody"], [study, "1.1"]
+    names = list(map(naming.pseudonym, studies)) if naming.key else studies
+    known = pd.DataFrame({"patient_id": map(naming.pseudonym, patients), "study_uid": names})
+    refuse_seen(SLICES, IDENTIFIERS, Ledger.of("mine", known["patient_id"][:1]), naming, known, "crop")
 
 
 def test_strangers_are_not_refused() -> None:
-    refuse("Miller")
+    refuse("Miller", "1.3")
 
 
+@pytest.mark.parametrize("naming", [TRAINING, Naming()])
 @pytest.mark.parametrize(
-    ("learned", "studies", "pseudonym"),
-    [(("Smith",), (), "ID_x"), (("1.2",), (), "ID_y"), ((), ("1.1",), "ID_x")],
+    ("patient", "study", "pseudonym"), [("Smith", "1.3", "ID_x"), ("1.2", "1.3", "ID_y"), ("Miller", "1.1", "ID_x")]
 )
 def test_a_patient_is_recognised_by_the_key_of_the_training_set_and_named_by_the_pseudonym_here(
-    learned: tuple[str, ...], studies: tuple[str, ...], pseudonym: str
+    patient: str, study: str, pseudonym: str, naming: Naming
 ) -> None:
     """By the identifier; without one by the study, as its pseudonym was made; and by a study under another patient."""
     with pytest.raises(BadInput, match=f"crop has learnt from 1 of the 2 patients: {pseudonym}"):
-        refuse(*learned, studies=studies)
+        refuse(patient, study, naming)
 
 
 def test_files_that_cannot_be_read_any_more_are_no_strangers() -> None:
     with pytest.raises(BadInput, match="3 files that were predicted cannot be read any more"):
-        refuse_seen(SLICES, IDENTIFIERS.iloc[:0], Ledger.nobody(), TRAINING, set(), "crop")
+        refuse_seen(SLICES, IDENTIFIERS.iloc[:0], Ledger.nobody(), TRAINING, SLICES, "crop")
 
 
 def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_path: Path) -> None:

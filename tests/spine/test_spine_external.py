@@ -12,13 +12,14 @@ from spine_runs import CONFIG, NAME
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, OVERALL
 from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.external import VALIDATION
 from hounsfield.core.evaluation.predictions import TEST, prediction_table, write_predictions
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.spine.external import VALIDATION, read_labels, refuse_learned, validate
+from hounsfield.spine.external import read_labels, refuse_learned, validate
 from hounsfield.spine.paths import BAG, PREDICT
 from hounsfield.spine.remedies import SpineCommand
 from neck_files import fractured, labels_csv

@@ -17,14 +17,14 @@ from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.evaluation.external import external_scores, write_validation
 from hounsfield.core.evaluation.predictions import read_predictions
-from hounsfield.core.evaluation.score_table import System, readable, score_table, write_scores
+from hounsfield.core.evaluation.score_table import System, readable
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import file_digest
 from hounsfield.spine.paths import BAG, PREDICT
@@ -32,7 +32,6 @@ from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.scores import BAG as BAG_ROW
 from hounsfield.spine.scores import METRIC, PRIOR, printed_gains
 
-VALIDATION = "validation.csv"
 OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
 
 
@@ -53,18 +52,13 @@ def refuse_learned(
     training = on_training_set(command)
     data = open_data_set(training.work, training.data_set, remedies(training))
     known, naming = read_studies(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", OF_ARCHIVES)
-    studies = known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"]
-    own = set(studies) if naming.key else set(map(naming.pseudonym, studies))
-    refuse_seen(slices, identifiers, learned, naming, own, what)
+    refuse_seen(slices, identifiers, learned, naming, known, what)
 
 
 def validate(command: SpineCommand, answers: Upstream, labels: Path) -> str:
     """Score the answers for the command's data set on its labelled studies; returns the table for a terminal."""
-    folder, inputs = (
-        answers.folder / "validation",
-        {"answers": answers.as_input(), "labels": Input(file_digest(labels))},
-    )
-    with output(folder, Provenance(PREDICT, {}, inputs), force=True, remedy="") as out:
+
+    def score() -> pd.DataFrame:
         studies = read_studies(open_data_set(command.work, command.data_set, remedies(command)))
         naming = Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key"))
         given = read_labels(labels, naming).reindex(studies["study_uid"])
@@ -79,13 +73,13 @@ def validate(command: SpineCommand, answers: Upstream, labels: Path) -> str:
             )
         found = read_predictions(answers.file(BAG), LABELS, remedy=answers.remedy).set_index(LABELS.row)
         probabilities = found.loc[given.index[known], list(NAMES)].to_numpy(np.float64)
-        patients, where = studies["patient_id"].to_numpy()[known], f"external: {command.data_set}"
-        systems = list(_systems(command, probabilities))
-        table = score_table(LABELS, systems, given[known].to_numpy(np.float64), patients, where, metric=METRIC)
-        table = table.assign(ledger="no patient of it was seen")
-        write_scores(folder / VALIDATION, table)
-        out.finish([VALIDATION])
-    return f"{readable(table)}\n\n{printed_gains(table)}\n\nvalidation: {folder / VALIDATION}"
+        values, patients = given[known].to_numpy(np.float64), studies["patient_id"].to_numpy()[known]
+        return external_scores(LABELS, _systems(command, probabilities), values, patients, command.data_set, METRIC)
+
+    def printed(table: pd.DataFrame) -> str:
+        return f"{readable(table)}\n\n{printed_gains(table)}"
+
+    return write_validation(PREDICT, answers, file_digest(labels), score, printed)
 
 
 def _systems(command: SpineCommand, probabilities: np.ndarray) -> Iterator[System]:

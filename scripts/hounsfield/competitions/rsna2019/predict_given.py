@@ -18,7 +18,6 @@ from hounsfield.competitions.rsna2019.results import training_prior
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES, INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
-    VALIDATION,
     VALIDATION_COLUMNS,
     match_labels,
     printed_validation,
@@ -27,9 +26,10 @@ from hounsfield.competitions.rsna2019.validation import (
     validation_table,
 )
 from hounsfield.core.evaluation.by_study import UNITS
+from hounsfield.core.evaluation.external import write_validation
 from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.score_table import COUNTED, System, write_scores
+from hounsfield.core.evaluation.score_table import COUNTED, System
 from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_cells import read_cells
@@ -38,7 +38,6 @@ from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import Command, on_training_set
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
 
 STAGE = "run_17_predict_studies"
@@ -104,10 +103,8 @@ def refuse_learned(
     """
     training = on_training_set(command)
     data = open_data_set(training.work, training.data_set, steps.remedies(training))
-    known = read_slices(data, ("patient_id", "study_uid"))
-    studies = set(known.loc[known["patient_id"].isin(learned.rows["patient_id"]), "study_uid"])
-    naming = naming_of(data_folder(training.work, training.data_set), "--archive", GIVEN_NAMES)
-    refuse_seen(slices, identifiers, learned, naming, studies, what)
+    known, naming = read_slices(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", GIVEN_NAMES)
+    refuse_seen(slices, identifiers, learned, naming, known, what)
 
 
 def validate(
@@ -122,9 +119,9 @@ def validate(
 
     slices: VALIDATION_COLUMNS.
     """
-    folder, trained_on = found.answers.folder / "validation", command.config.data_set
-    inputs = {"answers": found.answers.as_input(), "labels": Input(table.digest())}
-    with output(folder, Provenance(STAGE, {}, inputs), force=True, remedy="") as out:
+    trained_on = command.config.data_set
+
+    def score() -> pd.DataFrame:
         labelled = match_labels(found.label_set, table, slices, identifiers)
         rule, what, names = read_rule(found.answers.file(RULE)), COUNTED[labelled.unit], found.label_set.names
         training = None
@@ -138,7 +135,6 @@ def validate(
             own = labelled.answers(values, slices, rule)
             systems.append(System(name, command.experiment, own, "mean of all models", over=len(systems) - 1))
         rates = rates_at_thresholds(labelled, systems[-1].probabilities, rule)
-        scores = validation_table(labelled, systems, command.data_set, trained_on, found.scores, rates)
-        write_scores(folder / VALIDATION, scores)
-        out.finish([VALIDATION])
-    return f"{printed_validation(scores)}\n\nvalidation: {folder / VALIDATION}"
+        return validation_table(labelled, systems, command.data_set, trained_on, found.scores, rates)
+
+    return write_validation(STAGE, found.answers, table.digest(), score, printed_validation)

@@ -14,14 +14,15 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
+from hounsfield.core.evaluation.external import external_scores
+from hounsfield.core.evaluation.findings import rates_in_words
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
-from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned, score_table
+from hounsfield.core.evaluation.score_table import COUNTED, METRIC, System, aligned
 from hounsfield.core.evaluation.study_rule import Studies, StudyRule, study_values
 from hounsfield.core.intake.label_matching import by_name, nothing_fits
 from hounsfield.core.intake.label_tables import Key, LabelTable
 from hounsfield.core.logs import logger
 
-VALIDATION = "validation.csv"
 VALIDATION_COLUMNS = ("path", "patient_id", "study_uid", "series_uid", "series", "order")  # of slices
 OF_HEADERS: dict[Key, str] = {"instance": "sop_uid", "series": UNITS["series"], "study": UNITS["study"]}
 
@@ -149,10 +150,8 @@ def validation_table(
 
     systems: predictions of the M labelled rows, (M, C) each. rates: more of the last system, by column.
     """
-    where = f"external: {data_set}"
-    external = score_table(labelled.label_set, systems, labelled.labels, labelled.patients, where)
-    external = external.assign(ledger="no patient of it was seen")
-    external.insert(0, "where", where)
+    external = external_scores(labelled.label_set, systems, labelled.labels, labelled.patients, data_set)
+    external.insert(0, "where", external["folds"])
     for name, rate in rates.items():
         external.loc[external.index[-1], name] = rate
     if run_scores is None or COUNTED[labelled.unit] not in run_scores:
@@ -181,15 +180,6 @@ def printed_validation(table: pd.DataFrame) -> str:
     lines, last = aligned(rows), table.iloc[-1]
     rates = [name for name in names if f"sensitivity_{name}" in table]
     if rates:
-        found = [
-            f"{name} {_rate(last[f'sensitivity_{name}'])} / {_rate(last[f'specificity_{name}'])}" for name in rates
-        ]
-        lines += [
-            "",
-            f"{last['system']}, sensitivity / specificity at the thresholds of studies.csv: {', '.join(found)}",
-        ]
+        found = rates_in_words(last, rates)
+        lines += ["", f"{last['system']}, sensitivity / specificity at the thresholds of studies.csv: {found}"]
     return "\n".join(lines)
-
-
-def _rate(value: float) -> str:
-    return "none" if np.isnan(value) else f"{value:.2f}"

@@ -212,8 +212,15 @@ def refused_lines(folder: Path) -> list[str]:
 def _scored_line(row: Any, names: Sequence[str]) -> list[str]:
     """Sensitivity and specificity of each name out of fold. row: of the table of studies."""
     known = [name for name in names if not row[[f"sensitivity_{name}", f"specificity_{name}"]].isna().all()]
-    facts = [f"{name} {_share(row[f'sensitivity_{name}'])} / {_share(row[f'specificity_{name}'])}" for name in known]
-    return [f"* at or above its threshold; sensitivity / specificity there: {', '.join(facts)}"] if facts else []
+    rates = rates_in_words(row, known)
+    return [f"* at or above its threshold; sensitivity / specificity there: {rates}"] if rates else []
+
+
+def rates_in_words(row: Any, names: Sequence[str]) -> str:
+    """Sensitivity / specificity of each name, which a row has as `sensitivity_` and `specificity_` before the name."""
+    return ", ".join(
+        f"{name} {_share(row[f'sensitivity_{name}'])} / {_share(row[f'specificity_{name}'])}" for name in names
+    )
 
 
 def _share(value: float) -> str:

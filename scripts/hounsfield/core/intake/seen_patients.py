@@ -37,14 +37,16 @@ def naming_of(folder: Path, option: str, of_archives: Naming) -> Naming:
 
 
 def refuse_seen(
-    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, studies: set[str], what: str
+    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, known: pd.DataFrame, what: str
 ) -> None:
     """Raise BadInput where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
 
-    slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; studies: its
-    pseudonyms of the studies learnt from.
+    slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; known: its
+    patient_id and study_uid, which in a competition's archive may be no pseudonym.
     """
     patients = set(learned.rows["patient_id"])
+    own = known.loc[known["patient_id"].isin(patients), "study_uid"].unique()
+    studies = set(own) if naming.key else set(map(naming.pseudonym, own))
     seen = {
         path
         for path, patient, study in identifiers[["patient_id", "study_uid"]].itertuples()
