@@ -154,6 +154,6 @@ def test_workers_with_several_threads_are_refused(scheduler: str, tmp_path: Path
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "PATIENCE_TO_CONNECT", 0.5)
+    monkeypatch.setattr(executors, "SECONDS_TO_CONNECT", 0.5)
     with pytest.raises(MissingInput, match=r"no Dask scheduler answers at nowhere"):
         list(run_chunks(list, [[1]], refuse, dask_scheduler="nowhere:1"))
