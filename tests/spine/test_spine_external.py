@@ -14,6 +14,7 @@ from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.evaluation.external import VALIDATION
 from hounsfield.core.evaluation.predictions import TEST, prediction_table, write_predictions
+from hounsfield.core.evaluation.score_table import LEAKS_HEADING
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger
@@ -77,6 +78,8 @@ def test_labelled_studies_are_scored_beside_the_constant_of_the_training_set_and
     assert table.loc["bag", "study_loss"] == pytest.approx(-np.log(0.9))  # every value is 0.1 from its label
     assert table.loc["prior", "study_loss"] == pytest.approx(-np.log(0.5))
     assert table.loc["bag", f"auc_{OVERALL}"] == 1
+    assert said.startswith(f"2 studies of 2 patients, external: {OWN}\n")
+    assert "better than" in said and LEAKS_HEADING not in said
     assert "bag" in said and not any(one in said for one in STUDIES)
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.core.evaluation.labels import LabelSet
-from hounsfield.core.evaluation.score_table import METRIC, System, score_table, write_scores
+from hounsfield.core.evaluation.score_table import METRIC, NO_PATIENT_SEEN, System, score_table, write_scores
 from hounsfield.core.stages.outputs import Input, Provenance, output
 from hounsfield.core.stages.upstream import Upstream
 
 VALIDATION = "validation.csv"
-NO_PATIENT_SEEN = "no patient of it was seen"  # the ledger of its rows
 
 
 def external_scores(

@@ -38,6 +38,7 @@ OTHER_ROWS = "rows"  # that column, of rows of another kind
 TEXTS = ("system", "experiment", "gain_over", "folds", "models", "ledger")
 BOUNDS = ("_low", "_high")  # of the 95 % interval of a measure, after its name
 CLEAN_HEADING = "out of fold: no model behind a row has seen its patients"
+NO_PATIENT_SEEN = "no patient of it was seen"  # the ledger, and the heading, of a data set of one's own
 LEAKS_HEADING = "leaks by design, as published: not comparable"
 Row = dict[Any, Any]  # of a score table, by column
 
@@ -75,7 +76,7 @@ def score_columns(label_set: LabelSet, metric: str = METRIC, measures: Iterable[
         *(f"auc_{name}" for name in label_set.names),
         *(f"{name}{end}" for name in measures for end in ("", *BOUNDS)),
         *("patients", counted(label_set), "folds", "models"),  # what the row rests on
-        "ledger",  # OUT_OF_FOLD, or what leaks by design
+        "ledger",  # OUT_OF_FOLD, what leaks by design, or NO_PATIENT_SEEN
     ]
 
 
@@ -202,14 +203,16 @@ def readable(table: pd.DataFrame) -> str:
     rows = counted_column(table)
     if table.empty:
         return f"no out-of-fold {rows}: nothing to score"
-    first, clean = table.iloc[0], table["ledger"] == OUT_OF_FOLD
+    first, external = table.iloc[0], bool((table["ledger"] == NO_PATIENT_SEEN).all())
+    clean = (table["ledger"] == OUT_OF_FOLD) | external
     several = len(set(table["experiment"]) - {""}) > 1
     named = zip(table["system"], table["experiment"], strict=True)
     names = [f"{system} ({experiment})" if several and experiment else str(system) for system, experiment in named]
     table = table.assign(system=names)
-    lines = [f"{first[rows]} out-of-fold {rows} of {first['patients']} patients, folds {first['folds']}"]
+    kind, where = (rows, first["folds"]) if external else (f"out-of-fold {rows}", f"folds {first['folds']}")
+    lines = [f"{first[rows]} {kind} of {first['patients']} patients, {where}"]
     if clean.any():
-        lines += ["", CLEAN_HEADING, "", *_block(table[clean], _gain)]
+        lines += ["", NO_PATIENT_SEEN if external else CLEAN_HEADING, "", *_block(table[clean], _gain)]
     if not clean.all():
         lines += ["", LEAKS_HEADING, "", *_block(table[~clean], _leak)]
     return "\n".join(lines)
