@@ -10,7 +10,7 @@ import pytest
 
 from chest_films import corner
 from hounsfield.competitions.siim2019.film_table import check_masks
-from hounsfield.competitions.siim2019.labels import dice, dice_from_counts
+from hounsfield.competitions.siim2019.labels import dice_from_counts
 from hounsfield.competitions.siim2019.masks import (
     Annotation,
     Mask,
@@ -153,9 +153,5 @@ def test_mask_images_that_are_no_masks_are_refused(content: bytes, code: str) ->
 
 
 def test_dice_is_one_for_two_empty_masks_and_nought_for_a_false_alarm() -> None:
-    empty, found = np.zeros((4, 4), bool), np.eye(4, dtype=bool)
-    assert (dice(empty, empty), dice(found, empty), dice(found, found)) == (1.0, 0.0, 1.0)
-    half = found.copy()
-    half[:2] = False
-    assert dice(half, found) == pytest.approx(2 * 2 / (2 + 4))
-    assert dice_from_counts(np.array([0, 3]), np.array([0, 4]), np.array([0, 6])).tolist() == [1.0, 0.6]
+    both, predicted, true = np.array([[0, 0, 4, 2, 3], [0, 4, 4, 2, 4], [0, 0, 4, 4, 6]])
+    assert dice_from_counts(both, predicted, true).tolist() == pytest.approx([1, 0, 1, 4 / 6, 0.6])

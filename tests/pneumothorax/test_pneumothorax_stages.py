@@ -12,7 +12,6 @@ import pytest
 from made_data import DATA_SET, SIZE, made_maps, seeing_map, true_mask
 from map_stages import SETTINGS, TEST, TRAIN, experiment, made_work, sees_and_stops, without_figures
 
-from hounsfield.competitions.siim2019.labels import dice
 from hounsfield.competitions.siim2019.rle import decode
 from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import BadInput, StaleOutput
@@ -115,7 +114,7 @@ def test_every_row_of_the_score_table_says_by_which_rule_and_whom_it_knows(work)
         mask = triplet_rule.triplet(
             (seeing_map(number) / 255).tolist(), rule.top, round(rule.area * SIZE**2), rule.bottom
         )
-        found.append(dice(np.array(mask, bool), true_or_empty(number)))
+        found.append(triplet_rule.dice(mask, true_or_empty(number).tolist()))
         shown.append(np.any(mask))
     row, positive = table.loc["published_rule"], np.arange(TRAIN) % 3 == 0
     assert row["dice"] == pytest.approx(np.mean(found), abs=1e-8)

@@ -16,12 +16,6 @@ def dice_from_counts(both: np.ndarray, predicted: np.ndarray, true: np.ndarray) 
     return np.where(total == 0, 1.0, 2.0 * np.asarray(both) / np.maximum(total, 1))
 
 
-def dice(predicted: np.ndarray, true: np.ndarray) -> float:
-    """The competition's score of one film: the Dice of two masks, (H, W) bool; 1 where both are empty."""
-    counts = (np.count_nonzero(predicted & true), np.count_nonzero(predicted), np.count_nonzero(true))
-    return float(dice_from_counts(*map(np.asarray, counts)))
-
-
 def dice_loss(values: np.ndarray, _labels: np.ndarray) -> np.ndarray:
     """1 - Dice of each film, (N,). values: (N, 1), the Dice of each; the competition averages over films."""
     return 1.0 - values[:, 0]

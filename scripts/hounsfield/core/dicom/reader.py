@@ -55,7 +55,7 @@ class DicomSlice:
     transfer_syntax: str
     view_position: str  # of an X-ray, a term of VIEW_POSITIONS; "" where the header has none of them
     body_part: str  # a term of DICOM's (body_parts.TERMS), "" where the header has none of them
-    vendor: str  # who made the scanner, a name of vendors.VENDORS or OTHER; "" where the header names nobody
+    vendor: str  # who made the scanner, as vendors.vendor_of names it; "" where the header names nobody
     flags: tuple[str, ...]  # codes of FLAGS: what was odd, and used all the same
 
 

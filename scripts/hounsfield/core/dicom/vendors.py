@@ -28,11 +28,10 @@ _NAMES = (
 )
 _PATTERNS = tuple((name, re.compile(rf"(?<![a-z])(?:{words})(?![a-z])")) for name, words in _NAMES)
 VENDORS_BY = "manufacturers of the devices, by {}"  # heading of a report's table
-VENDORS = frozenset(name for name, _ in _NAMES)
 
 
 def vendor_of(manufacturer: str) -> str:
-    """A name of VENDORS for the text of a header; OTHER for any other text, "" where there is none."""
+    """A name of _NAMES for the text of a header; OTHER for any other text, "" where there is none."""
     text = re.sub(r"[\s_.,-]+", " ", manufacturer.lower()).strip()
     return next((name for name, pattern in _PATTERNS if pattern.search(text)), OTHER if text else "")
 

@@ -28,8 +28,7 @@ from hounsfield.core.storage.tables import escape_cell
 
 FILES_PER_CHUNK = 64
 BYTES_OF_A_BLOCK = 512  # as stat counts them
-Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row without FILE_COLUMNS
-FILE_COLUMNS = ("path", "stamp", "content")
+Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row, but path, stamp and content
 
 
 class NoneOfTheKind(WrongUse):
@@ -61,8 +60,8 @@ def prepare_files(
     """Prepare `files` and record the results in `journal`.
 
     prepare: called in another process, so it is pickled; gets the file and its bytes, returns the columns of the
-    journal's schema but FILE_COLUMNS, and raises Refused for a file that cannot be used. facts: indexed by the files'
-    labels; its columns are handed to `prepare` after the bytes. jobs: processes, None for one per core.
+    journal's schema but path, stamp and content, and raises Refused for a file that cannot be used. facts: indexed by
+    the files' labels; its columns are handed to `prepare` after the bytes. jobs: processes, None for one per core.
     dask_scheduler: the address of a cluster to use instead. label: of the progress bar.
     """
     results = run_chunks(
