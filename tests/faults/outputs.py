@@ -12,6 +12,7 @@ NOT_COMPARED = {
     "**/tensorboard/*": "TensorBoard's event files hold the time of day",
     "data/*/parts/*.parquet": "preparation's own book-keeping: one file a chunk, numbered as the chunks were done",
     "**/.lock": "the empty file that a run locks",
+    "checkpoints/*/*/*.yaml": "the configuration as it was given, the number of processes with it",
 }
 
 
