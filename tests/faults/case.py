@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -182,10 +181,9 @@ def must_end_well(what: str, ended: Ended) -> None:
 def _outputs(folder: Path) -> set[tuple[str, int]]:
     """Name and time of the files that a run has made so far, finished or not; beside what it makes at its start."""
     found = set()
-    for path in folder.rglob("*"):
-        if RECORD not in path.name and path.name != ".lock" and "tensorboard" not in path.parts:
-            with suppress(FileNotFoundError):  # renamed meanwhile
-                facts = path.stat()
-                if stat.S_ISREG(facts.st_mode):
-                    found.add((str(path), facts.st_mtime_ns))
+    for parent, _, names in os.walk(folder):  # which passes over folders that the run removes meanwhile
+        for path in (Path(parent, name) for name in names):
+            if RECORD not in path.name and path.name != ".lock" and "tensorboard" not in path.parts:
+                with suppress(FileNotFoundError):  # renamed meanwhile
+                    found.add((str(path), path.stat().st_mtime_ns))
     return found
