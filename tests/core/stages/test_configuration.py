@@ -79,6 +79,16 @@ NINE_FOLD = "".join(f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]\
         (b"just words\n", "holds no names with values"),
         (b"data_set: \xff\n", r"no text in UTF-8 \(byte 10\)"),
         (b"classifier: " + b"[" * 20_000, "is nested too deeply"),
+        (b"data_set: own\n#" + b"x" * 1_000_000, "has 1000015 bytes"),
+        (
+            b'data_set: own\nseed: !!python/object/apply:os.system ["true"]\n',
+            "line 2: python/object.* is no plain value",
+        ),
+        (b"data_set: own\n!!python/none x: 1\n", "line 2: python/none is no plain value"),
+        (b"data_set: !mine own\n", "line 1: !mine is no plain value"),
+        (b"data_set: 2019-11-12\n", "line 1: timestamp is no plain value; .* quotes"),
+        (b"classifier: {learning_rate: .nan}\n", "line 1: .nan is no number to compute with"),
+        (b"classifier: {learning_rate: -.INF}\n", "line 1: -.INF is no number to compute with"),
     ],
 )
 def test_yaml_that_would_hang_or_mean_something_else_is_refused_at_once_with_its_line(

@@ -14,7 +14,10 @@ from hounsfield.core.storage.files import json_values, write_bytes
 
 # these change how fast a run goes, not what comes out; the weights count by their digest, not by where they lie
 SPEED_SETTINGS = ("workers", "save_every", "download", "compile", "gradient_checkpointing", "chunk", "weights")
+LARGEST = 1_000_000  # bytes of a file; those in configs/ have up to seven thousand
 DEEPEST = 20  # levels of a file; the reader's time grows with their square: half a minute for 20,000
+TAG = "tag:yaml.org,2002:"  # of YAML's own types
+PLAIN_TAGS = {f"{TAG}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 
 def plain(config: Any, *left_out: str) -> dict[str, Any]:
@@ -40,6 +43,8 @@ def check_yaml(content: bytes, source: str) -> None:
     Of keys that stand twice YAML's reader would take the last one without a word. References to other parts of the
     file (`*name`) are refused, since a few lines of them can stand for more values than any memory holds.
     """
+    if len(content) > LARGEST:
+        raise WrongUse(f"{source} has {len(content)} bytes, which no configuration has; copy a file of configs/")
     try:
         text, depth = content.decode("utf-8-sig"), 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -57,11 +62,16 @@ def check_yaml(content: bytes, source: str) -> None:
     if not isinstance(root, yaml.MappingNode):
         found = "nothing" if root is None else "no names with values"
         raise WrongUse(f"{source} holds {found}; write lines such as `data_set: mine`, or copy a file of configs/")
-    _check_keys(root, source)
+    _check_node(root, source)
 
 
-def _check_keys(node: yaml.Node, source: str) -> None:
-    """Raise WrongUse where a key stands twice in one mapping, at any depth."""
+def _check_node(node: yaml.Node, source: str) -> None:
+    """Raise WrongUse where a key stands twice in one mapping, or a value is no plain one, at any depth."""
+    if node.tag not in PLAIN_TAGS:
+        fact = f"{node.tag.removeprefix(TAG)} is no plain value; write a number, true, false, null, or text in quotes"
+        raise WrongUse(f"{source}{_place(node.start_mark)}: {fact}")
+    if node.tag == f"{TAG}float" and str(node.value).lstrip("+-").lower() in (".nan", ".inf"):
+        raise WrongUse(f"{source}{_place(node.start_mark)}: {node.value} is no number to compute with; write another")
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -69,10 +79,11 @@ def _check_keys(node: yaml.Node, source: str) -> None:
             if name in seen:
                 raise WrongUse(f"{source}: {name} stands twice, in lines {seen[name]} and {line}; leave one")
             seen[name] = line
-            _check_keys(value, source)
+            _check_node(key, source)
+            _check_node(value, source)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _check_keys(item, source)
+            _check_node(item, source)
 
 
 def _yaml_fault(error: yaml.YAMLError) -> str:
