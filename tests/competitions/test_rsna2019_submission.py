@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hounsfield.competitions.rsna2019 import submission as module
 from hounsfield.competitions.rsna2019.labels import CLASSES
 from hounsfield.competitions.rsna2019.results import prior
-from hounsfield.competitions.rsna2019.submission import Submission, fill, ids_of, sample_ids, write
+from hounsfield.competitions.rsna2019.submission import Submission, check, fill, ids_of, sample_ids, write
 from hounsfield.core.errors import BadInput, MissingInput
 
 IMAGES = pd.Series(["ID_a1", "ID_b2", "ID_c3"])
@@ -61,6 +62,8 @@ def test_the_bounds_can_be_wider_and_what_is_written_keeps_them(tmp_path):
     assert list(found.labels) == [1e-6, 1 - 1e-6, 0.5, 2e-6, 1 - 1e-6, 1e-5]
     write(tmp_path / "submission.csv.gz", found)
     assert pd.read_csv(tmp_path / "submission.csv.gz")["Label"].tolist() == list(found.labels)
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: ID_a1_epidural .*label"):
+        check(tmp_path / "submission.csv.gz", ids)
 
 
 def test_another_data_sets_sample_is_refused():
@@ -95,10 +98,18 @@ def test_the_same_rows_give_the_same_bytes_whatever_the_name_and_the_hour(tmp_pa
     assert lines[:2] == ["ID,Label", "ID_a1_epidural,0.0500000000"]
 
 
+def test_a_submission_is_checked_in_blocks_without_a_seam(tmp_path, monkeypatch):
+    wanted = fill(ids_of(IMAGES), IMAGES, PROBABILITIES, PRIOR)
+    monkeypatch.setattr(module, "ROWS_PER_READ", 4)
+    write(tmp_path / "submission.csv.gz", wanted)
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: ID_c3_any .*expected"):
+        check(tmp_path / "submission.csv.gz", wanted.ids.replace("ID_c3_any", "ID_d4_any"))
+
+
 def test_an_id_that_needs_quotes_keeps_its_text(tmp_path):
     images = pd.Series(['ID_a,b"c'])
     write(tmp_path / "submission.csv.gz", fill(ids_of(images), images, PROBABILITIES[:1], PRIOR))
-    assert pd.read_csv(tmp_path / "submission.csv.gz")["ID"].tolist() == list(ids_of(images))
+    check(tmp_path / "submission.csv.gz", ids_of(images))
 
 
 def test_an_empty_submission_has_its_header(tmp_path):
@@ -106,13 +117,40 @@ def test_an_empty_submission_has_its_header(tmp_path):
     assert gzip.decompress((tmp_path / "s.csv.gz").read_bytes()) == b"ID,Label\n"
 
 
-def test_a_label_that_is_no_number_is_refused_and_nothing_is_written(tmp_path):
+def test_a_submission_that_fails_its_check_never_gets_its_name(tmp_path):
     path = tmp_path / "submission.csv.gz"
     labels = np.full(18, 0.5)
     labels[7] = np.nan
     with pytest.raises(BadInput, match=r"ID_b2_intraparenchymal .*label"):
         write(path, Submission(ids_of(IMAGES), labels, [], []))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ID,Label\na,0.5\nb,high\n", "b .*label"),
+        ("ID,Label\na,0.5\nb,\n", "b .*label"),
+        ("ID,Label\na,0.5\nb,0.999999\n", "b .*label"),
+        ("ID,Label\na,0.000001\nb,0.5\n", "a .*label"),
+        ("ID,Label\nb,0.5\na,0.5\n", "b .*expected"),
+        ("ID,Label\na,0.5\n", "1 .* 2"),
+        ("ID,Label\na,0.5\nb,0.5\nc,0.5\n", "more .* 2"),
+        ("ID,label\na,0.5\nb,0.5\n", "columns .*'label'.*ID, Label"),
+    ],
+)
+def test_check_names_what_is_wrong_with_a_submission(tmp_path, content, message):
+    path = tmp_path / "submission.csv.gz"
+    path.write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(BadInput, match=rf"submission\.csv\.gz: {message}"):
+        check(path, pd.Series(["a", "b"]))
+
+
+def test_check_refuses_ids_that_stand_twice(tmp_path):
+    path = tmp_path / "submission.csv.gz"
+    path.write_bytes(gzip.compress(b"ID,Label\na,0.5\na,0.5\n"))
+    with pytest.raises(BadInput, match=r"submission\.csv\.gz: .*; a .*twice"):
+        check(path, pd.Series(["a", "a"]))
 
 
 def test_the_samples_ids_keep_the_samples_order(tmp_path):

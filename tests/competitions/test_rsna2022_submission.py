@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
-from hounsfield.competitions.rsna2022.submission import Submission, best_constant, fill, rows_of, sample_rows, write
+from hounsfield.competitions.rsna2022.submission import best_constant, check, fill, rows_of, sample_rows, write
 from hounsfield.core.errors import BadInput, MissingInput
 from reference.best_constant import best_constant_by_search, study_loss
 
@@ -95,7 +95,18 @@ def test_a_sample_of_another_data_set_or_of_none_is_refused(tmp_path: Path) -> N
             sample_rows(wrong)
 
 
-def test_a_row_without_a_probability_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"1 rows hold no probability; the first is 1.2_C2"):
-        write(tmp_path / "submission.csv", Submission(["1.2_C1", "1.2_C2"], np.array([0.5, np.nan]), [], []))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("row_id,fractured\n1.2_C2,0.5\n1.2_C1,0.5\n", r"row 2 is 1.2_C2, and 1.2_C1 is expected"),
+        ("row_id,fractured\n1.2_C1,0.5\n", "1 rows instead of 2"),
+        ("row_id,fractured\n1.2_C1,0.5\n1.2_C2,\n", "hold no probability; the first is 1.2_C2"),
+        ("row_id,fractured\n1.2_C1,0\n1.2_C2,0.5\n", "hold no probability; the first is 1.2_C1"),
+        ("id,p\n1.2_C1,0.5\n1.2_C2,0.5\n", "instead of row_id, fractured"),
+    ],
+    ids=["order", "missing", "blank", "certain", "columns"],
+)
+def test_a_submission_that_is_not_what_was_asked_is_refused(tmp_path: Path, text: str, fact: str) -> None:
+    (tmp_path / "submission.csv").write_text(text)
+    with pytest.raises(BadInput, match=fact):
+        check(tmp_path / "submission.csv", ["1.2_C1", "1.2_C2"])

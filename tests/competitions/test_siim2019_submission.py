@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hounsfield.competitions.siim2019.submission import fill, sample_films, write
+from hounsfield.competitions.siim2019.submission import check, fill, sample_films, write
 from hounsfield.core.errors import BadInput, MissingInput
 
 
@@ -25,6 +25,22 @@ def test_each_row_of_the_sample_gets_its_films_mask_and_a_repeated_film_has_it_i
     assert (submission.filled, submission.left_out) == (["gone"], ["other"])
     write(tmp_path / "submission.csv", submission)
     assert (tmp_path / "submission.csv").read_text() == "ImageId,EncodedPixels\nb,3 2\na,-1\nb,-1\ngone,-1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("ImageId,EncodedPixels\na,-1\n", "1 rows instead of 2"),
+        ("ImageId,EncodedPixels\nb,-1\na,-1\n", "row 2 is of b, and a is expected"),
+        ("ImageId,EncodedPixels\na,-1\nb,\n", "1 rows hold no run lengths"),
+        ("ImageId,Pixels\na,-1\nb,-1\n", "must name ImageId, EncodedPixels"),
+    ],
+)
+def test_a_written_submission_that_is_not_the_samples_is_refused(tmp_path, text, fact) -> None:
+    path = tmp_path / "submission.csv"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=fact):
+        check(path, ["a", "b"])
 
 
 def test_a_sample_that_is_none_or_of_another_data_set_is_refused(tmp_path) -> None:

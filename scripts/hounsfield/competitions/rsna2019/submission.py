@@ -19,6 +19,8 @@ from hounsfield.competitions.rsna2019.paths import PREPARE
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.storage.files import atomic_write
 
+ROWS_PER_READ = 60_000  # rows checked at a time
+
 
 class Submission(NamedTuple):
     """What is to be submitted, and how far predictions and sample agree."""
@@ -27,6 +29,7 @@ class Submission(NamedTuple):
     labels: np.ndarray  # (L,) float64
     filled: list[str]  # images of the sample without a prediction: they take what was given for their classes
     left_out: list[str]  # predicted images that the sample does not ask for
+    clip: float = PROBABILITY_CLIP  # every label is in [clip, 1 - clip]
 
 
 def bounded(probabilities: np.ndarray, clip: float = PROBABILITY_CLIP) -> np.ndarray:
@@ -86,27 +89,52 @@ def fill(
     labels[found] = probabilities[rows[found], columns[found]]
     wanted = np.zeros(len(images), bool)
     wanted[rows[found]] = True
-    return Submission(ids, bounded(labels, clip), list(asked[~found].unique()), list(images[~wanted]))
+    return Submission(ids, bounded(labels, clip), list(asked[~found].unique()), list(images[~wanted]), clip)
 
 
 def write(path: Path, submission: Submission) -> None:
-    """Write the submission row by row. Raises BadInput naming the first row without a number.
+    """Write the submission row by row and check what was written; only then does it get its name.
 
     The same rows give the same bytes: neither time nor file name is stored in the compressed file.
     """
-    unknown = np.isnan(submission.labels)
-    if unknown.any():
-        first = submission.ids.iloc[int(unknown.argmax())]
-        raise BadInput(f"{path}: {first} has no label that is a number; {unknown.sum()} such rows")
-    with (
-        atomic_write(path) as partial,
-        partial.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
-    ):
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(("ID", "Label"))
-        table.writerows((one, f"{label:.10f}") for one, label in zip(submission.ids, submission.labels, strict=True))
+    with atomic_write(path) as partial:
+        with (
+            partial.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
+        ):
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow(("ID", "Label"))
+            table.writerows(
+                (one, f"{label:.10f}") for one, label in zip(submission.ids, submission.labels, strict=True)
+            )
+        check(partial, submission.ids, submission.clip)
+
+
+def check(path: Path, ids: pd.Series, clip: float = PROBABILITY_CLIP) -> None:
+    """Hold a written submission against the IDs it should have: the same ones, each once, in that order.
+
+    Raises BadInput naming the first row that is wrong, or without a number in [clip, 1 - clip].
+    """
+    again = ids[ids.duplicated()]
+    if len(again):
+        raise BadInput(f"{path}: the IDs to submit are not distinct; {again.iloc[0]} stands twice")
+    seen = 0
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
+        blocks = pd.read_csv(text, dtype=str, chunksize=ROWS_PER_READ, keep_default_na=False)
+        for block in blocks:
+            if list(block.columns) != ["ID", "Label"]:
+                raise BadInput(f"{path}: columns {list(block.columns)[:4]} instead of ID, Label")
+            expected = ids.iloc[seen : seen + len(block)]
+            if len(expected) < len(block):
+                raise BadInput(f"{path}: more rows than the {len(ids)} expected")
+            _refuse_row(path, block, block["ID"].to_numpy() != expected.to_numpy(), "is not the expected ID")
+            labels = pd.to_numeric(block["Label"], errors="coerce").to_numpy(np.float64)
+            within = (labels >= clip) & (labels <= 1 - clip)  # NaN compares as false
+            _refuse_row(path, block, ~within, f"has a label outside [{clip}, 1 - {clip}]")
+            seen += len(block)
+    if seen != len(ids):
+        raise BadInput(f"{path}: {seen} rows instead of {len(ids)}")
 
 
 def _split(ids: pd.Series) -> tuple[pd.Series, np.ndarray]:
@@ -114,3 +142,9 @@ def _split(ids: pd.Series) -> tuple[pd.Series, np.ndarray]:
     cut = [one.rpartition("_") for one in ids]  # several times faster than the string methods of a Series
     images = pd.Series([image for image, _, _ in cut], dtype=str)
     return images, pd.Index(CLASSES).get_indexer(pd.Index([name for _, _, name in cut]))
+
+
+def _refuse_row(path: Path, block: pd.DataFrame, wrong: np.ndarray, fact: str) -> None:
+    if wrong.any():
+        row = block.iloc[int(wrong.argmax())]
+        raise BadInput(f"{path}: {row['ID']} {fact} (label {row['Label']}); {wrong.sum()} such rows")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, PROBABILITY_CLIP, STUDY_LOSS
 from hounsfield.competitions.rsna2022.paths import PREPARE
@@ -92,16 +93,34 @@ def fill(rows: Sequence[str], studies: Sequence[str], probabilities: np.ndarray,
 
 
 def write(path: Path, submission: Submission) -> None:
-    """Write the submission. Raises BadInput naming the first row without a number."""
-    unknown = np.isnan(submission.probabilities)
-    if unknown.any():
-        first = submission.rows[int(unknown.argmax())]
-        raise BadInput(f"{path}: {unknown.sum()} rows hold no probability; the first is {first}")
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as text:
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow((ROW, VALUE))
-        values = (f"{value:.8f}" for value in submission.probabilities)
-        table.writerows(zip(submission.rows, values, strict=True))
+    """Write the submission and check what was written; only then does it get its name."""
+    with atomic_write(path) as partial:
+        with partial.open("w", encoding="utf-8", newline="") as text:
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow((ROW, VALUE))
+            values = (f"{value:.8f}" for value in submission.probabilities)
+            table.writerows(zip(submission.rows, values, strict=True))
+        check(partial, submission.rows)
+
+
+def check(path: Path, rows: Sequence[str]) -> None:
+    """Hold a written submission against the rows that it should have: the same ones, each once, in that order.
+
+    Raises BadInput naming the first row that is wrong, or without a probability in [1e-6, 1 - 1e-6].
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if list(table.columns) != [ROW, VALUE]:
+        raise BadInput(f"{path}: columns {list(table.columns)[:4]} instead of {ROW}, {VALUE}")
+    if len(table) != len(rows):
+        raise BadInput(f"{path}: {len(table)} rows instead of {len(rows)}")
+    other = table[ROW].to_numpy() != np.array(rows, object)
+    if other.any():
+        number = int(other.argmax())
+        raise BadInput(f"{path}: row {number + 2} is {table[ROW][number][:80]}, and {rows[number]} is expected")
+    values = pd.to_numeric(table[VALUE], errors="coerce").to_numpy(np.float64)
+    wrong = ~((values >= PROBABILITY_CLIP) & (values <= 1 - PROBABILITY_CLIP))  # NaN compares as false
+    if wrong.any():
+        raise BadInput(f"{path}: {wrong.sum()} rows hold no probability; the first is {rows[int(wrong.argmax())]}")
 
 
 def _parted(row: str) -> tuple[str, str]:

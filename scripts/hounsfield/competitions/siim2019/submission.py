@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from hounsfield.competitions.siim2019.paths import PREPARE
 from hounsfield.competitions.siim2019.rle import EMPTY
 from hounsfield.competitions.siim2019.rle_table import FILM, RUNS, read_columns
@@ -62,8 +64,27 @@ def fill(films: Sequence[str], predicted: Mapping[str, str]) -> Submission:
 
 
 def write(path: Path, submission: Submission) -> None:
-    """Write the submission."""
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as text:
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow((FILM, RUNS))
-        table.writerows(zip(submission.films, submission.texts, strict=True))
+    """Write the submission and check what was written; only then does it get its name."""
+    with atomic_write(path) as partial:
+        with partial.open("w", encoding="utf-8", newline="") as text:
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow((FILM, RUNS))
+            table.writerows(zip(submission.films, submission.texts, strict=True))
+        check(partial, submission.films)
+
+
+def check(path: Path, films: Sequence[str]) -> None:
+    """Hold a written submission against the films of the sample: the same, as often each, in the same order.
+
+    Raises BadInput naming the first row that is wrong.
+    """
+    table = read_columns(path.read_bytes(), str(path), FILM, RUNS)
+    found: pd.Series = table[FILM]
+    if len(found) != len(films):
+        raise BadInput(f"{path}: {len(found)} rows instead of {len(films)}")
+    for number, (own, wanted) in enumerate(zip(found, films, strict=True), 2):
+        if own != wanted:
+            raise BadInput(f"{path}: row {number} is of {own[:64]}, and {wanted} is expected")
+    empty = table[RUNS].str.strip() == ""
+    if empty.any():
+        raise BadInput(f"{path}: {int(empty.sum())} rows hold no run lengths; an empty mask is {EMPTY}")
