@@ -12,8 +12,8 @@ NOT_COMPARED = {
     "**/tensorboard/*": "TensorBoard's event files hold the time of day",
     "data/*/parts/*.parquet": "preparation's own book-keeping: one file a chunk, numbered as the chunks were done",
     "**/.lock": "the empty file that a run locks",
-    "checkpoints/*/*/*.yaml": "the configuration as it was given, the number of processes with it",
 }
+KEPT_CONFIG = "checkpoints/*/*/*.yaml"  # holds the number of processes, too: not compared where that is another
 
 
 def contents(work: Path) -> dict[str, str]:
