@@ -74,7 +74,7 @@ def test_an_odd_file_is_used_with_the_values_of_other_readers_or_refused_by_its_
 @pytest.mark.parametrize("series", [TILTED, PHANTOM])
 def test_every_slice_of_a_head_series_is_kept_without_a_flag_and_with_the_values_of_other_readers(series: str) -> None:
     kept = {path.name: outcome(path) for path in (FOLDER / series).iterdir()}
-    assert kept.pop("DIRFILE", "modality") == "modality"
+    assert kept.pop("DIRFILE", "dicomdir") == "dicomdir"
     assert len(kept) == 28
     for name, slice_ in kept.items():
         assert isinstance(slice_, DicomSlice)
