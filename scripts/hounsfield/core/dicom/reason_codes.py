@@ -1,7 +1,7 @@
 """The codes by which DICOM files are refused or flagged.
 
-A refusal's words stand where `Refused` is raised with its code, and go into the list of refused files. A flag's words
-stand here.
+A refusal's words stand where `Refused` is raised with its code (`grep -rn '"CODE"' scripts`), and go into the list of
+refused files. A flag's words stand here.
 """
 
 from __future__ import annotations
