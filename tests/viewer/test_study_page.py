@@ -47,6 +47,13 @@ def test_the_page_holds_the_numbers_of_the_findings() -> None:
     assert view["boxes"][0]["corners"][0] == [None] * 4
 
 
+def test_a_page_whose_study_alone_is_calibrated_says_so_of_its_slices() -> None:
+    findings = made_findings(6, calibrated=False)
+    assert "raw: only the answers for the study are calibrated" in study_page(findings, 0, PIXELS)
+    answers = [replace(one, calibrated=None) for one in findings.answers]
+    assert "raw: the run is not calibrated" in study_page(replace(findings, answers=answers), 0, PIXELS)
+
+
 def test_the_range_is_the_union_of_the_windows() -> None:
     assert value_range(presets("HU", "hemorrhage")) == (-1350, 1300)
     assert value_range(presets("grey", "pneumothorax")) == (0, 255)
