@@ -27,6 +27,8 @@ from hounsfield.hemorrhage.report_facts import bagged_runs, report_facts
 from hounsfield.report.build import write_report
 from hounsfield.report.card import escaped
 from hounsfield.report.flow_diagram import flow_svg
+from hounsfield.report.level_charts import level_charts
+from hounsfield.report.level_numbers import level_numbers
 from hounsfield.systems import SYSTEMS
 from programs import load_program, report_run, run_program
 from reference import ranking as plain
@@ -143,6 +145,32 @@ def test_reliability_is_that_of_the_rows(folder: Path, numbers: dict[str, Any]) 
         assert raw["brier"] == pytest.approx(float(np.mean((table[name] - labels) ** 2)), abs=1e-5)
         assert sum(bins["rows"]) == len(table)
         assert np.average(bins["observed"], weights=bins["rows"]) == pytest.approx(labels.mean())
+
+
+def test_each_table_and_chart_says_on_which_rows_it_counts_where_models_have_seen_some_by_design(folder: Path) -> None:
+    facts = report_facts(*finished_run(folder.parents[2], folder, ""))
+    slices = facts.levels[0]
+    seen = np.isin(slices.patients, np.unique(slices.patients)[:15])
+    notes = {"slice": "150 out-of-fold slices of 25 patients; without 90 whose patients models have seen"}
+    calibration = replace(facts.calibration, notes=notes)
+    own = level_numbers(slices, calibration, slices.patients[seen])
+    assert (
+        "all 240 scored slices of 40 patients; models have seen the patients of 90 of them" in own["counted"]["ranking"]
+    )
+    assert own["counted"]["ranking"] in own["counted"]["reliability"]
+    assert notes["slice"] in own["counted"]["points"] and "nested" in own["counted"]["points"]
+    *_, (_, charts) = level_charts(slices, own)
+    assert all(chart.meaning.endswith("Of 240 slices.") for chart in charts)
+    page, card = html.unescape((folder / "report.html").read_text()), (folder / "MODEL_CARD.md").read_text()
+    for text in (page, card):
+        assert "all 240 scored slices of 40 patients" in text and facts.calibration.notes["slice"] in text
+
+
+def test_the_card_lists_training_settings_below_the_stage_that_they_are_of(folder: Path) -> None:
+    training = next(line for line in (folder / "MODEL_CARD.md").read_text().splitlines() if "- Training: " in line)
+    by_stage = dict(part.split(": ", 1) for part in training.removeprefix("- Training: ").split("; "))
+    assert {"run_12_trainfull_imgclassifier", "run_14_trainfull_sequential"} <= by_stage.keys()
+    assert by_stage["run_12_trainfull_imgclassifier"] != by_stage["run_14_trainfull_sequential"]
 
 
 def test_every_item_of_a_checklist_is_answered_or_a_visible_blank(folder: Path, numbers: dict[str, Any]) -> None:

@@ -62,9 +62,12 @@ def _step(step: dict[str, Any]) -> str:
 
 
 def _settings(numbers: dict[str, Any], wanted: Callable[[str, str], bool]) -> str:
-    """The settings that are wanted, each once. wanted: says so of a stage and the last part of a setting's name."""
-    chosen = [one for one in numbers["settings"] if wanted(one["stage"], one["setting"].rpartition(".")[2])]
-    return ", ".join(dict.fromkeys(f"{one['setting']} {_short(one['value'])}" for one in chosen))
+    """The settings that are wanted, by stage. wanted: says so of a stage and the last part of a setting's name."""
+    by_stage: dict[str, list[str]] = {}
+    for one in numbers["settings"]:
+        if wanted(one["stage"], one["setting"].rpartition(".")[2]):
+            by_stage.setdefault(one["stage"], []).append(f"{one['setting']} {_short(one['value'])}")
+    return "; ".join(f"{stage}: {', '.join(found)}" for stage, found in by_stage.items())
 
 
 def _short(value: str, longest: int = 60) -> str:

@@ -22,8 +22,7 @@ def calibration_numbers(level: Level, column: int, learned: NameCalibration | No
     learned: what the run has stored of the name; None where it has nothing.
     """
     labels, values = level.labels[:, column], {"raw": level.answer.probabilities[:, column]}
-    kept = learned is None or learned.calibrator is None or learned.calibrator.method == "none"
-    if level.calibrated is not None and not kept:
+    if level.calibrated is not None and learned is not None and learned.changes:
         values["calibrated"] = level.calibrated[:, column]
         labels = np.where(np.isnan(values["calibrated"]), np.nan, labels)  # the same rows of both
     return {

@@ -31,6 +31,7 @@ def model_card(report: RunReport, numbers: dict[str, Any], answers: dict[str, st
             {
                 "row": row,
                 "how": level["how"],
+                "counted": level["counted"],
                 "ranking": markdown_table(ranking_rows(level["by_name"], level["answer"])),
                 "points": markdown_table(points) if points.rows else Written(),
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,18 @@ def level_charts(level: Level, numbers: dict[str, Any]) -> Iterator[tuple[str, l
     for place, name in enumerate(level.names):
         own = numbers["by_name"][name]
         stem = f"{level.row}_{place}"
-        charts = [_roc(stem, name, own), _precision_recall(stem, name, own)]
-        charts += [_reliability(stem, name, own), _decision(stem, name, own)]
-        yield name, [chart for chart in charts if chart is not None]
+        reliable = max((one["rows"] for one in own["reliability"].values() if one is not None), default=0)
+        drawn = [
+            (_roc(stem, name, own), own["known"]),
+            (_precision_recall(stem, name, own), own["known"]),
+            (_reliability(stem, name, own), reliable),
+            (_decision(stem, name, own), own["known"]),
+        ]
+        yield name, [_counting(chart, f"{rows} {level.rows}") for chart, rows in drawn if chart is not None]
+
+
+def _counting(chart: Chart, rows: str) -> Chart:
+    return replace(chart, meaning=f"{chart.meaning} Of {rows}.")
 
 
 def _stages(own: dict[str, Any], curve: str) -> Iterator[tuple[str, dict[str, Any], int | None, str]]:

@@ -5,6 +5,7 @@ N rows, C names.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,12 @@ DRAWS = 400  # bootstrap samples of patients, for the interval of an area
 SEED = 2019
 
 
-def level_numbers(level: Level, calibration: Calibration) -> dict[str, Any]:
-    """Everything that the report says of a level. calibration: the run's."""
+def level_numbers(level: Level, calibration: Calibration, seen: Collection[str]) -> dict[str, Any]:
+    """Everything that the report says of a level. calibration: the run's. seen: patients whom models have seen."""
     learned = calibration.levels.get(level.calibration, {})
     return {
         "rows": len(level.ids),
+        "counted": counted_words(level, calibration, seen),
         "what": level.rows,
         "patients": len(pd.unique(level.patients)),
         "how": level.how,
@@ -46,6 +48,24 @@ def level_numbers(level: Level, calibration: Calibration) -> dict[str, Any]:
         },
         "calibration": calibration.words(level.calibration),
         "prevalence": prevalence(level),
+    }
+
+
+def counted_words(level: Level, calibration: Calibration, seen: Collection[str]) -> dict[str, str]:
+    """On which rows each table of the level counts, in words: what is calibrated leaves out whom models have seen."""
+    known = int(np.isin(level.patients, list(seen)).sum())
+    scored = f"all {len(level.ids)} scored {level.rows} of {len(pd.unique(level.patients))} patients"
+    if known:
+        scored += f"; models have seen the patients of {known} of them, by design"
+    scored += "; of each class those with a known label"
+    learned, names = calibration.notes.get(level.calibration, ""), calibration.levels.get(level.calibration, {})
+    nested = f"; where a class is calibrated: {learned}, each by a calibrator of other patients"
+    some = level.calibrated is not None and any(one.changes for one in names.values())
+    called = f"{learned}; each is called by thresholds that were chosen on other patients (nested)"
+    return {
+        "ranking": scored,
+        "reliability": scored + nested if some else scored,
+        "points": called if names else "",
     }
 
 

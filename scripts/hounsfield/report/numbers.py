@@ -31,6 +31,7 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
     """The numbers; the pictures of rows that they name are written into the folder `figures` on the way."""
     outputs = outputs_of(report)
     links, trainings = chain(report, outputs), training_runs(report, outputs)
+    seen = frozenset(report.levels[0].patients[report.seen != ""])
     shown = next((level for level in report.levels if level.picture is not None), report.levels[0])
     return {
         "version": VERSION,
@@ -39,7 +40,7 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
         "data_set": report.data_set,
         "drawn": report.drawn,
         "scores": json.loads(report.scores.to_json(orient="records", double_precision=8)),
-        "levels": {level.row: level_numbers(level, report.calibration) for level in report.levels},
+        "levels": {level.row: level_numbers(level, report.calibration, seen) for level in report.levels},
         "later_stage": {level.row: gain_numbers(level) for level in report.levels},
         "changed": examples_shown(figures, shown, changed_rows(shown), "changed"),
         "worst": examples_shown(figures, shown, worst_rows(shown), "worst"),

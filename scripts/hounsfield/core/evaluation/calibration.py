@@ -83,6 +83,11 @@ class NameCalibration:
     points: tuple[OperatingPoint, ...] = ()
 
     @property
+    def changes(self) -> bool:
+        """Whether calibrated probabilities are others than raw ones."""
+        return self.calibrator is not None and self.calibrator.method != "none"
+
+    @property
     def words(self) -> str:
         """How the name is calibrated, in words."""
         if self.calibrator is None:
