@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from preparations import PLAIN, TABLE, apart
+from preparations import PLAIN, TABLE, apart, rejected, table
 
 import dicom_files as files
 from conftest import work_at
@@ -102,6 +102,18 @@ def test_a_file_cut_within_its_header_counts_as_damaged_and_not_as_of_another_ki
     (tmp_path / "ct" / "b").write_bytes(PLAIN[: files.data_set_start(PLAIN) + 20])
     with pytest.raises(BadInput, match="1 of 2 files were refused"):
         run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", tmp_path / "ct", *TABLE[:-2])
+
+
+def test_a_broken_archive_beside_a_folder_stops_a_preparation_unless_every_file_may_be_bad(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "ct" / "a").write_bytes(PLAIN)
+    (tmp_path / "broken.zip").write_bytes(b"PK\3\4, and cut")
+    work, given = work_at(tmp_path / "work"), ("--images", tmp_path / "ct", tmp_path / "broken.zip", *TABLE[:4])
+    with pytest.raises(BadInput, match=r"broken\.zip"):
+        run_program("rsna2019_prepare", *work.arguments, *given)
+    run_program("rsna2019_prepare", *work.arguments, *given, "--prepare.bad_share", 1)
+    assert table(work, "own")["path"].tolist() == ["ct/a"]
+    assert rejected(work, "own")[["path", "reason"]].values.tolist() == [["broken.zip", "source_unusable"]]
 
 
 @pytest.mark.skipif(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.intake import archives
+from hounsfield.core.intake import archives, zip_members
 from hounsfield.core.intake.archives import SourceFile, list_files
 
 
@@ -196,7 +196,7 @@ def test_a_directory_of_too_many_entries_is_refused_before_they_are_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_zip(tmp_path / "many.zip", zipfile.ZIP_STORED)
-    monkeypatch.setattr(archives, "MAX_DIRECTORY_BYTES", 300)
+    monkeypatch.setattr(zip_members, "MAX_DIRECTORY_BYTES", 300)
     monkeypatch.setattr(zipfile, "ZipInfo", lambda name: pytest.fail("an entry became an object"))
     with pytest.raises(BadInput, match=r"many\.zip"):
         list_files(tmp_path / "many.zip")
@@ -234,7 +234,7 @@ def test_an_archive_locked_with_a_password_is_named_before_anything_is_read(tmp_
     make_zip(path, zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
     second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)  # of the directory, after the folder
-    content[second + 8] |= archives.ENCRYPTED
+    content[second + 8] |= zip_members.ENCRYPTED
     path.write_bytes(content)
     with pytest.raises(
         BadInput, match=r"a\.zip: 1 of its 6 files are locked with a password; the first: 'top/images/0"

@@ -11,7 +11,7 @@ from pydicom.fileset import FileSet
 
 from dicom_files import ct_dataset, write
 from hounsfield.core import logs
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.intake.archives import list_files
 from hounsfield.core.intake.sources import list_sources
 
@@ -65,7 +65,7 @@ def test_a_dicomdir_goes_beside_other_sources_and_a_file_that_both_name_counts_o
     assert "AUTORUN.INF" in names(disc / "DICOMDIR", disc)
 
 
-def test_names_in_small_letters_are_found_and_what_is_missing_is_counted(
+def test_names_in_small_letters_are_found_and_what_is_missing_is_listed_and_refused(
     disc: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(logs.logger, "propagate", True)
@@ -74,7 +74,12 @@ def test_names_in_small_letters_are_found_and_what_is_missing_is_counted(
     (disc / second).unlink()
     (disc / first.lower()).parent.mkdir(parents=True, exist_ok=True)
     (disc / first).rename(disc / first.lower())
-    assert names(disc / "DICOMDIR") == sorted([first.lower(), third])
+    found = {file.label: file for file in list_sources([disc / "DICOMDIR"])}
+    assert sorted(found) == sorted([first.lower(), second, third])
+    with pytest.raises(Refused) as refused:
+        found[second].read()
+    assert refused.value.code == "listed_and_missing"
+    assert found[third].read()
     assert "1 of the 3 files that it lists are missing" in caplog.text
 
 

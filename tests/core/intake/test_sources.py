@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from hounsfield.core.errors import MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, Refused
 from hounsfield.core.intake.archives import list_files
+from hounsfield.core.intake.directories import STORAGE
 from hounsfield.core.intake.listings import packed_within
-from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.intake.sources import SOURCE_UNUSABLE, list_sources
 
 
 @pytest.fixture
@@ -73,6 +75,39 @@ def test_an_archive_that_is_not_opened_is_said_to_be_given_or_to_lie_within(give
     assert "1 archives within it are not opened; the first: 'a/y.tar.gz'." in said
     zips = [given / "b", given / "disc.ZIP"]
     assert packed_within(list_sources(zips), zips) == ""
+
+
+def spoilt(folder: Path, fault: str) -> Path:
+    """A source that cannot be listed."""
+    source = folder / ("DICOMDIR" if fault == "DICOMDIR" else f"{fault}.zip")
+    if fault == "cut":
+        source.write_bytes((folder / "disc.ZIP").read_bytes()[:-30])
+    elif fault == "no archive":
+        source.write_text("<html>404</html>")
+    else:
+        source.write_bytes(bytes(128) + b"DICM" + STORAGE)
+    return source
+
+
+@pytest.mark.parametrize("fault", ["cut", "no archive", "DICOMDIR"])
+def test_an_archive_or_dicomdir_that_cannot_be_listed_costs_itself_alone_among_others(given: Path, fault: str) -> None:
+    source = spoilt(given, fault)
+    *whole, lost = list_sources([given / "b", given / "c", given / "disc.ZIP", source])
+    lost, whole = next(one for one in (*whole, lost) if one.unread), [one for one in (*whole, lost) if not one.unread]
+    assert {file.label for file in whole} == {"b/1", "c/alone", "disc.ZIP/1"}
+    assert lost.label == source.name
+    with pytest.raises(Refused, match=re.escape(source.name)) as refused:
+        lost.read()
+    assert refused.value.code == SOURCE_UNUSABLE
+    assert str(given) not in refused.value.message
+    with pytest.raises(BadInput, match=re.escape(str(source))):
+        list_sources([source])
+
+
+def test_a_broken_archive_is_named_once_where_its_folder_is_given_beside_it(given: Path) -> None:
+    source = spoilt(given, "cut")
+    found = [file for file in list_sources([given, source]) if file.label.endswith("cut.zip")]
+    assert [file.unread is not None for file in found] == [True]
 
 
 def test_what_is_not_there_is_named(given: Path) -> None:

@@ -32,7 +32,7 @@ from hounsfield.core.intake.listings import (
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
-from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.intake.sources import list_sources, list_whole
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
@@ -131,7 +131,7 @@ def competition_source(archives: Sequence[Path], *, any_overall: bool) -> Source
 
     Raises BadInput.
     """
-    listing, archive = list_sources(archives), " ".join(map(str, archives))
+    listing, archive = list_whole(archives), " ".join(map(str, archives))
     found = pc.extract_regex(listing.labels, f"^{SLICE.pattern}$")
     is_slice = found.is_valid().to_numpy(zero_copy_only=False)
     if not is_slice.any():

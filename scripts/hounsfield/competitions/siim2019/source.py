@@ -35,7 +35,7 @@ from hounsfield.core.intake.listings import (
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
-from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.intake.sources import list_sources, list_whole
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
@@ -139,7 +139,7 @@ def competition_source(archives: Sequence[Path]) -> Source:
 
     Films may lie at any depth below their folders, and these below a top folder. Raises BadInput.
     """
-    listing, archive = list_sources(archives), " ".join(map(str, archives))
+    listing, archive = list_whole(archives), " ".join(map(str, archives))
     folders = pc.struct_field(pc.extract_regex(listing.labels, FILM), "folder")
     is_film = folders.is_valid().to_numpy(zero_copy_only=False)
     if not is_film.any():

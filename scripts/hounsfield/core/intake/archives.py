@@ -5,15 +5,12 @@ A zip's directory is read once; any process can then read a member by its offset
 
 from __future__ import annotations
 
-import io
 import os
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from operator import attrgetter
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -21,23 +18,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.errors import MissingInput, Refused
+from hounsfield.core.intake.zip_members import LOCAL_HEADER, MAX_SIZE, Found, zip_members
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import content_number
 
-ENCRYPTED = 0x1  # of a member's flags (4.4.4)
-LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # PKWARE APPNOTE 6.3, 4.3.7
 MAX_MEMBER_BYTES = 256 * 2**20  # far above any single-frame slice
-MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
-MAX_SIZE = 2**63 - 1  # what a column holds
 FILES_PER_BLOCK = 65_536  # files that are Python objects at one time
 REMEDY = {
     "links": ". Name what they lead to, or copy it there",
     "pipes, sockets or devices": "",
 }  # for what is passed over
 
-# name, size, offset, packed, method and checksum of SourceFile, and three numbers that change with the file
-Found = tuple[str, int, int, int, int, int, int, int, int]
+
+class Unread(NamedTuple):
+    """Why a file that is listed cannot be read: a reason code and a line of explanation."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class SourceFile:
     method: int = 0  # zip compression method
     checksum: int = 0  # CRC-32 of an archive's member
     below: str = ""  # the place of the container among several, with a slash at its end
+    unread: Unread | None = None  # where that was known when it was listed
 
     @property
     def path(self) -> str:
@@ -69,6 +68,8 @@ class SourceFile:
 
         limit: bytes; None is MAX_MEMBER_BYTES.
         """
+        if self.unread is not None:
+            raise Refused(*self.unread)
         limit = MAX_MEMBER_BYTES if limit is None else limit
         if self.size > limit:
             raise Refused("file_too_large", f"{self.size} bytes, over the limit of {limit}")
@@ -109,6 +110,7 @@ class Container(NamedTuple):
 
     path: str
     below: str = ""
+    unread: Unread | None = None  # why none of its files that are listed can be read
 
 
 class FileList(Sequence[SourceFile]):
@@ -146,9 +148,9 @@ class FileList(Sequence[SourceFile]):
             numbers = self.numbers[:, start : start + size].T.tolist()
             found = []
             for name, (length, stamp, offset, packed, method, checksum, number) in zip(names, numbers, strict=True):
-                path, below = self.containers[number]
+                path, below, unread = self.containers[number]
                 text = name.decode("utf-8", "surrogatepass")
-                found.append(SourceFile(text, path, length, stamp, offset, packed, method, checksum, below))
+                found.append(SourceFile(text, path, length, stamp, offset, packed, method, checksum, below, unread))
             yield found
 
     def take(self, places: np.ndarray) -> FileList:
@@ -187,7 +189,7 @@ def list_files(source: Path) -> FileList:
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
         raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
     alone = source.suffix.lower() != ".zip" and not source.is_dir() and not zipfile.is_zipfile(source)
-    found = iter([_entry(source)]) if alone else _walk(source) if source.is_dir() else _zip_members(source)
+    found = iter([_entry(source)]) if alone else _walk(source) if source.is_dir() else zip_members(source)
     return _file_list(found, _place_number(source), source.parent if alone else source)
 
 
@@ -195,6 +197,27 @@ def list_some(folder: Path, names: Iterable[str]) -> FileList:
     """Some files of a folder, by their paths below it, as `list_files` lists them among all."""
     entries = (_entry(folder / name, name[: name.rfind("/") + 1]) for name in names)
     return _file_list(entries, _place_number(folder), folder)
+
+
+def list_unread(folder: Path, names: Iterable[str], unread: Unread) -> FileList:
+    """Files of a folder that cannot be read, by their paths below it; they need not be there."""
+
+    def entry(name: str) -> Found:
+        there = (folder / name).is_file()
+        return _entry(folder / name, name[: name.rfind("/") + 1]) if there else (name, 0, -1, 0, 0, 0, 0, 0, 0)
+
+    listed = _file_list(map(entry, names), _place_number(folder), folder)
+    return FileList([listed.containers[0]._replace(unread=unread)], listed.names, listed.numbers)
+
+
+def joined(lists: Sequence[FileList]) -> FileList:
+    """The files of several lists in one, sorted by path."""
+    containers, numbers = [], []
+    for files in lists:
+        numbers.append(np.concatenate([files.numbers[:-1], files.numbers[-1:] + len(containers)]))
+        containers += files.containers
+    found = FileList(containers, pa.concat_arrays([one.names for one in lists]), np.concatenate(numbers, axis=1))
+    return found.take(pc.sort_indices(found.labels).to_numpy())
 
 
 def _file_list(found: Iterator[Found], place: int, container: Path) -> FileList:
@@ -264,37 +287,3 @@ def _walk(root: Path) -> Iterator[Found]:
     for kind, names in passed_over.items():
         if names:
             logger.warning("%d %s are not followed; the first: %s%s", len(names), kind, ascii(min(names)), REMEDY[kind])
-
-
-class _ArchiveFile(io.FileIO):
-    """An archive whose directory, which zipfile reads in one piece and holds as objects, is within the limit."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_DIRECTORY_BYTES:
-            raise zipfile.BadZipFile(f"its directory has {size} bytes, over the limit of {MAX_DIRECTORY_BYTES}")
-        return super().read(size)
-
-
-def _zip_members(archive: Path) -> Iterator[Found]:
-    try:
-        with _ArchiveFile(archive) as file, zipfile.ZipFile(file) as opened:
-            members = sorted(opened.infolist(), key=attrgetter("header_offset"))
-            length = file.seek(0, os.SEEK_END)
-        if any(not 0 <= m.header_offset <= length - m.compress_size or m.file_size > MAX_SIZE for m in members):
-            raise zipfile.BadZipFile("a member's place or size is impossible")
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise BadInput(f"{archive} is not a whole zip archive ({error}); download it again") from error
-    if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
-        raise BadInput(f"{archive}: its members overlap; looks like a zip bomb; refused")
-    locked = [member.filename for member in members if member.flag_bits & ENCRYPTED]
-    if locked:
-        raise BadInput(
-            f"{archive}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
-            f"{locked[0]!a}. Unpack it with the password, and name the folder"
-        )
-    for member in members:
-        name = member.filename.replace("\\", "/")  # as some programs for Windows write it
-        if not name.endswith("/"):
-            changes = member.CRC, member.header_offset, 0
-            yield (name, member.file_size, member.header_offset, member.compress_size, member.compress_type,
-                   member.CRC, *changes)  # fmt: skip

@@ -10,11 +10,12 @@ from pydicom.multival import MultiValue
 
 from hounsfield.core.dicom.foreign_code import foreign_code
 from hounsfield.core.errors import BadInput, MissingInput, Refused
-from hounsfield.core.intake.archives import MAX_MEMBER_BYTES, FileList, list_some
+from hounsfield.core.intake.archives import MAX_MEMBER_BYTES, FileList, Unread, joined, list_some, list_unread
 from hounsfield.core.logs import logger
 
 STORAGE = b"1.2.840.10008.1.3.10"  # Media Storage Directory Storage
 META_BYTES = 512  # in which its class stands, where it is one
+MISSING = Unread("listed_and_missing", "the DICOMDIR lists it, and it is not there; copy the whole disc")
 OUTSIDE = "names a file outside of its folder; refused. Name the folder instead"
 
 
@@ -34,8 +35,8 @@ def list_directory_file(path: Path) -> FileList:
     """The files that a DICOMDIR lists, as they would be listed among all of its folder.
 
     Names are found as they are written or in small letters, as some systems show those of a disc. What is missing is
-    counted in the log. Raises BadInput where it cannot be read or names a file outside of its folder, and MissingInput
-    where none of its files is there.
+    listed as a file that cannot be read. Raises BadInput where it cannot be read or names a file outside of its folder,
+    and MissingInput where none of its files is there.
     """
     folder = path.resolve().parent
     listed = {tuple(one) for one in _listed(path)}
@@ -48,9 +49,11 @@ def list_directory_file(path: Path) -> FileList:
         raise BadInput(f"{path} {OUTSIDE}")
     if not found:
         raise MissingInput(f"{path}: none of the {len(listed)} files that it lists is there; name the folder instead")
-    if missing := there.count(""):
-        logger.warning("%s: %d of the %d files that it lists are missing", path, missing, len(listed))
-    return list_some(folder, found)
+    lost = sorted(name for (name, _), known in zip(spellings, there, strict=True) if not known)
+    if not lost:
+        return list_some(folder, found)
+    logger.warning("%s: %d of the %d files that it lists are missing", path, len(lost), len(listed))
+    return joined([list_some(folder, found), list_unread(folder, lost, MISSING)])
 
 
 def _listed(path: Path) -> list[list[str]]:

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput, Refused, StaleOutput
@@ -76,6 +77,7 @@ def packed_within(files: FileList, given: Sequence[Path]) -> str:
     folder or an archive; "" where there are none. given: the sources of the files.
     """
     packed = files.take(pc.match_substring_regex(files.labels, PACKED).to_numpy(zero_copy_only=False))
+    packed = packed.take(np.array([one.unread is None for one in packed], bool))
     named, said = {str(one.resolve()) for one in given if one.is_file()}, ""
     own = [one.label for one in packed if str(Path(one.container, one.name)) in named] if named else []
     if own:

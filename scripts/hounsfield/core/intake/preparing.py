@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hounsfield.core.intake.archives import FileList
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.listings import files_may_differ
+from hounsfield.core.intake.sources import refuse_unusable
 from hounsfield.core.stages.command import Command
 from hounsfield.core.stages.outputs import Input, Output, Provenance, output
 from hounsfield.core.stages.upstream import replacing
@@ -42,8 +43,11 @@ def preparing(
     """Hold the data set's folder for its preparation; files may have been added since the last one, and no more.
 
     settings: that shape the data set. lists: options of `source` that take several words. journal: opens the data
-    set's, once its folder is held. Raises StaleOutput, naming what differs and what depends on it.
+    set's, once its folder is held. Raises StaleOutput, naming what differs and what depends on it, and BadInput
+    for an archive that cannot be read, unless every file may be bad.
     """
+    if command.config.prepare.bad_share < 1:
+        refuse_unusable(source.files)
     folder = data_folder(command.work, command.data_set)
     claim = output(
         folder,

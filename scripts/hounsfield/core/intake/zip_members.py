@@ -1,0 +1,58 @@
+"""The members of a zip archive, as its directory lists them (PKWARE APPNOTE 6.3)."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Iterator
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+
+from hounsfield.core.errors import BadInput
+
+ENCRYPTED = 0x1  # of a member's flags (4.4.4)
+LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # 4.3.7
+MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
+MAX_SIZE = 2**63 - 1  # what a column holds
+
+# name, size, offset, packed, method and checksum of SourceFile, and three numbers that change with the file
+Found = tuple[str, int, int, int, int, int, int, int, int]
+
+
+class ArchiveFile(io.FileIO):
+    """An archive whose directory, which zipfile reads in one piece and holds as objects, is within the limit."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Bytes from where it stands. Raises BadZipFile for more than a directory may have."""
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory has {size} bytes, over the limit of {MAX_DIRECTORY_BYTES}")
+        return super().read(size)
+
+
+def zip_members(archive: Path) -> Iterator[Found]:
+    """The files of an archive. Raises BadInput where its directory cannot be trusted, or where files are locked."""
+    try:
+        with ArchiveFile(archive) as file, zipfile.ZipFile(file) as opened:
+            members = sorted(opened.infolist(), key=attrgetter("header_offset"))
+            length = file.seek(0, os.SEEK_END)
+        if any(not 0 <= m.header_offset <= length - m.compress_size or m.file_size > MAX_SIZE for m in members):
+            raise zipfile.BadZipFile("a member's place or size is impossible")
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise BadInput(f"{archive} is not a whole zip archive ({error}); download it again") from error
+    if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
+        raise BadInput(f"{archive}: its members overlap; looks like a zip bomb; refused")
+    locked = [member.filename for member in members if member.flag_bits & ENCRYPTED]
+    if locked:
+        raise BadInput(
+            f"{archive}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
+            f"{locked[0]!a}. Unpack it with the password, and name the folder"
+        )
+    for member in members:
+        name = member.filename.replace("\\", "/")  # as some programs for Windows write it
+        if not name.endswith("/"):
+            changes = member.CRC, member.header_offset, 0
+            yield (name, member.file_size, member.header_offset, member.compress_size, member.compress_type,
+                   member.CRC, *changes)  # fmt: skip
