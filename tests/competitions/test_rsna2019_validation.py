@@ -14,7 +14,7 @@ from hounsfield.competitions.rsna2019.validation import (
     training_units,
     validation_table,
 )
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.evaluation.score_table import System
 from hounsfield.core.evaluation.study_rule import Answer, StudyRule
 from hounsfield.core.intake.label_cells import read_cells
@@ -69,7 +69,7 @@ def test_a_patient_is_recognised_by_the_key_of_the_training_set_and_named_by_the
     patient: str, study: str, pseudonym: str, naming: Naming
 ) -> None:
     """By the identifier; without one by the study, as its pseudonym was made; and by a study under another patient."""
-    with pytest.raises(BadInput, match=f"crop has learnt from 1 of the 2 patients: {pseudonym}"):
+    with pytest.raises(WrongUse, match=f"crop has learnt from 1 of the 2 patients: {pseudonym}"):
         refuse(patient, study, naming)
 
 

@@ -11,7 +11,7 @@ from spine_runs import CONFIG, NAME
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, OVERALL
 from hounsfield.competitions.rsna2022.paths import data_folder
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import MissingInput, WrongTable, WrongUse
 from hounsfield.core.evaluation.external import VALIDATION
 from hounsfield.core.evaluation.predictions import TEST, prediction_table, write_predictions
 from hounsfield.core.evaluation.score_table import LEAKS_HEADING
@@ -20,7 +20,7 @@ from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import Upstream, require
-from hounsfield.spine.external import read_labels, refuse_learned, validate
+from hounsfield.spine.external import labels_of_studies, read_labels, refuse_learned, validate
 from hounsfield.spine.paths import BAG, PREDICT
 from hounsfield.spine.remedies import SpineCommand
 from neck_files import fractured, labels_csv
@@ -71,7 +71,7 @@ def test_labelled_studies_are_scored_beside_the_constant_of_the_training_set_and
     labels = tmp_path / "labels.csv"
     labels.write_text(labels_csv({STUDIES[0]: fractured("C4"), STUDIES[1]: fractured(), "9.9": fractured()}))
     answers = answered(command, monkeypatch)
-    said = validate(command, answers, labels)
+    said = validate(command, answers, labels, labels_of_studies(command, labels))
     table = pd.read_csv(answers.folder / "validation" / VALIDATION).set_index("system")
     assert table["studies"].tolist() == [2, 2]
     assert table["folds"].tolist() == [f"external: {OWN}"] * 2
@@ -88,8 +88,9 @@ def test_a_table_of_no_study_that_is_there_is_refused(
 ) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text(labels_csv({"9.9": fractured("C1"), "9.8": fractured()}))
-    with pytest.raises(BadInput, match=r"labels\.csv: no row with a label is of one of the 3 studies"):
-        validate(command, answered(command, monkeypatch), labels)
+    answered(command, monkeypatch)
+    with pytest.raises(WrongTable, match=r"labels\.csv: no row with a label is of one of the 3 studies \(2 of its 2"):
+        labels_of_studies(command, labels)
     with pytest.raises(MissingInput, match=r"none\.csv is no file"):
         read_labels(tmp_path / "none.csv")
 
@@ -105,6 +106,6 @@ def test_a_patient_that_was_learnt_from_is_recognised_behind_other_pseudonyms(
     if not seen:
         refuse_learned(command, learned, slices, identifiers, "small")
         return
-    with pytest.raises(BadInput, match="small has learnt from 1 of the 1 patients: ID_of_the_ward") as caught:
+    with pytest.raises(WrongUse, match="small has learnt from 1 of the 1 patients: ID_of_the_ward") as caught:
         refuse_learned(command, learned, slices, identifiers, "small")
     assert "Smith" not in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from spine_runs import CONFIG, NAME, start
 
 from hounsfield.competitions.rsna2022.labels import NAMES
-from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.errors import MissingInput, WrongTable, WrongUse
 from hounsfield.core.storage.files import read_json, write_json
 from neck_files import fractured, labels_csv, neck, write_files
 from programs import run_program
@@ -116,6 +116,14 @@ def test_studies_with_labels_score_the_run(copied: Path, tmp_path: Path, capsys:
     assert table["system"].tolist() == ["prior", "bag"]
     assert (table["studies"].tolist(), table["patients"].tolist()) == ([2, 2], [2, 2])
     assert "validation.csv" in capsys.readouterr().out
+
+
+def test_labels_of_other_studies_are_refused_before_the_networks_answer(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(labels_csv({"9.9": fractured("C2")}))
+    with pytest.raises(WrongTable, match=r"labels\.csv: no row with a label is of one of the 1 studies"):
+        predict(copied, given(tmp_path / "ct", "1.2.7"), "--labels", tmp_path / "labels.csv")
+    assert (copied / "data/ct/studies.parquet").exists()
+    assert not (copied / "data/ct/boxes").exists()
 
 
 def test_files_that_are_added_are_answered_for_in_the_same_data_set(copied: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from conftest import Work, copy_work, work_at
 from dicom_files import ct_file
 from help_paths import missing
-from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.errors import MissingInput, WrongTable, WrongUse
 from programs import run_program
 
 PREDS = "preds/hemorrhage/mini"
@@ -185,6 +185,15 @@ def test_another_labelled_data_set_is_scored_beside_the_out_of_fold_scores(
 
 
 @pytest.mark.slow
+def test_labels_of_other_files_are_refused_before_the_networks_answer(work: Work, tmp_path: Path, second: Path) -> None:
+    (tmp_path / "labels.csv").write_text("StudyInstanceUID,any\n9.9,1\n9.8,0\n")
+    with pytest.raises(WrongTable, match=r"labels\.csv: none of its 2 rows fits one of the"):
+        predict(work, second, "--labels", tmp_path / "labels.csv")
+    assert (work.folder / "data/second/slices.parquet").exists()
+    assert not (work.folder / "data/second/embeddings").exists()
+
+
+@pytest.mark.slow
 def test_one_training_patient_smuggled_in_is_refused_by_its_pseudonym(
     work: Work, tmp_path: Path, second: Path, phantom_archive: Path
 ) -> None:
@@ -198,7 +207,7 @@ def test_one_training_patient_smuggled_in_is_refused_by_its_pseudonym(
             for name in opened.namelist():
                 if name.endswith(".dcm") and keep(name):
                     (tmp_path / "mixed" / Path(name).name).write_bytes(opened.read(name))
-    with pytest.raises(BadInput, match=r"mini has learnt from 1 of the 7 patients: ID_") as refused:
+    with pytest.raises(WrongUse, match=r"mini has learnt from 1 of the 7 patients: ID_") as refused:
         predict(work, tmp_path / "mixed", "--labels", tmp_path / "labels.csv")
     here = pd.read_parquet(work.folder / "data/mixed/slices.parquet")
     smuggled = set(here.loc[here["path"].isin({Path(name).name for name in wanted}), "patient_id"])

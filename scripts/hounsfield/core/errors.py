@@ -34,6 +34,12 @@ class BadInput(HounsfieldError):
     """A file is there, and what it holds cannot be used."""
 
 
+class WrongTable(BadInput):
+    """A table that a person has made, of labels or folds, says or names what it cannot."""
+
+    exit_code = 2
+
+
 class Refused(Exception):
     """One DICOM file cannot be used: a reason code for the rejects table and one line of explanation.
 

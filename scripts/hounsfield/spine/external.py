@@ -16,7 +16,7 @@ from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import MissingInput, WrongTable
 from hounsfield.core.evaluation.external import external_scores, write_validation
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.score_table import System, readable
@@ -36,7 +36,7 @@ OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
 
 
 def read_labels(path: Path, naming: Naming = OF_ARCHIVES) -> pd.DataFrame:
-    """The labels of studies, NAMES by study_uid. Raises MissingInput or BadInput."""
+    """The labels of studies, NAMES by study_uid. Raises MissingInput or WrongTable."""
     if not path.is_file():
         raise MissingInput(f"{path} is no file; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
     return read_study_labels(path.read_bytes(), str(path), naming, any_overall=True)[list(NAMES)]
@@ -45,7 +45,7 @@ def read_labels(path: Path, naming: Naming = OF_ARCHIVES) -> pd.DataFrame:
 def refuse_learned(
     command: SpineCommand, learned: Ledger, slices: pd.DataFrame, identifiers: pd.DataFrame, what: str
 ) -> None:
-    """Raise BadInput where a patient of the slices is one that was learnt from.
+    """Raise WrongUse where a patient of the slices is one that was learnt from.
 
     slices: path and patient_id. identifiers: of their files, by path. what: has learnt, for the message.
     """
@@ -55,25 +55,37 @@ def refuse_learned(
     refuse_seen(slices, identifiers, learned, naming, known, what)
 
 
-def validate(command: SpineCommand, answers: Upstream, labels: Path) -> str:
-    """Score the answers for the command's data set on its labelled studies; returns the table for a terminal."""
+def labels_of_studies(command: SpineCommand, labels: Path) -> pd.DataFrame:
+    """The labels of the studies of the command's data set that have some, NAMES and patient_id by study_uid.
+
+    Rows that fit no study and studies without a label are counted in the log. Raises WrongTable where nothing fits.
+    """
+    studies = read_studies(open_data_set(command.work, command.data_set, remedies(command))).set_index("study_uid")
+    table = read_labels(labels, Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key")))
+    given = table.reindex(studies.index).assign(patient_id=studies["patient_id"])
+    known = given[list(NAMES)].notna().any(axis=1)
+    unmatched = int((~table.index.isin(studies.index)).sum())
+    if not known.any():
+        raise WrongTable(
+            f"{labels}: no row with a label is of one of the {len(studies)} studies ({unmatched} of its {len(table)} "
+            "rows are of none); are these their UIDs?"
+        )
+    if unmatched or not known.all():
+        logger.warning("%s: %d rows fit no study here; %d of %d studies have no label and are not scored",
+                       labels, unmatched, (~known).sum(), len(studies))  # fmt: skip
+    return given[known]
+
+
+def validate(command: SpineCommand, answers: Upstream, labels: Path, given: pd.DataFrame) -> str:
+    """Score the answers for the command's data set on its labelled studies; returns the table for a terminal.
+
+    given: what `labels` says of them.
+    """
 
     def score() -> pd.DataFrame:
-        studies = read_studies(open_data_set(command.work, command.data_set, remedies(command)))
-        naming = Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key"))
-        given = read_labels(labels, naming).reindex(studies["study_uid"])
-        known = given.notna().any(axis=1).to_numpy()
-        if not known.any():
-            raise BadInput(
-                f"{labels}: no row with a label is of one of the {len(studies)} studies; are these their UIDs?"
-            )
-        if not known.all():
-            logger.warning(
-                "%s: %d of %d studies have no label and are not scored", labels, (~known).sum(), len(studies)
-            )
         found = read_predictions(answers.file(BAG), LABELS, remedy=answers.remedy).set_index(LABELS.row)
-        probabilities = found.loc[given.index[known], list(NAMES)].to_numpy(np.float64)
-        values, patients = given[known].to_numpy(np.float64), studies["patient_id"].to_numpy()[known]
+        probabilities = found.loc[given.index, list(NAMES)].to_numpy(np.float64)
+        values, patients = given[list(NAMES)].to_numpy(np.float64), given["patient_id"].to_numpy()
         return external_scores(LABELS, _systems(command, probabilities), values, patients, command.data_set, METRIC)
 
     def printed(table: pd.DataFrame) -> str:

@@ -116,6 +116,7 @@ def test_a_label_file_is_read_as_it_is_meant_or_refused_with_the_reason(file: Fi
         assert isinstance(file.key, type)
         with pytest.raises(file.key) as caught:
             table_in(path, **file.options)
+        assert caught.value.exit_code == 2
         assert str(path) in str(caught.value)
         assert file.rows in str(caught.value)
         return

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.evaluation.labels import LabelSet, label_settings, labels_from, weighted_labels
 from hounsfield.core.stages.upstream import Upstream
 
@@ -41,7 +41,7 @@ def read_labels(content: bytes, source: str) -> pd.DataFrame:
     Long: columns ID, Label; six rows per slice, ID = <image>_<class>. Rows that repeat another are dropped.
     Wide: a column `image` (file name, its stem, or its path below the images' folder) and the six classes.
     Returns a frame indexed by image, with six int8 columns in the order of CLASSES.
-    Raises BadInput naming the source, the fact and the first ten places.
+    Raises WrongTable naming the source, the fact and the first ten places.
     """
     blocks = _blocks(content, source)
     first = next(blocks)
@@ -49,7 +49,7 @@ def read_labels(content: bytes, source: str) -> pd.DataFrame:
         return _from_long(chain([first], blocks), source)
     if {"image", *CLASSES} <= set(first.columns):
         return _from_wide(pd.concat([first, *blocks]), source)
-    raise BadInput(
+    raise WrongTable(
         f"{source}: columns {list(first.columns)[:8]} are neither ID, Label nor image and {', '.join(CLASSES)}"
     )
 
@@ -64,10 +64,10 @@ def _blocks(content: bytes, source: str) -> Iterator[pd.DataFrame]:
         ):
             if block.empty or not isinstance(block.index, pd.RangeIndex):  # cells beyond the header would be an index
                 fact = "has no rows" if block.empty else "has rows with more cells than its header"
-                raise BadInput(f"{source} {fact}; write it again as CSV")
+                raise WrongTable(f"{source} {fact}; write it again as CSV")
             yield block
     except (ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{source} is not a readable CSV table: {error}") from error
+        raise WrongTable(f"{source} is not a readable CSV table: {error}") from error
 
 
 def _from_long(blocks: Iterable[pd.DataFrame], source: str) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def _from_long(blocks: Iterable[pd.DataFrame], source: str) -> pd.DataFrame:
         values.append((labels == 1).to_numpy(np.int8))
     _refuse(source, "labels that are not 0 or 1", not_binary)
     if len(shapeless) == sum(map(len, values)):
-        raise BadInput(f"{source}: its IDs do not have the form <image>_<class>")
+        raise WrongTable(f"{source}: its IDs do not have the form <image>_<class>")
     _refuse(source, "unknown classes", unknown)
     encoded = pa.chunked_array(images).unify_dictionaries()
     number = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])  # of the image, a row
@@ -120,4 +120,4 @@ def _from_wide(table: pd.DataFrame, source: str) -> pd.DataFrame:
 def _refuse(source: str, fact: str, places: Sequence[str] | pd.Series | pd.Index) -> None:
     if len(places):
         listing = ", ".join(str(place)[:60] for place in places[:10])
-        raise BadInput(f"{source}: {len(places)} {fact}; the first are: {listing}. Correct the table and start again")
+        raise WrongTable(f"{source}: {len(places)} {fact}; the first are: {listing}. Correct the table and start again")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.folds import folds_of_own_labels
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, PROBABILITY_CLIP, read_labels
 from hounsfield.competitions.rsna2019.tables import FILE_SCHEMA, POSITION
-from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.errors import WrongTable, WrongUse
 from hounsfield.core.evaluation.labels import LabelSet, weighted_labels
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_matching import match_labels, places
@@ -58,11 +58,11 @@ def read_own_labels(
 ) -> OwnLabels:
     """Read the table that --labels names, as the other options want it; a flag may be "", as a record has it.
 
-    Raises BadInput and WrongUse.
+    Raises WrongTable and WrongUse.
     """
     table = _read_table(path, classes, any_of, soft=soft_labels is not False)
     if table.key in ("series", "study") and labels_apply_to_slices is False:
-        raise BadInput(
+        raise WrongTable(
             f"{path} labels whole {'studies' if table.key == 'study' else 'series'}, and the classifier learns from "
             "slices: most slices of a positive study show nothing, and would be taught as positive. What is needed are "
             "labels by slice (a column SOPInstanceUID, path or file name). To have every slice bear its label all the "
@@ -117,7 +117,7 @@ def label_slices(
 
     slices: with `row`, the place of each in `rows` (FILE_SCHEMA), of a data set in `folder`, where what fits nothing is
     listed. split: test, where a test set names the slice; train, where any label is known; else unlabelled. An
-    unlabelled slice has the fold of its patient, if that has one. Raises BadInput where the folds cannot work.
+    unlabelled slice has the fold of its patient, if that has one. Raises WrongTable where the folds cannot work.
     """
     matched = match_labels(own.table, rows, naming)
     names, row = list(own.label_set.names), slices["row"].to_numpy()
@@ -163,7 +163,7 @@ def _named_as_test(rows: pa.Table, own: OwnLabels, naming: Naming) -> np.ndarray
         key, keys = read_keys(own.test)
         named[np.concatenate(places(key, keys, rows, naming, str(own.test))[1])] = True
     if not named.any():
-        raise BadInput(f"--test {own.test} names none of the {len(rows)} usable files")
+        raise WrongTable(f"--test {own.test} names none of the {len(rows)} usable files")
     return named
 
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES, INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
     VALIDATION_COLUMNS,
+    Labelled,
     match_labels,
     printed_validation,
     rates_at_thresholds,
@@ -33,7 +35,7 @@ from hounsfield.core.evaluation.score_table import COUNTED, System
 from hounsfield.core.evaluation.study_rule import RULE, read_rule
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_cells import read_cells
-from hounsfield.core.intake.label_tables import LabelTable, label_table
+from hounsfield.core.intake.label_tables import label_table
 from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import Command, on_training_set
@@ -68,7 +70,9 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
 
     Raises MissingInput before any file is read where the run has no trained models.
     """
-    given, arguments, identifiers = check_given(paths, STAGE), command.arguments, None
+    given, arguments = check_given(paths, STAGE), command.arguments
+    identifiers: pd.DataFrame | None = None
+    labelled: Labelled | None = None
     models = steps.models(command)
     table = None
     if arguments.labels:
@@ -83,50 +87,51 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     if table is not None and identifiers is not None:
         learned = Ledger.joined([one.learned() for one in models])
         refuse_learned(steps, command, learned, slices, identifiers, command.experiment)
+        label_set = label_set_of(_trained_on(steps, command))
+        labelled = match_labels(label_set, table, slices, identifiers)  # a wrong table need not wait for the networks
     found = steps.predict(command)
     show(printed(found.answers.folder))
     if identifiers is not None and arguments.show_identifiers:
         show(f"with identifiers: {write_identified(found.answers.folder, identifiers)}")
-    if table is not None and identifiers is not None:
+    if table is not None and identifiers is not None and labelled is not None:
         learned, what = found.answers.learned(), f"the calibration of {command.experiment}"
         refuse_learned(steps, command, learned, slices, identifiers, what)
-        show(f"\n{validate(command, steps, found, table, slices, identifiers)}")
+        show(f"\n{validate(command, steps, found, table.digest(), labelled, slices)}")
     return command
 
 
 def refuse_learned(
     steps: Steps, command: AnyCommand, learned: Ledger, slices: pd.DataFrame, identifiers: pd.DataFrame, what: str
 ) -> None:
-    """Raise BadInput where a patient of the slices is one that was learnt from.
+    """Raise WrongUse where a patient of the slices is one that was learnt from.
 
     learned: from whom, on the run's own data set. what: has learnt from them, for the message.
     """
-    training = on_training_set(command)
-    data = open_data_set(training.work, training.data_set, steps.remedies(training))
+    data = _trained_on(steps, command)
     known, naming = read_slices(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", GIVEN_NAMES)
     refuse_seen(slices, identifiers, learned, naming, known, what)
 
 
+def _trained_on(steps: Steps, command: AnyCommand) -> Upstream:
+    """The data set that the run was trained on."""
+    training = on_training_set(command)
+    return open_data_set(training.work, training.data_set, steps.remedies(training))
+
+
 def validate(
-    command: AnyCommand,
-    steps: Steps,
-    found: Predicted,
-    table: LabelTable,
-    slices: pd.DataFrame,
-    identifiers: pd.DataFrame,
+    command: AnyCommand, steps: Steps, found: Predicted, labels: str, labelled: Labelled, slices: pd.DataFrame
 ) -> str:
     """Score the run on what is labelled, beside its out-of-fold scores; returns the table for a terminal.
 
-    slices: VALIDATION_COLUMNS.
+    labels: the digest of their table. slices: VALIDATION_COLUMNS.
     """
     trained_on = command.config.data_set
 
     def score() -> pd.DataFrame:
-        labelled = match_labels(found.label_set, table, slices, identifiers)
         rule, what, names = read_rule(found.answers.file(RULE)), COUNTED[labelled.unit], found.label_set.names
         training = None
         if (data_folder(command.work, trained_on) / "output.json").exists():
-            data = open_data_set(command.work, trained_on, steps.remedies(on_training_set(command)))
+            data = _trained_on(steps, command)
             training = training_units(labelled, read_slices(data, ("split", *UNITS.values(), *names)), names)
         prior = training_prior(found.label_set, training, trained_on)[labelled.columns]
         words, everywhere = f"share of positive {what} in the training set", np.tile(prior, (len(labelled.rows), 1))
@@ -137,4 +142,4 @@ def validate(
         rates = rates_at_thresholds(labelled, systems[-1].probabilities, rule)
         return validation_table(labelled, systems, command.data_set, trained_on, found.scores, rates)
 
-    return write_validation(STAGE, found.answers, table.digest(), score, printed_validation)
+    return write_validation(STAGE, found.answers, labels, score, printed_validation)

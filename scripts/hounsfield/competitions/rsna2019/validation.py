@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import PROBABILITY_CLIP
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.evaluation.by_study import UNITS, labels_by_unit
 from hounsfield.core.evaluation.external import external_scores
 from hounsfield.core.evaluation.findings import rates_in_words
@@ -56,13 +56,13 @@ class Labelled(NamedTuple):
 def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:
     """The labels of the slices, series or studies. slices: VALIDATION_COLUMNS; identifiers: of the files, by path.
 
-    Rows that fit nothing, and what has no row or no known label, are counted in the log. Raises BadInput where nothing
-    fits.
+    Rows that fit nothing, and what has no row or no known label, are counted in the log. Raises WrongTable where
+    nothing fits.
     """
     names = [name for name in run.names if name in table.names]
     if not names:
         known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
-        raise BadInput(f"{table.source}: none of its columns is a class of the run: {known}")
+        raise WrongTable(f"{table.source}: none of its columns is a class of the run: {known}")
     unit = UNITS.get(table.key, run.row)
     values = table.values.set_axis(table.keys, axis=0)[names]
     place = _places(table, slices, identifiers)
@@ -81,9 +81,9 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
         fitting = [
             key for key, column in OF_HEADERS.items() if (_by_header(table, slices, identifiers, column) >= 0).any()
         ]
-        raise BadInput(f"{table.source}: {nothing_fits(table.key, len(values), f'{count} {what}', fitting)}")
+        raise WrongTable(f"{table.source}: {nothing_fits(table.key, len(values), f'{count} {what}', fitting)}")
     if not known.any():
-        raise BadInput(f"{table.source}: none of the {count} {what} has a known label in it; fill in some")
+        raise WrongTable(f"{table.source}: none of the {count} {what} has a known label in it; fill in some")
     rows = first[known]
     columns = np.array([run.names.index(name) for name in names])
     own = weighted_labels(tuple(names), unit, tuple(np.array(run.weights)[columns].tolist()), PROBABILITY_CLIP)

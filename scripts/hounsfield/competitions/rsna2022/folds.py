@@ -7,7 +7,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
 from hounsfield.competitions.rsna2022.tables import TEST_FOLD
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.folds.rules import fold_by_rarest_label, refuse_empty_folds, refuse_rows
 from hounsfield.core.intake.label_cells import cells_of
 from hounsfield.core.intake.pseudonyms import Naming
@@ -38,12 +38,12 @@ def _lacking(folds: np.ndarray, positive: np.ndarray, count: int) -> tuple[int, 
 def read_folds(content: bytes, source: str, labels: pd.DataFrame | None, naming: Naming, count: int) -> pd.Series:
     """The published folds, int8 by study_uid. The table: StudyInstanceUID, fold, and perhaps the labels again.
 
-    labels: as `read_study_labels` gives them. Raises BadInput where the table is none, names a fold that is not below
+    labels: as `read_study_labels` gives them. Raises WrongTable where the table is none, names a fold that is not below
     `count`, names a study twice, or contradicts a label.
     """
     table = cells_of(content, source).table
     if not {STUDY, FOLD} <= set(table.columns):
-        raise BadInput(f"{source}: columns {list(table.columns)[:8]}; {STUDY} and {FOLD} are needed")
+        raise WrongTable(f"{source}: columns {list(table.columns)[:8]}; {STUDY} and {FOLD} are needed")
     table.index = pd.Index([naming.pseudonym(uid) for uid in table[STUDY]], name="study_uid")
     refuse_rows(source, "studies occur twice", table.index[table.index.duplicated()])
     folds = pd.to_numeric(table[FOLD], errors="coerce")
@@ -58,15 +58,15 @@ def read_folds(content: bytes, source: str, labels: pd.DataFrame | None, naming:
 
 
 def published_folds(folds: pd.Series, source: str, studies: pd.Series) -> np.ndarray:
-    """The fold of each study, (N,) int8, TEST_FOLD where the table has none. Raises BadInput where it knows none."""
+    """The fold of each study, (N,) int8, TEST_FOLD where the table has none. Raises WrongTable where it knows none."""
     found = folds.reindex(studies).fillna(TEST_FOLD).to_numpy(np.int8)
     if (found == TEST_FOLD).all():
-        raise BadInput(f"{source}: none of its {len(folds)} studies is there; is it another data set's?")
+        raise WrongTable(f"{source}: none of its {len(folds)} studies is there; is it another data set's?")
     return found
 
 
 def check_folds(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, count: int) -> None:
-    """Raise BadInput where a fold has no study with a fracture. folds, patients: (N,); labels: (N, 8)."""
+    """Raise WrongTable where a fold has no study with a fracture. folds, patients: (N,); labels: (N, 8)."""
     fractured = np.bincount(folds[(labels[OVERALL] > 0.5).to_numpy()], minlength=count)
     refuse_empty_folds(fractured, "study", "studies", "fracture")
     of_patient = pd.Series(folds).groupby(patients.to_numpy())

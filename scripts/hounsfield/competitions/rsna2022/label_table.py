@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.intake.label_cells import cells_of
 from hounsfield.core.intake.label_tables import LabelTable, label_table
 from hounsfield.core.intake.pseudonyms import Naming
@@ -18,16 +18,18 @@ def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overal
     """The labels of each study, indexed by study_uid, NAMES of float64: 0, 1, or NaN where unknown; and the `line`.
 
     source: for messages. naming: makes the table's StudyInstanceUIDs what studies are called here. any_overall: accept
-    a patient_overall that is not the maximum of C1 to C7. Raises BadInput.
+    a patient_overall that is not the maximum of C1 to C7. Raises WrongTable.
     """
     cells = cells_of(content, source)
     lacking = [name for name in NAMES if name not in cells.table.columns]
     if lacking:
         known = ", ".join(map(str, cells.table.columns))
-        raise BadInput(f"{source}: no column {', '.join(lacking)}; it has {known}. Name the columns as train.csv does")
+        raise WrongTable(
+            f"{source}: no column {', '.join(lacking)}; it has {known}. Name the columns as train.csv does"
+        )
     table = label_table(cells, source, classes=NAMES, options=False)
     if table.key != "study":
-        raise BadInput(f"{source} labels by {table.key}; a fracture is of a study: give a column StudyInstanceUID")
+        raise WrongTable(f"{source} labels by {table.key}; a fracture is of a study: give a column StudyInstanceUID")
     _check_overall(table, any_overall=any_overall)
     unknown = int(table.values.isna().sum().sum())
     if unknown:
@@ -37,7 +39,7 @@ def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overal
 
 
 def _check_overall(table: LabelTable, *, any_overall: bool) -> None:
-    """Raise BadInput where patient_overall is not the maximum of C1 to C7, as far as these are known."""
+    """Raise WrongTable where patient_overall is not the maximum of C1 to C7, as far as these are known."""
     overall, vertebrae = table.values[OVERALL], table.values[list(VERTEBRAE)]
     above = (overall == 0) & (vertebrae == 1).any(axis=1)
     below = (overall == 1) & (vertebrae == 0).all(axis=1)
@@ -47,6 +49,6 @@ def _check_overall(table: LabelTable, *, any_overall: bool) -> None:
     lines = ", ".join(map(str, table.lines[wrong][:SHOWN]))
     fact = f"{table.source}: {wrong.sum()} rows have a patient_overall that is not the maximum of C1 to C7"
     if not any_overall:
-        raise BadInput(f"{fact}; the first are in lines {lines}. Correct them, or accept them as they are: "
+        raise WrongTable(f"{fact}; the first are in lines {lines}. Correct them, or accept them as they are: "
                        "--prepare.any_overall true")  # fmt: skip
     logger.warning("%s; the first are in lines %s; taken as they are", fact, lines)

@@ -22,7 +22,7 @@ from hounsfield.competitions.rsna2022.source import Source, segmentation_files
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
 from hounsfield.core.dicom.stacks import ORIENTATION, POSITION
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.folds.own_data import fold_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
@@ -39,7 +39,7 @@ class StudyTables(NamedTuple):
 
 
 def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig) -> StudyTables:
-    """The studies with split, labels and fold, and the slices of those that are used. Raises BadInput.
+    """The studies with split, labels and fold, and the slices of those that are used. Raises WrongTable.
 
     slices: as `volume_slices` gives them.
     """
@@ -74,13 +74,13 @@ def labelled_studies(source: Source, slices: pd.DataFrame, config: PrepareConfig
 
 
 def _refuse_foreign(labels: pd.DataFrame, slices: pd.DataFrame, table: str) -> None:
-    """Raise BadInput where one's own labels fit no study: all studies would be taken for ones without labels."""
+    """Raise WrongTable where one's own labels fit no study: all studies would be taken for ones without labels."""
     if labels.index.isin(slices["study_uid"]).any():
         return
     of_series = labels.index.isin(slices["series_uid"]).any()
     hint = "they are SeriesInstanceUIDs; give" if of_series else "give"
     count = slices["study_uid"].nunique()
-    raise BadInput(
+    raise WrongTable(
         f"{table}: none of its {len(labels)} rows is of one of the {count} studies; {hint} StudyInstanceUIDs"
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hounsfield.competitions.siim2019.rle_table import read_columns
 from hounsfield.competitions.siim2019.tables import ALWAYS_TRAINED
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.folds.rules import fold_by_rarest_label, refuse_empty_folds, refuse_rows
 
 STAGE_2 = "stage_2"  # of the published table: a film that is always trained on
@@ -48,7 +48,7 @@ def folds_by_size(films: pd.DataFrame, count: int, seed: int) -> np.ndarray:
 def published_folds(content: bytes, source: str, films: pd.DataFrame, count: int) -> np.ndarray:
     """The fold of each film by a published table, (N,) int8: ALWAYS_TRAINED for `stage_2`, and -1 where it has none.
 
-    films: film_id, label. The table: fname (<film_id>.png), fold, exist_labels. Raises BadInput where the table is
+    films: film_id, label. The table: fname (<film_id>.png), fold, exist_labels. Raises WrongTable where the table is
     none, names a fold that is not below `count`, or contradicts a label.
     """
     table = read_columns(content, source, "fname", "fold", "exist_labels").map(str.strip)
@@ -62,15 +62,15 @@ def published_folds(content: bytes, source: str, films: pd.DataFrame, count: int
     contradicted = pd.to_numeric(table.loc[shared, "exist_labels"], errors="coerce") != own[shared]
     refuse_rows(source, "films have another label than their masks", shared[contradicted.to_numpy()])
     if not len(shared):
-        raise BadInput(f"{source}: none of its {len(table)} films is there; is it another data set's?")
+        raise WrongTable(f"{source}: none of its {len(table)} films is there; is it another data set's?")
     return numbers.reindex(own.index).fillna(-1).to_numpy(np.int8)
 
 
 def check_folds(folds: np.ndarray, labels: np.ndarray, count: int) -> None:
-    """Raise BadInput where a fold would be validated without a positive film. folds, labels: (N,)."""
+    """Raise WrongTable where a fold would be validated without a positive film. folds, labels: (N,)."""
     positives = np.bincount(folds[(labels == 1) & (folds >= 0)], minlength=count)
     if not positives.any():
-        raise BadInput(
+        raise WrongTable(
             f"none of {len(labels)} films with a label shows a pneumothorax, so nothing can be learnt or scored; add "
             "films with masks, or predict these with run_71_predict_study.sh"
         )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from hounsfield.competitions.siim2019.rle import EMPTY, read_runs
-from hounsfield.core.errors import BadInput, Refused
+from hounsfield.core.errors import Refused, WrongTable
 from hounsfield.core.intake.label_cells import delimiter_of, text_of
 from hounsfield.core.storage.tables import escape_cell
 
@@ -40,7 +40,7 @@ class Fault(NamedTuple):
 def read_rle_table(content: bytes, source: str) -> list[RleRow]:
     """Read a table of run lengths.
 
-    Raises BadInput naming `source` when it is no such table, or, with the first ten rows, when a row holds no runs.
+    Raises WrongTable naming `source` when it is no such table, or, with the first ten rows, when a row holds no runs.
     """
     table = read_columns(content, source, FILM, RUNS)
     rows = [
@@ -49,7 +49,7 @@ def read_rle_table(content: bytes, source: str) -> list[RleRow]:
         if film.strip() or text.strip()
     ]
     if not rows:
-        raise BadInput(f"{source} has no rows; write it again as CSV")
+        raise WrongTable(f"{source} has no rows; write it again as CSV")
     refuse_faults(source, [fault for row in rows if (fault := _fault_of(row)) is not None])
     _refuse_contradictions(source, rows)
     return rows
@@ -58,7 +58,7 @@ def read_rle_table(content: bytes, source: str) -> list[RleRow]:
 def read_columns(content: bytes, source: str, *names: str) -> pd.DataFrame:
     """Some columns of a CSV table as text, one row per line; blanks around a header's names do not count.
 
-    Commas, semicolons or tabs between the cells. Raises BadInput naming `source`.
+    Commas, semicolons or tabs between the cells. Raises WrongTable naming `source`.
     """
     text = text_of(content, source)
     try:
@@ -70,32 +70,32 @@ def read_columns(content: bytes, source: str, *names: str) -> pd.DataFrame:
             skip_blank_lines=False,
         )
     except (ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{source} is not a readable CSV table: {error}; write it again as CSV UTF-8") from error
+        raise WrongTable(f"{source} is not a readable CSV table: {error}; write it again as CSV UTF-8") from error
     table.columns = table.columns.str.strip()
     if not isinstance(table.index, pd.RangeIndex):  # cells beyond the header would be an index
-        raise BadInput(f"{source} has rows with more cells than its header; write it again as CSV")
+        raise WrongTable(f"{source} has rows with more cells than its header; write it again as CSV")
     if not set(names) <= set(table.columns):
         found, needed = list(map(str, table.columns))[:8], ", ".join(names)
-        raise BadInput(f"{source}: columns {found}; the header must name {needed}. Correct it there")
+        raise WrongTable(f"{source}: columns {found}; the header must name {needed}. Correct it there")
     return table[list(names)]
 
 
 def refuse_unknown(source: str, rows: Sequence[RleRow], known: Iterable[str]) -> None:
-    """Raise BadInput where rows belong to films that are not there."""
+    """Raise WrongTable where rows belong to films that are not there."""
     films = set(known)
     unknown = [Fault(f"row {row.number}", row.film, "is of no film that is there") for row in rows]
     refuse_faults(source, [fault for fault in unknown if fault.film not in films])
 
 
 def refuse_faults(source: str, faults: Sequence[Fault]) -> None:
-    """Raise BadInput listing the first ten faults, unless there are none."""
+    """Raise WrongTable listing the first ten faults, unless there are none."""
     if faults:
         listing = "\n".join(f"  {one.place} ({escape_cell(one.film)[:80]}) {one.fact}" for one in faults[:ROWS_SHOWN])
-        raise BadInput(f"{source}: {len(faults)} masks cannot be used; the first are\n{listing}\nCorrect them there")
+        raise WrongTable(f"{source}: {len(faults)} masks cannot be used; the first are\n{listing}\nCorrect them there")
 
 
 def _refuse_contradictions(source: str, rows: Sequence[RleRow]) -> None:
-    """Raise BadInput where one row says that a film shows no pneumothorax, and another one shows where it is."""
+    """Raise WrongTable where one row says that a film shows no pneumothorax, and another one shows where it is."""
     empty = {row.film for row in rows if row.text in ("", EMPTY)}
     both = {row.film: row.number for row in rows if row.film in empty and row.text not in ("", EMPTY)}
     fact = f"has runs here, and {EMPTY} in another row"

@@ -19,7 +19,7 @@ from hounsfield.competitions.siim2019.film_phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.masks import Annotation
 from hounsfield.competitions.siim2019.paths import ARCHIVE_NAME, PHANTOM, PREPARE
 from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
-from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.errors import BadInput, MissingInput, WrongTable, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
 from hounsfield.core.intake.given_studies import Intake, own_places
 from hounsfield.core.intake.identifiers import read_identifiers
@@ -264,7 +264,7 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
             found[film] = annotation
     for fact, names in problems.items():
         if names:
-            raise BadInput(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
+            raise WrongTable(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
     return found
 
 
@@ -286,10 +286,10 @@ def _mask_images(folder: Path) -> dict[str, Annotation]:
         if not name.name.startswith(".") and name.name.lower() not in LEFT_BY_SYSTEMS:
             named[str(name.with_suffix(""))].append(image)
     if not named:
-        raise BadInput(f"{folder} holds no mask image; name the folder of images that have the films' names")
+        raise WrongTable(f"{folder} holds no mask image; name the folder of images that have the films' names")
     twice = [image.label for images in named.values() if len(images) > 1 for image in images]
     if twice:
-        raise BadInput(f"{folder}: {len(twice)} images are of the same films: {twice[:10]}. Leave one each")
+        raise WrongTable(f"{folder}: {len(twice)} images are of the same films: {twice[:10]}. Leave one each")
     return {name: Annotation(image=images[0]) for name, images in named.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.folds.rules import fold_by_rarest_label
 
 SEEDS = range(20)  # of the draws between equally good folds; the first whose folds all hold every class is taken
@@ -16,7 +16,7 @@ def folds_of_own_data(patients: pd.Series, labels: pd.DataFrame, count: int, *, 
 
     patients: (N,) what a patient is known by, the same in whatever folder and under whatever pseudonym. labels: (N, C),
     NaN where unknown; positive above 0.5. source: the table of labels, and option: the setting of `count`, for the
-    message. Raises BadInput where a fold would lack positives of a class that there is, with the largest number that
+    message. Raises WrongTable where a fold would lack positives of a class that there is, with the largest number that
     works, and --force, since the data set was begun with the other one.
     """
     positive = (labels > 0.5).to_numpy()
@@ -25,9 +25,9 @@ def folds_of_own_data(patients: pd.Series, labels: pd.DataFrame, count: int, *, 
         if folds is not None and number == count:
             return folds
         if folds is not None:
-            raise BadInput(f"{source}: {_reason(patients, labels, count)}; the largest number of folds that works is "
+            raise WrongTable(f"{source}: {_reason(patients, labels, count)}; the largest number of folds that works is "
                            f"{number}: {option} {number} --force")  # fmt: skip
-    raise BadInput(f"{source}: {_reason(patients, labels, count)}, and no smaller number works either. Label more "
+    raise WrongTable(f"{source}: {_reason(patients, labels, count)}, and no smaller number works either. Label more "
                    "patients, or leave such classes out: --classes NAME [NAME ...]")  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 
 SHOWN = 10  # rows in a message
 
@@ -50,16 +50,16 @@ def fold_by_rarest_label(patients: pd.Series, labels: np.ndarray, count: int, se
 
 
 def refuse_rows(source: str, fact: str, rows: Iterable[str]) -> None:
-    """Raise BadInput where a table of folds has such rows, with their number and the first of them."""
+    """Raise WrongTable where a table of folds has such rows, with their number and the first of them."""
     if found := list(map(str, rows)):
-        raise BadInput(f"{source}: {len(found)} {fact}; the first are {', '.join(found[:SHOWN])}")
+        raise WrongTable(f"{source}: {len(found)} {fact}; the first are {', '.join(found[:SHOWN])}")
 
 
 def refuse_empty_folds(positives: np.ndarray, row: str, rows: str, finding: str) -> None:
-    """Raise BadInput where a fold has no positive row. positives: rows of each fold. row, rows, finding: in words."""
+    """Raise WrongTable where a fold has no positive row. positives: rows of each fold. row, rows, finding: in words."""
     if (positives == 0).any():
         empty = ", ".join(map(str, np.flatnonzero(positives == 0)))
-        raise BadInput(
+        raise WrongTable(
             f"fold {empty} has no {row} with a {finding}; {positives.sum()} {rows} have one: prepare fewer folds with "
             f"--prepare.fold_count and --force, or add {rows}"
         )

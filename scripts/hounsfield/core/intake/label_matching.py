@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.errors import WrongTable
 from hounsfield.core.intake.label_tables import SHOWN, Key, LabelTable
 from hounsfield.core.intake.listings import composed
 from hounsfield.core.intake.pseudonyms import Naming
@@ -41,7 +41,7 @@ class Matched(NamedTuple):
 def match_labels(table: LabelTable, rows: pa.Table, naming: Naming) -> Matched:
     """The labels of every prepared file.
 
-    rows: N files with path, sop_number, series_uid and study_uid. Raises BadInput where no row fits any file, where a
+    rows: N files with path, sop_number, series_uid and study_uid. Raises WrongTable where no row fits any file, where a
     name fits several files, or where rows that name one file in different ways contradict each other.
     """
     key, of_file = places(table.key, table.keys, rows, naming, table.source)
@@ -51,7 +51,7 @@ def match_labels(table: LabelTable, rows: pa.Table, naming: Naming) -> Matched:
     twice = found[different].duplicated("file", keep=False).to_numpy()
     if twice.any():
         lines = sorted(set(table.lines[row[different][twice]].tolist()))
-        raise BadInput(f"{table.source}: rows name the same files in different ways and contradict each other; the "
+        raise WrongTable(f"{table.source}: rows name the same files in different ways and contradict each other; the "
                        f"first are in lines {', '.join(map(str, lines[:SHOWN]))}. Correct the table")  # fmt: skip
     labels = found[different].set_index("file").reindex(np.arange(len(rows)))
     has_row = np.isin(np.arange(len(rows)), file)
@@ -72,15 +72,15 @@ def places(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming, source: s
     if key == "file" and fitting[:1] == ["instance"]:
         logger.info("%s: the names of its files are SOPInstanceUIDs, and are taken as such", source)
         return "instance", _by_identifier("instance", keys, rows, naming)
-    raise BadInput(f"{source}: {nothing_fits(key, len(keys), f'{len(rows)} usable files', fitting)}")
+    raise WrongTable(f"{source}: {nothing_fits(key, len(keys), f'{len(rows)} usable files', fitting)}")
 
 
 def check_names(keys: np.ndarray, paths: pa.Array, source: str) -> None:
-    """Raise BadInput where names fit none of the files, before these are read for hours; of UIDs only headers tell."""
+    """Raise WrongTable where names fit none of the files, before these are read; of UIDs only headers tell."""
     if not any(map(len, _by_name(keys, paths.to_pylist(), source))) and not all(map(UID.fullmatch, keys)):
         fact = f"none of its {len(keys)} rows fits one of the {len(paths)} files"
         example = f"the first row names {keys[0][:LONGEST]!a}, the first file is {paths[0].as_py()!a}"
-        raise BadInput(f"{source}: {fact}; {example}: is that the right column, and the right folder?")
+        raise WrongTable(f"{source}: {fact}; {example}: is that the right column, and the right folder?")
 
 
 def nothing_fits(key: Key, rows: int, files: str, fitting: Sequence[Key]) -> str:
@@ -104,10 +104,10 @@ def _by_identifier(key: Key, keys: np.ndarray, rows: pa.Table, naming: Naming) -
 
 
 def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray]:
-    """The file of each name. Raises BadInput where a name fits several."""
+    """The file of each name. Raises WrongTable where a name fits several."""
     places, ambiguous = by_name(keys, paths)
     if ambiguous:
-        raise BadInput(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
+        raise WrongTable(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
                        "paths below the folder")  # fmt: skip
     return [np.array([place] if place >= 0 else [], np.int64) for place in places]
 

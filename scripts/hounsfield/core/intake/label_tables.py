@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hounsfield.core.errors import BadInput, WrongUse
+from hounsfield.core.errors import WrongTable, WrongUse
 from hounsfield.core.intake.label_cells import Cells, read_cells
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import value_digest
@@ -70,7 +70,7 @@ def label_table(
     source: where it comes from, for messages. classes: the columns that are labels; all but those that name files,
     series, studies and patients where none are given. any_of: the class that means "any of the others", by default one
     that is called so. soft: labels may be probabilities. reserved: names that no class may have. options: the
-    command has --classes and --soft-labels, which messages may then name. Raises BadInput naming the source, the fact
+    command has --classes and --soft-labels, which messages may then name. Raises WrongTable naming the source, the fact
     and the first ten places, and WrongUse where an option names a column that is not there.
     """
     key, column = _key(cells, source)
@@ -90,7 +90,7 @@ def label_table(
 def read_keys(path: Path) -> tuple[Key, np.ndarray]:
     """What the rows of a table are of, and which: of a table that names files, series or studies and need say no more.
 
-    Returns the kind and (R,) of str. Raises BadInput.
+    Returns the kind and (R,) of str. Raises WrongTable.
     """
     cells = read_cells(path)
     key, column = _key(cells, str(path))
@@ -105,11 +105,11 @@ def _key(cells: Cells, source: str) -> tuple[Key, str]:
     for key, spellings in KEYS.items():
         found = [name for name in cells.table.columns if _spelling(name) in spellings]
         if len(found) > 1:
-            raise BadInput(f"{source}: columns {', '.join(found)} all name the {key}; leave one of them")
+            raise WrongTable(f"{source}: columns {', '.join(found)} all name the {key}; leave one of them")
         if found:
             return key, found[0]
     patients = " Labels by patient say of no slice what it shows." if _patients(cells.table.columns) else ""
-    raise BadInput(f"{source}: no column says what a row is of ({list(cells.table.columns)[:8]}).{patients} "
+    raise WrongTable(f"{source}: no column says what a row is of ({list(cells.table.columns)[:8]}).{patients} "
                    f"Call it {KEY_HELP}")  # fmt: skip
 
 
@@ -127,10 +127,10 @@ def _class_names(
     others = {*_patients(columns), *(name for name in columns if any(_spelling(name) in one for one in KEYS.values()))}
     names = list(dict.fromkeys(classes)) or [name for name in columns if name not in others]
     if not names:
-        raise BadInput(f"{source}: {column} is its only column; a column for each class is missing")
+        raise WrongTable(f"{source}: {column} is its only column; a column for each class is missing")
     strange = [name for name in names if not CLASS.fullmatch(name) or ".." in name or name in reserved]
     if strange:
-        raise BadInput(
+        raise WrongTable(
             f"{source}: {', '.join(map(ascii, strange[:SHOWN]))} cannot name a class; use letters, digits, '_', "
             "'-', and no name of a column of the slices"
         )
@@ -154,7 +154,7 @@ def _numbers(cells: Cells, name: str, source: str, *, soft: bool, options: bool)
 
 
 def _without_repeats(table: LabelTable) -> LabelTable:
-    """One row for each key. Raises BadInput where rows of one key contradict each other, or themselves."""
+    """One row for each key. Raises WrongTable where rows of one key contradict each other, or themselves."""
     content = table.values.assign(key=table.keys)
     first = ~content.duplicated().to_numpy()
     contradicting = content[first].duplicated("key", keep=False).to_numpy()
@@ -183,7 +183,7 @@ def _check_positives(table: LabelTable) -> None:
     known = table.values.notna().sum()
     if not positives.any():
         fact = f"no row is positive of any class ({', '.join(table.names)})"
-        raise BadInput(f"{table.source}: {fact}, so nothing can be learnt or scored; add rows that are")
+        raise WrongTable(f"{table.source}: {fact}, so nothing can be learnt or scored; add rows that are")
     none = [f"{name} ({known[name]} rows known)" for name in table.names if not positives[name]]
     if none:
         logger.warning("%s: no positive row of %s; nothing can be learnt of it", table.source, ", ".join(none))
@@ -192,4 +192,4 @@ def _check_positives(table: LabelTable) -> None:
 def _refuse(source: str, fact: str, places: Sequence[object] | np.ndarray, remedy: str = "Correct the table") -> None:
     if len(places):
         listing = ", ".join(str(place) for place in list(places)[:SHOWN])
-        raise BadInput(f"{source}: {len(places)} {fact}; the first are in lines {listing}. {remedy}")
+        raise WrongTable(f"{source}: {len(places)} {fact}; the first are in lines {listing}. {remedy}")

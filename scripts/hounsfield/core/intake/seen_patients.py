@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import read_record
@@ -39,7 +39,7 @@ def naming_of(folder: Path, option: str, of_archives: Naming) -> Naming:
 def refuse_seen(
     slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, known: pd.DataFrame, what: str
 ) -> None:
-    """Raise BadInput where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
+    """Raise WrongUse where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
 
     slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; known: its
     patient_id and study_uid, which in a competition's archive may be no pseudonym.
@@ -58,7 +58,7 @@ def refuse_seen(
         raise BadInput(f"{unread} files that were predicted cannot be read any more, so their patients are not known")
     if found:
         total, listing = slices["patient_id"].nunique(), ", ".join(found[:SHOWN])
-        raise BadInput(
+        raise WrongUse(
             f"{what} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say "
             f"nothing about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
         )

@@ -21,7 +21,7 @@ from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import require
 from hounsfield.spine.curves import curve_networks
 from hounsfield.spine.ensemble import answering
-from hounsfield.spine.external import read_labels, refuse_learned, validate
+from hounsfield.spine.external import labels_of_studies, read_labels, refuse_learned, validate
 from hounsfield.spine.findings import write_identified
 from hounsfield.spine.paths import PREDICT
 from hounsfield.spine.remedies import SpineCommand, remedies
@@ -55,17 +55,19 @@ def predict_given_studies(
     command = prepare_given(command, given, INTAKE, prepare_them)
     slices = slices_of_patients(command)
     identifiers = own_identifiers(given, slices) if labels is not None or arguments.show_identifiers else None
+    known = None
     if labels is not None and identifiers is not None:
+        known = labels_of_studies(command, labels)  # before the networks: a wrong table need not wait for them
         refuse_learned(command, learned, slices, identifiers, command.experiment)
     up_to_date(make_boxes, command)
     folder = up_to_date(predict_data_set, command)
     if identifiers is not None and arguments.show_identifiers:
         show(f"with identifiers: {write_identified(folder, slices, identifiers)}")
-    if labels is not None and identifiers is not None:
+    if labels is not None and identifiers is not None and known is not None:
         answers = require(command.work, folder, PREDICT, remedies(command))
         what = f"the calibration of {command.experiment}"
         refuse_learned(command, answers.learned(), slices, identifiers, what)
-        show(f"\n{validate(command, answers, labels)}")
+        show(f"\n{validate(command, answers, labels, known)}")
     return command
 
 
