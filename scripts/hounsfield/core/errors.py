@@ -29,6 +29,11 @@ class StaleOutput(HounsfieldError):
 
     exit_code = 2
 
+    def __init__(self, message: str, settings: str = "") -> None:
+        """settings: those of the output itself that differ, a line each and its folder on top; "" where none does."""
+        super().__init__(message)
+        self.settings = settings
+
 
 class BadInput(HounsfieldError):
     """A file is there, and what it holds cannot be used."""

@@ -76,7 +76,8 @@ class AnswerTask(NamedTuple):
             inputs["out-of-fold scores"] = self.run.as_input()
         if self.sample.exists():
             inputs["sample submission"] = Input(file_digest(self.sample))
-        return Provenance(PREDICT, {}, inputs)
+        settings = {} if self.own else {"folds": sorted({member.run.key.fold for member in self.answers})}
+        return Provenance(PREDICT, settings, inputs)
 
     def asked(self, studies: pd.DataFrame) -> pd.DataFrame:
         """The studies that are answered for: those without labels, or all of another data set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given, prepare_options
+from hounsfield.core.errors import StaleOutput, WrongUse
+from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given, prepare_options, up_to_date
 from hounsfield.core.intake.prepare_files import check_usable
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
-from hounsfield.core.stages.outputs import Provenance, output
+from hounsfield.core.stages.outputs import Input, Provenance, output, read_record
 from hounsfield.core.storage.data_sets import data_folder
 
 INTAKE = Intake(stage="run_01_their_prepare", reserved=("theirs",), lists=("images",), places="images")
@@ -63,6 +63,28 @@ def test_a_second_run_with_other_folds_leaves_the_data_set_as_the_first_has_prep
     options = prepare_options(command, [tmp_path / "ct"], INTAKE)
     assert options[options.index("--prepare.fold_count") + 1] == "3"
     assert "--force" in options and "--prepare.size" not in options
+
+
+def test_answers_are_made_anew_for_other_studies_and_refused_for_other_settings(tmp_path: Path) -> None:
+    """Answers of one fold must not replace those of all folds unawares."""
+    answers = tmp_path / "answers"
+
+    def step(folds: list[int], files: str) -> Callable[[Command[Any]], list[int]]:
+        def run(command: Command[Any]) -> list[int]:
+            made_from = Provenance("run_77_answer", {"folds": folds}, {"files": Input(files)})
+            with output(answers, made_from, force=command.force, remedy="sh bin/run_77_answer.sh") as out:
+                out.finish([])
+            return folds
+
+        return run
+
+    command = command_in(tmp_path)
+    assert up_to_date(step([0, 1], "one"), command) == up_to_date(step([0, 1], "two"), command) == [0, 1]
+    with pytest.raises(StaleOutput, match=r"answers was made from.*\n  folds: \[0, 1\] -> \[0\]\n.*--force.*DATA_SET="):
+        up_to_date(step([0], "two"), command)
+    kept = read_record(answers)
+    assert kept is not None and kept["settings"] == {"folds": [0, 1]}
+    assert up_to_date(step([0], "two"), replace(command, force=True)) == [0]
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "known"])

@@ -145,10 +145,18 @@ def prepare_options(command: Command[Any], paths: Sequence[Path], intake: Intake
 
 
 def up_to_date(step: Callable[[Command[Any]], ResultT], command: Command[Any]) -> ResultT:
-    """Run a stage on the given studies, anew where they have changed: nothing of it cannot be made again."""
+    """Run a stage on the given studies, anew where they have changed: nothing of it cannot be made again.
+
+    Raises StaleOutput where it is asked for with other settings than before, such as other folds.
+    """
     try:
         return step(command)
-    except StaleOutput:
+    except StaleOutput as error:
+        if error.settings:
+            raise StaleOutput(
+                f"{error.settings}\nReplace it: give the same command with --force. Or keep it, and have these answers "
+                "under another name: put DATA_SET=NAME before the command"
+            ) from None
         return step(replace(command, force=True))
 
 

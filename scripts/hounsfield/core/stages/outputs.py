@@ -213,10 +213,9 @@ def _claim(
     path, new, old = folder / RECORD, provenance.as_json(), load_record(folder)
     changes = [] if old is None else _claim_differences(old, new, permits)
     if changes and not force:
-        listing = "\n".join(f"  {change}" for change in changes[:LINES_SHOWN])
-        raise StaleOutput(
-            f"{folder} was made from something else (then -> now):\n{listing}\nReplace it: {remedy} --force"
-        )
+        fact = f"{folder} was made from something else (then -> now):\n"
+        listing, other = _listing(changes), _changes((old or new)["settings"], new["settings"], "")
+        raise StaleOutput(f"{fact}{listing}\nReplace it: {remedy} --force", fact + _listing(other) if other else "")
     same = old is not None and not changes and differences(old, new) == []
     if force:
         same = same and extends
@@ -231,6 +230,10 @@ def _claim(
             write_json(path, new)
         else:
             _tidy(folder)
+
+
+def _listing(changes: list[str]) -> str:
+    return "\n".join(f"  {change}" for change in changes[:LINES_SHOWN])
 
 
 def _claim_differences(old: Mapping[str, Any], new: Mapping[str, Any], permits: frozenset[str]) -> list[str]:

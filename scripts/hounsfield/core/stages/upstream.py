@@ -146,7 +146,8 @@ def replacing(work: Path, folder: Path, *, what: str) -> Iterator[None]:
         yield
     except StaleOutput as error:
         raise StaleOutput(
-            f"{error}" + (f"\nThat makes stale what was made from {what}:{listing}{more}" if below else "")
+            f"{error}" + (f"\nThat makes stale what was made from {what}:{listing}{more}" if below else ""),
+            error.settings,
         ) from None
     after = read_record(folder)
     if below and before is not None and after is not None and record_digest(before) != record_digest(after):
