@@ -16,7 +16,7 @@ from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import REFUSED_COLUMNS
 from hounsfield.core.stages.upstream import Upstream
 from hounsfield.spine.box_quality import PEAKS
-from hounsfield.spine.domain import outside, training_facts
+from hounsfield.spine.domain import noted, outside, training_facts
 from hounsfield.spine.findings import Answers, printed, study_table, write_answers, write_identified, write_out_of_fold
 
 COUNT = 30
@@ -141,6 +141,14 @@ def test_a_study_of_air_and_one_whose_order_is_guessed_are_told(tmp_path: Path) 
     assert found["a"] == ["No slice shows any tissue"]
     assert found["b"][0].startswith("No positions: the order follows from")
     assert found["c"] == []
+
+
+def test_a_short_study_is_told_by_the_window_of_the_run_not_by_the_published_one() -> None:
+    row = {"slices": 40, "flags": "few_slices thick_slices"}
+    thick = "Steps of 5 mm or more between slices"
+    assert noted(row, 48) == ["40 slices, fewer than the run's window of 48 has", thick]
+    assert noted(row, 40) == [thick]
+    assert noted({"slices": 1, "flags": "one_slice all_air"}, 48) == ["The study is a single slice"]
 
 
 def test_an_unknown_spacing_is_no_finding_and_a_phantoms_model_always_says_so(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_slices_stand_from_head_to_feet_with_file_and_place(given: NeckAnswers) 
     assert slices["order"].tolist() == list(range(14))
     assert slices["image_id"].tolist()[:2] == [f"{study}/1", f"{study}/2"]
     assert found.refused["reason"].tolist() == ["modality"]
-    assert "Fewer slices than the published window of 96 has" in found.warnings
+    assert not any("window" in warning for warning in found.warnings)  # the run's is of 12 slices
 
 
 def test_pixels_are_hounsfield_units_and_letters_stand_only_where_the_header_says_where_the_patient_lies(

@@ -52,6 +52,18 @@ def outside(
     return found
 
 
+def noted(row: Mapping[Any, Any], window: int) -> list[str]:
+    """What is odd about a study and no warning of `outside`, in words. row: of STUDY_SCHEMA. window: slices, the run's.
+
+    Preparation counts slices against the published window: here those of the run that answers count.
+    """
+    elsewhere = (*GRAVE, "few_slices")
+    found = [STUDY_FLAGS[flag].removesuffix(".") for flag in row["flags"].split() if flag not in elsewhere]
+    if 1 < row["slices"] < window:
+        found.insert(0, f"{row['slices']} slices, fewer than the run's window of {window} has")
+    return found
+
+
 def _by_study(studies: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
     """WORDS, fallback and flags, indexed by study."""
     table = (

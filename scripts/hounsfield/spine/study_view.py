@@ -13,7 +13,6 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
-from hounsfield.competitions.rsna2022.reason_codes import STUDY_FLAGS
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, read_slices, read_studies
 from hounsfield.core.dicom.reason_codes import FLAGS
 from hounsfield.core.errors import BadInput
@@ -39,7 +38,7 @@ from hounsfield.spine.answers import AnswerTask, answers_of, find_task, read_cur
 from hounsfield.spine.box_quality import peaks_of
 from hounsfield.spine.boxes import StudyBox, boxes_of, square_of
 from hounsfield.spine.curves import curve_networks
-from hounsfield.spine.domain import GRAVE
+from hounsfield.spine.domain import noted
 from hounsfield.spine.ensemble import answering
 from hounsfield.spine.findings import OUT_OF_FOLD, Answers
 from hounsfield.spine.losses import FRACTURE_COLUMNS
@@ -97,7 +96,6 @@ class NeckAnswers:
         table = slices.rename(columns={"path": "file", "z_mm": "position_mm", "slice": "order"}).assign(
             image_id=study + "/" + slices["slice_number"].astype(str), flags=words
         )
-        flags = [STUDY_FLAGS[flag].removesuffix(".") for flag in row["flags"].split() if flag not in GRAVE]
         values = [ModelValues(self._run, name, heads.fractures, None) for name, heads in self._models(study).items()]
         if len(values) > 1:  # the study is answered by their mean, and so is a slice: what is last is blended
             values.append(ModelValues(self._run, MEAN, np.mean([one.raw for one in values], axis=0), None))
@@ -109,7 +107,7 @@ class NeckAnswers:
             answers=self._study_answers(study),
             series=[SeriesFindings(VOLUME, table[list(SLICE_COLUMNS)].reset_index(drop=True), values)],
             truth={name: float(row[name]) for name in NAMES if not np.isnan(row[name])},
-            warnings=[*self._known.warnings[study], *flags],
+            warnings=[*self._known.warnings[study], *noted(row, self.task.command.config.windows.slices)],
             refused=self._refused[self._refused["study"] == study].drop(columns="study").reset_index(drop=True),
         )
 

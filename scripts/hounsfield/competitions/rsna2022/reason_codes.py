@@ -18,7 +18,7 @@ NO_DAMAGE = OTHER_KINDS | {*REFUSALS, "no_file_meta", "empty_file", "copy"}
 
 STUDY_FLAGS: dict[str, str] = {
     "one_slice": "The study is a single slice.",
-    "few_slices": "Fewer slices than the published window of 96 has.",
+    "few_slices": "Fewer slices than the published window has, whatever that of a run is.",
     "thick_slices": "Steps of 5 mm or more between slices.",
     "slice_missing": "A gap of more than 1.5 usual steps.",
     "positions_repeated": "Different slices lie at one place; all of them are used.",
