@@ -66,12 +66,14 @@ def answered(command: SpineCommand, monkeypatch: pytest.MonkeyPatch) -> Upstream
 
 
 def test_labelled_studies_are_scored_beside_the_constant_of_the_training_set_and_others_do_not_count(
-    command: SpineCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: SpineCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text(labels_csv({STUDIES[0]: fractured("C4"), STUDIES[1]: fractured(), "9.9": fractured()}))
     answers = answered(command, monkeypatch)
-    said = validate(command, answers, labels, labels_of_studies(command, labels))
+    table = read_labels(labels)
+    said = validate(command, answers, table, labels_of_studies(command, table))
+    assert caplog.text.count("no positive row") == 1  # the table is read once
     table = pd.read_csv(answers.folder / "validation" / VALIDATION).set_index("system")
     assert table["studies"].tolist() == [2, 2]
     assert table["folds"].tolist() == [f"external: {OWN}"] * 2
@@ -79,7 +81,10 @@ def test_labelled_studies_are_scored_beside_the_constant_of_the_training_set_and
     assert table.loc["prior", "study_loss"] == pytest.approx(-np.log(0.5))
     assert table.loc["bag", f"auc_{OVERALL}"] == 1
     assert said.startswith(f"2 studies of 2 patients, external: {OWN}\n")
-    assert "better than" in said and LEAKS_HEADING not in said
+    assert "better than" not in said and LEAKS_HEADING not in said
+    assert "10 patients are needed, and 2 are scored" in said and table[["low", "high", "gain_low"]].isna().all(
+        axis=None
+    )
     assert "bag" in said and not any(one in said for one in STUDIES)
 
 
@@ -90,7 +95,7 @@ def test_a_table_of_no_study_that_is_there_is_refused(
     labels.write_text(labels_csv({"9.9": fractured("C1"), "9.8": fractured()}))
     answered(command, monkeypatch)
     with pytest.raises(WrongTable, match=r"labels\.csv: no row with a label is of one of the 3 studies \(2 of its 2"):
-        labels_of_studies(command, labels)
+        labels_of_studies(command, read_labels(labels))
     with pytest.raises(MissingInput, match=r"none\.csv is no file"):
         read_labels(tmp_path / "none.csv")
 

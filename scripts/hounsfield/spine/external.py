@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hounsfield.competitions.rsna2022.label_table import read_study_labels
+from hounsfield.competitions.rsna2022.label_table import labels_by_study, study_label_table
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.paths import data_folder
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.errors import MissingInput, WrongTable
-from hounsfield.core.evaluation.external import external_scores, write_validation
+from hounsfield.core.evaluation.external import external_scores, without_interval, write_validation
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.score_table import System, readable
+from hounsfield.core.intake.label_tables import LabelTable
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream
-from hounsfield.core.storage.files import file_digest
 from hounsfield.spine.paths import BAG, PREDICT
 from hounsfield.spine.remedies import SpineCommand, remedies
 from hounsfield.spine.scores import BAG as BAG_ROW
@@ -35,11 +35,11 @@ from hounsfield.spine.scores import METRIC, PRIOR, printed_gains
 OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
 
 
-def read_labels(path: Path, naming: Naming = OF_ARCHIVES) -> pd.DataFrame:
-    """The labels of studies, NAMES by study_uid. Raises MissingInput or WrongTable."""
+def read_labels(path: Path) -> LabelTable:
+    """The labels of studies. Raises MissingInput or WrongTable."""
     if not path.is_file():
         raise MissingInput(f"{path} is no file; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
-    return read_study_labels(path.read_bytes(), str(path), naming, any_overall=True)[list(NAMES)]
+    return study_label_table(path.read_bytes(), str(path), any_overall=True)
 
 
 def refuse_learned(
@@ -55,28 +55,29 @@ def refuse_learned(
     refuse_seen(slices, identifiers, learned, naming, known, what)
 
 
-def labels_of_studies(command: SpineCommand, labels: Path) -> pd.DataFrame:
+def labels_of_studies(command: SpineCommand, labels: LabelTable) -> pd.DataFrame:
     """The labels of the studies of the command's data set that have some, NAMES and patient_id by study_uid.
 
     Rows that fit no study and studies without a label are counted in the log. Raises WrongTable where nothing fits.
     """
     studies = read_studies(open_data_set(command.work, command.data_set, remedies(command))).set_index("study_uid")
-    table = read_labels(labels, Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key")))
+    naming = Naming(read_key(data_folder(command.work, command.data_set) / "pseudonyms.key"))
+    table = labels_by_study(labels, naming)[list(NAMES)]
     given = table.reindex(studies.index).assign(patient_id=studies["patient_id"])
     known = given[list(NAMES)].notna().any(axis=1)
     unmatched = int((~table.index.isin(studies.index)).sum())
     if not known.any():
         raise WrongTable(
-            f"{labels}: no row with a label is of one of the {len(studies)} studies ({unmatched} of its {len(table)} "
-            "rows are of none); are these their UIDs?"
+            f"{labels.source}: no row with a label is of one of the {len(studies)} studies ({unmatched} of its "
+            f"{len(table)} rows are of none); are these their UIDs?"
         )
     if unmatched or not known.all():
         logger.warning("%s: %d rows fit no study here; %d of %d studies have no label and are not scored",
-                       labels, unmatched, (~known).sum(), len(studies))  # fmt: skip
+                       labels.source, unmatched, (~known).sum(), len(studies))  # fmt: skip
     return given[known]
 
 
-def validate(command: SpineCommand, answers: Upstream, labels: Path, given: pd.DataFrame) -> str:
+def validate(command: SpineCommand, answers: Upstream, labels: LabelTable, given: pd.DataFrame) -> str:
     """Score the answers for the command's data set on its labelled studies; returns the table for a terminal.
 
     given: what `labels` says of them.
@@ -89,9 +90,10 @@ def validate(command: SpineCommand, answers: Upstream, labels: Path, given: pd.D
         return external_scores(LABELS, _systems(command, probabilities), values, patients, command.data_set, METRIC)
 
     def printed(table: pd.DataFrame) -> str:
-        return f"{readable(table)}\n\n{printed_gains(table)}"
+        gains = "" if without_interval(table) else f"\n\n{printed_gains(table)}"
+        return f"{readable(table)}{gains}"
 
-    return write_validation(PREDICT, answers, file_digest(labels), score, printed)
+    return write_validation(PREDICT, answers, labels.digest(), score, printed)
 
 
 def _systems(command: SpineCommand, probabilities: np.ndarray) -> Iterator[System]:

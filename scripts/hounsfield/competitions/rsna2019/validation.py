@@ -174,6 +174,8 @@ def printed_validation(table: pd.DataFrame) -> str:
     for row in table.to_dict("records"):
         areas = ("none" if np.isnan(row[f"auc_{name}"]) else f"{row[f'auc_{name}']:.3f}" for name in names)
         loss, interval = f"{row[METRIC]:.4f}", f"{row['low']:.4f} to {row['high']:.4f}"
+        if np.isnan(row["low"]):
+            interval = "none"
         if np.isnan(row[METRIC]):
             loss, interval = "", "of other classes"
         rows.append([row["where"], row["system"], loss, interval, str(row["patients"]), *areas])

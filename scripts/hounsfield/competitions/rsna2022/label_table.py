@@ -12,21 +12,33 @@ from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 
 SHOWN = 10
+COLUMNS = ", ".join(("StudyInstanceUID", *NAMES))
 
 
 def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overall: bool) -> pd.DataFrame:
+    """The labels of each study of a table, as `labels_by_study` gives them. Raises WrongTable."""
+    return labels_by_study(study_label_table(content, source, any_overall=any_overall), naming)
+
+
+def labels_by_study(table: LabelTable, naming: Naming) -> pd.DataFrame:
     """The labels of each study, indexed by study_uid, NAMES of float64: 0, 1, or NaN where unknown; and the `line`.
 
-    source: for messages. naming: makes the table's StudyInstanceUIDs what studies are called here. any_overall: accept
-    a patient_overall that is not the maximum of C1 to C7. Raises WrongTable.
+    naming: makes the table's StudyInstanceUIDs what studies are called here.
+    """
+    studies = pd.Index([naming.pseudonym(key) for key in table.keys], name="study_uid")
+    return table.values.set_axis(studies).assign(line=table.lines)
+
+
+def study_label_table(content: bytes, source: str, *, any_overall: bool) -> LabelTable:
+    """The table of labels, a row per study. What is odd about it is told in the log.
+
+    source: for messages. any_overall: accept a patient_overall that is not the maximum of C1 to C7. Raises WrongTable.
     """
     cells = cells_of(content, source)
     lacking = [name for name in NAMES if name not in cells.table.columns]
     if lacking:
         known = ", ".join(map(str, cells.table.columns))
-        raise WrongTable(
-            f"{source}: no column {', '.join(lacking)}; it has {known}. Name the columns as train.csv does"
-        )
+        raise WrongTable(f"{source}: no column {', '.join(lacking)}; it has {known}. The columns are {COLUMNS}")
     table = label_table(cells, source, classes=NAMES, options=False)
     if table.key != "study":
         raise WrongTable(f"{source} labels by {table.key}; a fracture is of a study: give a column StudyInstanceUID")
@@ -34,8 +46,7 @@ def read_study_labels(content: bytes, source: str, naming: Naming, *, any_overal
     unknown = int(table.values.isna().sum().sum())
     if unknown:
         logger.warning("%s: %d labels are blank: unknown, neither learnt nor scored", source, unknown)
-    studies = pd.Index([naming.pseudonym(key) for key in table.keys], name="study_uid")
-    return table.values.set_axis(studies).assign(line=table.lines)
+    return table
 
 
 def _check_overall(table: LabelTable, *, any_overall: bool) -> None:

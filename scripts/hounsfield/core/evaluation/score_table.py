@@ -224,12 +224,14 @@ def _block(table: pd.DataFrame, more: Callable[[Row | None], list[str]]) -> list
     measures = [name for name in columns if name != "gain" and f"{name}{BOUNDS[0]}" in columns]
     metric = loss_column(table)
     labels = [name.removeprefix("log_loss_") for name in columns if name.startswith("log_loss_")]
-    whole = [["system", metric.removeprefix("weighted_").replace("_", " "), "95 % interval", *more(None)]]
+    sure = bool(table["low"].notna().any())  # without intervals one is not called better than another, either
+    head = ["system", metric.removeprefix("weighted_").replace("_", " ")]
+    whole = [[*head, "95 % interval", *more(None)] if sure else head]
     by_name = [["log loss / AUC", *labels]]
     measured = [["mean (95 % interval)", *(name.replace("_", " ") for name in measures)]]
     for row in table.to_dict("records"):
-        interval_of_loss = f"{row['low']:.4f} to {row['high']:.4f}"
-        whole.append([row["system"], f"{row[metric]:.4f}", interval_of_loss, *more(row)])
+        cells = [row["system"], f"{row[metric]:.4f}"]
+        whole.append([*cells, f"{row['low']:.4f} to {row['high']:.4f}", *more(row)] if sure else cells)
         by_name.append([row["system"], *(_name_cell(row[f"log_loss_{c}"], row[f"auc_{c}"]) for c in labels)])
         measured.append([row["system"], *(_measure_cell(row, name) for name in measures)])
     more_blocks = [block for block in (by_name, measured) if len(block[0]) > 1]
@@ -258,7 +260,8 @@ def _name_cell(loss: float, area: float) -> str:
 
 def _measure_cell(row: Row, name: str) -> str:
     low, high = (row[f"{name}{end}"] for end in BOUNDS)
-    return "none" if np.isnan(row[name]) else f"{row[name]:.3f} ({low:.2f}-{high:.2f})"
+    bounds = "" if np.isnan(low) else f" ({low:.2f}-{high:.2f})"
+    return "none" if np.isnan(row[name]) else f"{row[name]:.3f}{bounds}"
 
 
 def aligned(rows: list[list[str]]) -> list[str]:

@@ -186,7 +186,8 @@ def _check_positives(table: LabelTable) -> None:
         raise WrongTable(f"{table.source}: {fact}, so nothing can be learnt or scored; add rows that are")
     none = [f"{name} ({known[name]} rows known)" for name in table.names if not positives[name]]
     if none:
-        logger.warning("%s: no positive row of %s; nothing can be learnt of it", table.source, ", ".join(none))
+        logger.warning("%s: no positive row of %s: whether it is found cannot be learnt, nor tested",
+                       table.source, ", ".join(none))  # fmt: skip
 
 
 def _refuse(source: str, fact: str, places: Sequence[object] | np.ndarray, remedy: str = "Correct the table") -> None:

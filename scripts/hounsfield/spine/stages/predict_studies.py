@@ -41,9 +41,7 @@ def predict_given_studies(
     has no trained networks.
     """
     given, arguments = check_given(paths, STAGE), command.arguments
-    labels = Path(arguments.labels) if arguments.labels else None
-    if labels is not None:
-        read_labels(labels)
+    labels = read_labels(Path(arguments.labels)) if arguments.labels else None
     networks_by_fold(command, pd.DataFrame({"fold": [TEST_FOLD]}))
     learned = Ledger.joined([member.output.learned() for member in answering(command)])
     curve_networks(command)
