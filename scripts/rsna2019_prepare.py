@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.hemorrhage.config import DEFAULT_CONFIG, HemorrhageConfig
 
 STAGE = Stage(
@@ -45,7 +46,7 @@ def read_command(argv: Sequence[str] | None = None) -> Command[HemorrhageConfig]
     parser.add_argument("--soft-labels", action="store_true", help="labels may be probabilities")
     parser.add_argument("--labels-apply-to-slices", action="store_true", help="slices bear their study's label")
     parser.add_argument("--score-only", action="store_true", help="labels to score by, of no folds to train on")
-    parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
+    parser.add_argument("--jobs", type=whole_count, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     return parse(parser, STAGE, argv)
 

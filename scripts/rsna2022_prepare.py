@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 
 STAGE = Stage(
@@ -38,7 +39,7 @@ def read_command(argv: Sequence[str] | None = None) -> Command[SpineConfig]:
     parser.add_argument("--labels", type=str, default=None, help=LABELS)
     parser.add_argument("--segmentations", type=str, default=None, help=SEGMENTATIONS)
     parser.add_argument("--folds-table", type=str, default=None, help="published folds: CSV StudyInstanceUID,fold")
-    parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
+    parser.add_argument("--jobs", type=whole_count, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     return parse(parser, STAGE, argv)
 

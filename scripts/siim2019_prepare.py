@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hounsfield.core.stages.command import Command, Stage, parse, run, stage_parser
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.pneumothorax.config import DEFAULT_CONFIG, PneumothoraxConfig
 
 STAGE = Stage(
@@ -35,7 +36,7 @@ def read_command(argv: Sequence[str] | None = None) -> Command[PneumothoraxConfi
     parser.add_argument("--images", nargs="+", default=None, help="your own films: folders of any depth, zips, files")
     parser.add_argument("--labels", type=str, default=None, help="for --images: CSV of run lengths, or folder of masks")
     parser.add_argument("--folds-table", type=str, default=None, help="published folds: CSV fname,fold,exist_labels")
-    parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
+    parser.add_argument("--jobs", type=whole_count, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     return parse(parser, STAGE, argv)
 

@@ -7,6 +7,7 @@ Out: data/<data set>/hu/, of all experiments; stacking/<experiment>/ slices.parq
 from __future__ import annotations
 
 from hounsfield.core.stages.command import Stage, parse, run, stage_parser
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.stacking.config import DEFAULT_CONFIG, StackingConfig
 
 STAGE = Stage(
@@ -23,7 +24,7 @@ def main() -> None:
     parser = stage_parser(STAGE)
     parser.add_argument("--archive", type=str, default=None, help="competition archive, where it lies elsewhere now")
     parser.add_argument("--images", nargs="+", default=None, help="your own DICOM files, where they lie elsewhere now")
-    parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
+    parser.add_argument("--jobs", type=whole_count, default=None, help="processes (default: one per core)")
     parser.add_argument("--dask-scheduler", type=str, default=None, help="address of a Dask cluster to use instead")
     command = parse(parser, STAGE)
     from hounsfield.stacking.stages.data import store_slices

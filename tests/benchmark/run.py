@@ -31,6 +31,7 @@ from benchmark.sequences import sequence_lines
 from benchmark.sizes import FULL, QUICK, Sizes
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import REPOSITORY, run
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.core.storage.files import write_bytes, write_json
 
 PARTS = (
@@ -64,8 +65,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--quick", action="store_true", help="small sizes: half a minute, and rough numbers")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the table")
     parser.add_argument("--backbone", default="resnext101_32x8d" if cuda else "test_byobnet", help="a timm name")
-    parser.add_argument("--size", type=int, default=480 if cuda else 96, help="pixels that the backbone sees")
-    parser.add_argument("--batch", type=int, default=64 if cuda else 32, help="images a batch of the backbone")
+    parser.add_argument("--size", type=whole_count, default=480 if cuda else 96, help="pixels that the backbone sees")
+    parser.add_argument("--batch", type=whole_count, default=64 if cuda else 32, help="images a batch of the backbone")
     return parser.parse_args(arguments)
 
 

@@ -29,6 +29,7 @@ from faults.workers import rank_faults, worker_faults
 from hounsfield.core.errors import BadInput
 from hounsfield.core.logs import Stopwatch
 from hounsfield.core.stages.command import REPOSITORY, run
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.core.storage.files import write_bytes, write_json
 
 PARTS = (
@@ -92,13 +93,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", type=Path, default=REPOSITORY, help="folder that holds preds")
-    parser.add_argument("--kills", type=int, default=10, help="random kills of each stage")
+    parser.add_argument("--kills", type=whole_count, default=10, help="random kills of each stage")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the table")
     killed = tuple(stage for stage in EVERY_STAGE if stage != "15")
     parser.add_argument("--stages", nargs="+", choices=killed, default=killed, help="the stages of the part `kills`")
     cores = min(4, len(os.sched_getaffinity(0)))
-    parser.add_argument("--jobs", type=int, default=cores, help="faults side by side (default: one per core, to 4)")
+    parser.add_argument(
+        "--jobs", type=whole_count, default=cores, help="faults side by side (default: one per core, to 4)"
+    )
     parser.add_argument("--small", action="store_true", help="the smallest phantoms: quick, and kills hardly hit")
     parser.add_argument("--keep", type=Path, default=None, help="work in this folder, and leave it for inspection")
     return parser.parse_args(arguments)

@@ -24,6 +24,7 @@ from hounsfield.core.intake.archives import list_files
 from hounsfield.core.intake.executors import run_chunks
 from hounsfield.core.logs import Stopwatch, logger, progress, summary
 from hounsfield.core.stages.command import REPOSITORY, run
+from hounsfield.core.stages.ranges import whole_count
 from hounsfield.core.storage.files import write_bytes, write_json
 
 BATCH = 100  # mutations
@@ -67,14 +68,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", type=Path, default=REPOSITORY, help="folder that holds preds")
     parser.add_argument("--files", type=Path, help="damage the files of this folder instead of phantoms")
-    parser.add_argument("--count", type=int, default=5000, help="mutations a transfer syntax")
+    parser.add_argument("--count", type=whole_count, default=5000, help="mutations a transfer syntax")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="CODEC",
         help="transfer syntaxes, by UID or its end (.4.70), or one of: " + ", ".join(sorted(set(CODECS.values()))),
     )  # fmt: skip
     parser.add_argument("--replay", nargs=2, metavar=("SYNTAX", "NUMBER"), help="read one mutation, print its outcome")
-    parser.add_argument("--jobs", type=int, help="processes (default: one a core)")
+    parser.add_argument("--jobs", type=whole_count, help="processes (default: one a core)")
     return parser.parse_args(arguments)
 
 

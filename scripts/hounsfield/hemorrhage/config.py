@@ -78,7 +78,7 @@ class HemorrhageConfig:
 
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int | Literal["all"], ...] = (0, 1, 2)  # all: one model of every patient. Three were trained in 2019
-    seed: int = 1234
+    seed: Natural = 1234
     threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)

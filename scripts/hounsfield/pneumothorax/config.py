@@ -151,7 +151,7 @@ class PneumothoraxConfig:
 
     data_set: str = "siim2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seed: int = 42
+    seed: Natural = 42
     threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)

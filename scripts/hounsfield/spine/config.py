@@ -57,7 +57,7 @@ class BoxesConfig:
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=2e-4, weight_decay=0.0, epochs=15, batch_size=32)
     )
-    seeds: tuple[int, ...] = (0, 1, 2)  # networks for each fold, averaged
+    seeds: tuple[Natural, ...] = (0, 1, 2)  # networks for each fold, averaged
     refit: bool = True  # one more on every study, for those without labels; False: the folds' networks, averaged
     box_weight: Share = 0.8  # of the box's absolute error in the loss; the rest is the presence's cross-entropy
     label_smoothing: Share = 0.05  # presence is learnt as this or 1 minus this
@@ -119,7 +119,7 @@ class VertebraeConfig:
     """The ratio networks and the pseudo-labels that they make (stage 53)."""
 
     models: tuple[RatioModelConfig, ...] = field(default_factory=_ratio_models)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[Natural, ...] = (0, 1, 2)
     head_dropout: Share = 0.1
     decimals: Natural | None = None  # of pseudo-labels; published: 3
 
@@ -131,7 +131,7 @@ class FractureModelConfig:
     name: str
     network: NetworkConfig
     optimizer: OptimizerConfig
-    seeds: tuple[int, ...]  # of the networks that are trained on every study; the first is the folds', too
+    seeds: tuple[Natural, ...]  # of the networks that are trained on every study; the first is the folds', too
 
 
 def _fracture_models() -> tuple[FractureModelConfig, ...]:
@@ -179,7 +179,7 @@ class SpineConfig:
     # true: boxes and pseudo-labels that a fold's networks learn from know nothing of the fold, which takes networks of
     # stages 52 and 53 for each pair of folds; false (published): the networks that made them have seen its patients
     nested: bool = False
-    seed: int = 42
+    seed: Natural = 42
     threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     precision: Precision = "auto"
     workers: Natural = 8  # loader processes for each training process

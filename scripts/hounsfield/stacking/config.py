@@ -7,10 +7,10 @@ configs/stacking/published.yaml makes it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, Share
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare, Range, Share
 from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
@@ -28,7 +28,7 @@ class DataConfig:
 
     brain_diff_above: float = 60.0  # HU; a slice with less contrast in the brain window shows no brain
     fold_count: Count = 8
-    fold_seed: int = 300  # breaks ties between equally suited folds
+    fold_seed: Natural = 300  # breaks ties between equally suited folds
     # the fold of slices that show no brain: their patient's, or none (published), so that all models of the second
     # level learn from them and none is scored on them
     fold_without_brain: Literal["patient", "none"] = "patient"
@@ -42,7 +42,7 @@ class NetworkConfig:
     name: str
     backbone: str  # a timm name
     size: Count  # pixels
-    seed: int
+    seed: Natural
     hu_noise: NotNegative  # in training, the whole image is multiplied by 1 +- this
     hu_noise_predicting: NotNegative
     weights: str | None = None  # a file to start from
@@ -74,7 +74,7 @@ class TrainingConfig:
     drop_last_batch: bool = False  # leave out an epoch's last batch when it is smaller; published: true
     accumulate: Count = 1  # parts a batch is cut into when it does not fit
     learning_rate: Positive = 1.4e-4
-    learning_rate_steps: tuple[int, ...] = (1, 2, 3)  # after so many epochs ...
+    learning_rate_steps: tuple[Count, ...] = (1, 2, 3)  # after so many epochs ...
     learning_rate_factor: Positive = 3 / 7  # ... it is multiplied by this
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
@@ -102,17 +102,17 @@ class PredictionConfig:
 class LightGBMConfig:
     """LightGBM's settings, under its own names."""
 
-    num_leaves: int = 30
+    num_leaves: Annotated[int, Range(2)] = 30
     max_depth: int = 5
-    min_child_samples: int = 5
+    min_child_samples: Natural = 5
     learning_rate: Positive = 0.02
-    bagging_fraction: float = 0.7
-    bagging_freq: int = 2
-    feature_fraction: float = 0.9
-    lambda_l1: float = 0.9
-    lambda_l2: float = 0.9
-    seed: int = 20
-    bagging_seed: int = 11
+    bagging_fraction: PositiveShare = 0.7
+    bagging_freq: Natural = 2
+    feature_fraction: PositiveShare = 0.9
+    lambda_l1: NotNegative = 0.9
+    lambda_l2: NotNegative = 0.9
+    seed: Natural = 20
+    bagging_seed: Natural = 11
     rounds: Count = 5000  # at most
     patience: Count = 100  # rounds without gain
 
@@ -121,9 +121,9 @@ class LightGBMConfig:
 class CatBoostConfig:
     """CatBoost's settings, under its own names."""
 
-    depth: int = 4
+    depth: Annotated[int, Range(1, 16)] = 4
     learning_rate: Positive = 0.02
-    random_seed: int = 42
+    random_seed: Natural = 42
     rounds: Count = 20000  # at most
     patience: Count = 100  # rounds without gain
 
@@ -132,12 +132,12 @@ class CatBoostConfig:
 class XGBoostConfig:
     """XGBoost's settings, under its own names."""
 
-    max_depth: int = 5
+    max_depth: Natural = 5
     learning_rate: Positive = 0.08
-    colsample_bytree: float = 0.9
-    subsample: float = 0.9
+    colsample_bytree: PositiveShare = 0.9
+    subsample: PositiveShare = 0.9
     tree_method: Literal["hist", "exact"] = "hist"  # published: exact, which tries every value as a threshold
-    seed: int = 0
+    seed: Natural = 0
     rounds: Count = 500  # at most
     patience: Count = 50  # rounds without gain
 
@@ -171,7 +171,7 @@ class StackingConfig:
 
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
-    seed: int = 300  # of the random passes of prediction, with network, fold and epoch
+    seed: Natural = 300  # of the random passes of prediction, with network, fold and epoch
     threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
     data: DataConfig = field(default_factory=DataConfig)
     networks: tuple[NetworkConfig, ...] = (SE_RESNEXT50, SE_RESNEXT101)

@@ -47,6 +47,12 @@ WRONG_VALUES = [
     ("stacking_train", "training.batch_size", "0"),
     ("stacking_predict", "prediction.passes", "0"),
     ("stacking_second_level", "second_level.lightgbm.rounds", "0"),
+    ("stacking_second_level", "second_level.lightgbm.num_leaves", "1"),
+    ("stacking_second_level", "second_level.catboost.depth", "0"),
+    ("stacking_train", "training.learning_rate_steps", "[0]"),
+    ("siim2019_prepare", "prepare.bad_share", "-1"),
+    ("siim2019_prepare", "prepare.fold_seed", "-1"),
+    ("hemorrhage_train_classifier", "seed", "-1"),
 ]
 
 

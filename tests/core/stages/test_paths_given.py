@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.stages.paths_given import paths_apart, refuse_repeated
+from hounsfield.core.stages.paths_given import add_study_options, paths_apart, refuse_repeated
 
 
 @pytest.fixture
@@ -54,3 +54,11 @@ def test_a_list_in_a_variable_and_in_its_option_is_no_repetition() -> None:
     refuse_repeated(parser, words, {"ARCHIVE"})
     with pytest.raises(WrongUse, match="--archive is given 2 times"):
         refuse_repeated(parser, words, set())
+
+
+@pytest.mark.parametrize("jobs", ["0", "-3"])
+def test_given_studies_are_read_by_at_least_one_process(jobs: str) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    add_study_options(parser)
+    with pytest.raises(ArgumentError, match=f"--jobs: {jobs}: give a whole number from 1"):
+        parser.parse_args([f"--jobs={jobs}"])

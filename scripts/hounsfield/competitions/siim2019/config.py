@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.stages.ranges import Natural, Share
 
 LARGEST_IMAGE = 4096  # pixels
 
@@ -15,9 +16,9 @@ class PrepareConfig:
 
     image_size: int = 1024  # pixels, of films and masks; 1024 or 512 as published
     fold_count: int = 5
-    fold_seed: int = 42  # of the folds drawn here
+    fold_seed: Natural = 42  # of the folds drawn here
     negatives_without_rows: bool = False  # True, as published: a training film that the RLE table lacks is a negative
-    bad_share: float = 0.2  # more refused DICOM files than this share, and the stage fails
+    bad_share: Share = 0.2  # more refused DICOM files than this share, and the stage fails
 
 
 def check_prepare(config: PrepareConfig) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hounsfield.core.logs import show
 from hounsfield.core.phantom_kit.recipe import ArchiveRecipe
+from hounsfield.core.stages.ranges import whole_count
 
 
 def add_options(parser: argparse.ArgumentParser, default: ArchiveRecipe, pictures: str) -> None:
@@ -17,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser, default: ArchiveRecipe, picture
     parser.add_argument("--size", type=int, default=default.size, help=f"rows and columns of {pictures}")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--compression", choices=("stored", "deflated"), default=default.compression)
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one per core")
+    parser.add_argument("--jobs", type=whole_count, default=-1, help="processes (default: one per core)")
     parser.add_argument("--force", action="store_true", help="replace an archive made with another recipe")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Container, Sequence
 from jsonargparse import ArgumentParser
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.stages.ranges import whole_count
 
 NUMBER = re.compile(r"-[\d.]+\S*")
 
@@ -18,7 +19,9 @@ def add_study_options(parser: ArgumentParser, *, labels: bool = True) -> None:
     if labels:
         parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
     parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
-    parser.add_argument("--jobs", type=int, default=None, help="processes that read DICOM (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=whole_count, default=None, help="processes that read DICOM (default: one per core)"
+    )
 
 
 def refuse_repeated(parser: ArgumentParser, words: Sequence[str], variables: Container[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -33,6 +34,13 @@ Positive = Annotated[float, Range(0, above=True)]
 NotNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 PositiveShare = Annotated[float, Range(0, 1, above=True)]
+
+
+def whole_count(text: str | int) -> int:
+    """A number from 1 on a command line, for an option that is of no configuration, such as a number of processes."""
+    if not str(text).strip().isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text}: give a whole number from 1")
+    return int(text)
 
 
 def check_ranges(config: Any) -> None:
