@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from benchmark.grid_search import GRIDS, grid_search_lines, search, synthetic_films, write_synthetic_maps
 from hounsfield.core.storage.arrays import open_array
@@ -28,6 +29,7 @@ def test_what_is_searched_gives_the_score_of_the_plain_reference(tmp_path, capsy
     assert abs(json.loads(capsys.readouterr().out)["dice"] - best) < 1e-9
 
 
+@pytest.mark.slow
 def test_time_and_memory_of_both_grids_are_held_against_what_is_demanded(tmp_path) -> None:
     lines = grid_search_lines(tmp_path, films=8, pixels=32)
     assert [(line.unit, line.at_most) for line in lines] == [("s", 60), ("MB", 1500), ("s", 600), ("MB", 1500)]

@@ -82,6 +82,7 @@ def overlap(one: Bbox, other: Bbox) -> bool:
     return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_the_program_writes_each_picture_with_the_stated_width(written: Path, name: str) -> None:
     with Image.open(written / f"{name}.png") as picture:
@@ -89,6 +90,7 @@ def test_the_program_writes_each_picture_with_the_stated_width(written: Path, na
         assert picture.width / 2 < picture.height < picture.width or name == "preparation"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_no_picture_is_blank(written: Path, name: str) -> None:
     with Image.open(written / f"{name}.png") as picture:
@@ -106,6 +108,7 @@ def test_the_committed_picture_is_small_and_as_wide_as_the_program_makes_it(name
         assert picture.width == PIXELS_WIDE[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_every_text_lies_within_the_picture(figures: dict[str, Figure], name: str) -> None:
     whole = figures[name].bbox
@@ -114,6 +117,7 @@ def test_every_text_lies_within_the_picture(figures: dict[str, Figure], name: st
     assert outside == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_no_text_overlaps_another(figures: dict[str, Figure], name: str) -> None:
     pairs = [(one.get_text(), other.get_text()) for (one, first), (other, second)
@@ -121,6 +125,7 @@ def test_no_text_overlaps_another(figures: dict[str, Figure], name: str) -> None
     assert pairs == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_no_text_overlaps_an_image_but_the_mark_of_the_right_side(figures: dict[str, Figure], name: str) -> None:
     images = [axes.get_window_extent() for axes in figures[name].axes if axes.images]
@@ -128,6 +133,7 @@ def test_no_text_overlaps_an_image_but_the_mark_of_the_right_side(figures: dict[
     assert over == ({"R"} if name == "bleeds" else set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIXELS_WIDE)
 def test_no_text_is_too_small_to_read(figures: dict[str, Figure], name: str) -> None:
     assert min(text.get_fontsize() for text, _ in texts(figures[name])) >= SMALL
@@ -182,6 +188,7 @@ def test_the_wrong_intercept_shows_in_the_file_and_not_in_the_windows() -> None:
     assert brain[0, 64] == 0
 
 
+@pytest.mark.slow
 def test_the_same_picture_drawn_again_has_the_same_bytes(written: Path, tmp_path: Path) -> None:
     save_picture(draw_preparation(SIZE), tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == (written / "preparation.png").read_bytes()

@@ -55,6 +55,7 @@ def open_upstream(work: Path):
     return require(work, maps_folder(work, DATA_SET, "nets"), MAPS, lambda stage, *_: stage)
 
 
+@pytest.mark.slow
 def test_maps_that_are_interrupted_go_on_to_the_same_bytes(trained) -> None:
     whole = (run_maps(trained) / "maps.npy").read_bytes()
     with killed_at(2, blocks, "write_block"):

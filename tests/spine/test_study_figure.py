@@ -14,7 +14,7 @@ from hounsfield.spine.figures import StudyView, _spread, draw_study
 from spine.made_data import made_neck
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def view() -> StudyView:
     neck = made_neck(1, 40)
     counts = np.stack([(neck.vertebrae == label).sum(axis=(1, 2)) for label in range(1, 8)], axis=1)
@@ -37,35 +37,42 @@ def picture(tmp_path: Path, view: StudyView) -> np.ndarray:
     return cv2.imread(str(tmp_path / "study.png"))
 
 
+@pytest.fixture(scope="module")
+def drawn(view: StudyView, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's picture. Nobody changes it."""
+    path = tmp_path_factory.mktemp("drawn") / "study.png"
+    draw_study(path, view)
+    return path
+
+
 def amount(image: np.ndarray, colour: str) -> int:
     """Pixels of a colour, #rrggbb."""
     rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     return int((np.abs(image[:, :, ::-1].astype(int) - rgb).max(axis=2) < 12).sum())
 
 
-def test_the_picture_holds_a_curve_and_a_bar_for_every_vertebra(view: StudyView, tmp_path: Path) -> None:
-    image = picture(tmp_path, view)
+def test_the_picture_holds_a_curve_and_a_bar_for_every_vertebra(drawn: Path) -> None:
+    image = cv2.imread(str(drawn))
     assert min(image.shape[:2]) > 400
     assert all(amount(image, colour) > 100 for colour in OKABE_ITO)
 
 
-def test_a_bar_grows_with_its_vertebra_s_probability(view: StudyView, tmp_path: Path) -> None:
-    low = picture(tmp_path, view)
+def test_a_bar_grows_with_its_vertebra_s_probability(view: StudyView, drawn: Path, tmp_path: Path) -> None:
+    low = cv2.imread(str(drawn))
     likely = view.probabilities.copy()
     likely[4] = 0.95
     high = picture(tmp_path, replace(view, probabilities=likely))
     assert amount(high, OKABE_ITO[3]) > amount(low, OKABE_ITO[3]) + 500
 
 
-def test_a_label_is_seen_at_its_bar(view: StudyView, tmp_path: Path) -> None:
-    shown = amount(picture(tmp_path, view), OKABE_ITO[1])
+def test_a_label_is_seen_at_its_bar(view: StudyView, drawn: Path, tmp_path: Path) -> None:
+    shown = amount(cv2.imread(str(drawn)), OKABE_ITO[1])
     assert shown < amount(picture(tmp_path, replace(view, labels=None)), OKABE_ITO[1])
 
 
-def test_the_same_study_gives_the_same_bytes(view: StudyView, tmp_path: Path) -> None:
-    draw_study(tmp_path / "a.png", view)
-    draw_study(tmp_path / "b.png", view)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+def test_the_same_study_gives_the_same_bytes(view: StudyView, drawn: Path, tmp_path: Path) -> None:
+    draw_study(tmp_path / "again.png", view)
+    assert (tmp_path / "again.png").read_bytes() == drawn.read_bytes()
 
 
 def test_studies_of_unknown_spacing_of_one_slice_and_without_curves_are_drawn_too(

@@ -121,6 +121,7 @@ def no_fold(work: Path) -> Path:
     return work
 
 
+@pytest.mark.slow
 def test_as_published_slices_without_brain_train_every_model_and_are_never_scored(no_fold) -> None:
     learn(no_fold)
     slices = slices_of(no_fold)

@@ -115,6 +115,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(name): (folder / name).read_bytes() for name in names if name.parts[0] not in ("parts", ".lock")}
 
 
+@pytest.mark.slow
 def test_a_cluster_leaves_the_same_bytes(
     at_home: tuple[Work, tuple[object, ...]], scheduler: str, workers: Callable[[], list[int]], tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_cluster_leaves_the_same_bytes(
     assert b"pixel_data_short" in expected["rejected.csv"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(
     at_home: tuple[Work, tuple[object, ...]], scheduler: str, workers: Callable[[], list[int]], tmp_path: Path
 ) -> None:
@@ -147,6 +149,7 @@ def refuse(number: int) -> list[int]:
     return [-number]
 
 
+@pytest.mark.slow
 def test_workers_with_several_threads_are_refused(scheduler: str, tmp_path: Path) -> None:
     several = joined(scheduler, "--nthreads", 2, "--no-nanny", folder=tmp_path)
     with several, pytest.raises(WrongUse, match="start them with --nthreads 1"):

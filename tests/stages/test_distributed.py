@@ -26,6 +26,8 @@ from hounsfield.competitions.rsna2019.labels import CLASSES
 from killed_runs import files_left
 from programs import REPOSITORY, run_program
 
+pytestmark = pytest.mark.slow  # each process imports torch anew
+
 CONFIG = """
 data_set: phantom
 folds: [0, 1]
@@ -119,7 +121,7 @@ def largest_difference(first: Work, second: Work, name: str) -> float:
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [2, 3])
 def test_several_processes_train_the_classifier_as_one_does(classifiers: dict[int, Run], processes: int) -> None:
     """The last batch has two slices: they are shared out unevenly, and of three processes one has none."""
     one, several = classifiers[1], classifiers[processes]
@@ -132,7 +134,6 @@ def test_several_processes_train_the_classifier_as_one_does(classifiers: dict[in
         assert scores[1]["weighted_log_loss"] == pytest.approx(scores[0]["weighted_log_loss"], abs=LOSS_TOLERANCE)
 
 
-@pytest.mark.slow
 def test_parts_of_a_batch_change_nothing_in_several_processes(
     classifiers: dict[int, Run], start: Work, tmp_path: Path
 ) -> None:
@@ -141,7 +142,7 @@ def test_parts_of_a_batch_change_nothing_in_several_processes(
     assert largest_difference(classifiers[1].work, parts.work, WEIGHTS) < WEIGHT_TOLERANCE
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [2, 3])
 def test_several_processes_train_the_sequence_network_as_one_does(sequences: dict[int, Run], processes: int) -> None:
     """The series differ in length, and the last batch has but one: all processes but one have none."""
     one, several = sequences[1], sequences[processes]
@@ -151,7 +152,6 @@ def test_several_processes_train_the_sequence_network_as_one_does(sequences: dic
     assert largest_difference(one.work, several.work, weights) < WEIGHT_TOLERANCE
 
 
-@pytest.mark.slow
 def test_padding_counts_as_published_however_a_batch_is_shared_out(extracted: Work, tmp_path: Path) -> None:
     """A batch of seven has one series longer than the others, in one process's share alone."""
     published = ("--sequence.packed", "false", "--sequence.batch_size", 7, "--embedding.epochs", "[1]")
@@ -184,7 +184,7 @@ def test_any_number_of_processes_extracts_and_predicts_to_the_same_bytes(
     assert differing(found[3], found[1]) == set()
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [2, 3])
 def test_predictions_of_networks_trained_by_several_have_the_same_rows(
     sequences: dict[int, Run], processes: int
 ) -> None:
@@ -205,7 +205,6 @@ def test_predictions_of_networks_trained_by_several_have_the_same_rows(
 # ---- death of a process --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_after_the_death_of_one_of_three_the_same_command_ends_with_the_same_bytes(
     classifiers: dict[int, Run], start: Work, tmp_path: Path
 ) -> None:
@@ -236,7 +235,6 @@ def run_stages(tree: Tree, stage: str, work: Work, variables: list[dict[str, str
                 process.wait()
 
 
-@pytest.mark.slow
 def test_a_stage_survives_the_death_of_a_process_with_restarts_or_when_it_is_called_again(
     sequences: dict[int, Run], extracted: Work, tmp_path: Path
 ) -> None:
@@ -255,7 +253,6 @@ def test_a_stage_survives_the_death_of_a_process_with_restarts_or_when_it_is_cal
     assert differing(files(work, "checkpoints", "preds"), expected) == set()
 
 
-@pytest.mark.slow
 def test_two_machines_train_as_two_processes_of_one(classifiers: dict[int, Run], start: Work, tmp_path: Path) -> None:
     """Two calls of the stage, as on two machines that share a folder."""
     tree, work = Tree(tmp_path), work_at(tmp_path / "work", Path(start.arguments[1]))

@@ -72,6 +72,7 @@ def test_other_folds_are_refused_saying_what_changes_and_what_becomes_stale(told
     told.run(BAG)  # nothing has changed
 
 
+@pytest.mark.slow
 def test_after_other_folds_every_stage_names_the_classifier_and_why_and_the_remedies_end_clean(told: Told) -> None:
     assert_clean(told, 5)
     told.prepare("--prepare.fold_count", 3, "--force")
@@ -104,6 +105,7 @@ def test_preparing_again_as_the_first_remedy_says_makes_all_whole_without_traini
     assert_clean(told, 5)
 
 
+@pytest.mark.slow
 def test_embeddings_of_a_classifier_of_other_folds_are_refused(told: Told, tmp_path: Path) -> None:
     """A person puts the classifiers of five folds back where those of three were trained."""
     shutil.copytree(told.work / "checkpoints", tmp_path / "five folds")
@@ -117,6 +119,7 @@ def test_embeddings_of_a_classifier_of_other_folds_are_refused(told: Told, tmp_p
     assert_clean(told, 3)
 
 
+@pytest.mark.slow
 def test_changed_labels_are_refused_and_train_everything_anew(told: Told, tmp_path: Path) -> None:
     other = with_other_labels(told.archive, tmp_path / "other labels.zip")
     refusal = told.refusal(PREPARE, "--archive", other)

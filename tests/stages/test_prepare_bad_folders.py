@@ -32,6 +32,7 @@ def prepare_with_a_deadly_file(file: SourceFile, content: bytes, **options: Any)
     return preparation.prepare_file(file, content, **options)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_is_refused_and_the_others_are_prepared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

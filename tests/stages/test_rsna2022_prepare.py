@@ -160,6 +160,7 @@ def test_an_archive_that_was_unpacked_is_known_by_its_bytes_and_needs_no_force(t
         assert (work / place).read_bytes() == (prepared / "work" / place).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_while_it_joins_goes_on_to_the_same_bytes(tmp_path: Path, prepared: Path) -> None:
     """Before the first volume, before its record, between volumes, while slices are removed, before the last record."""
     for place, call in [

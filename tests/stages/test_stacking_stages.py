@@ -94,6 +94,7 @@ def test_a_table_holds_the_folds_own_slices_and_the_test_slices_that_show_brain(
         assert read_record(path.parent)["settings"]["fold"] == fold
 
 
+@pytest.mark.slow
 def test_killed_training_and_prediction_go_on_to_the_same_bytes(copy: Work, predicted: Work) -> None:
     for step in (2, 3, 4):
         with killed_at(step, TrainingState, "update"):

@@ -103,6 +103,7 @@ def test_killed_extraction_and_sequence_training_go_on_to_the_same_bytes(copy: W
     assert "preds/hemorrhage/mini/fold0_epoch1/predictions.parquet" in found
 
 
+@pytest.mark.slow
 def test_the_number_of_loader_workers_does_not_matter(copy: Work, finished: Work) -> None:
     run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0, "--classifier.workers", 2)
     found, expected = outputs(copy), outputs(finished)

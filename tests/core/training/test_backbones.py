@@ -13,6 +13,7 @@ from hounsfield.core.training.augmentation import augment, flip_shift_transpose
 from hounsfield.core.training.backbones import build_network, embed, embedding_width, last_layer, load_pretrained
 
 
+@pytest.mark.slow
 def test_published_resnext101_weights_load_and_pool_to_the_same_features(tmp_path: Path) -> None:
     torch.manual_seed(0)
     published = torchvision.models.resnext101_32x8d(weights=None).eval()
