@@ -7,6 +7,7 @@
 #   CONFIG=configs/hemorrhage/quickstart.yaml sh bin/run_81_report.sh
 #   sh bin/run_81_report.sh --run preds/hemorrhage/quickstart
 #   sh bin/run_81_report.sh --run preds/hemorrhage/quickstart --shifts    # robustness, too: noise, thicker slices, tilt...
+# A report that is there is written again only when the run is another (--force: in any case).
 set -eu
 . "$(dirname "$(readlink -f "$0")")/_stage.sh"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.logs import Stopwatch, show, summary
+from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import REPOSITORY, run, shown
 from hounsfield.core.stages.variables import work_folder
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
     from hounsfield.core.stages.upstream import RemedyOf
     from hounsfield.systems import System
 
+NAME = "run_81_report"
 LAST_STAGES = {  # of each system: what makes a run that can be reported
     "hemorrhage": "run_15_bagged_submission",
     "stacking": "run_45_stacking_ensemble",
@@ -31,11 +32,12 @@ LAST_STAGES = {  # of each system: what makes a run that can be reported
 
 
 def main() -> None:
-    """Read the run, and write its report."""
+    """Read the run, and write its report, unless it is there and nothing has changed."""
     options, watch = parse_arguments(), Stopwatch()
     from hounsfield.core.stages.finished import finished_run
+    from hounsfield.core.stages.outputs import output, to_replace
     from hounsfield.core.storage.files import locked
-    from hounsfield.report.build import write_report
+    from hounsfield.report.build import FIGURES, PAGE, provenance_of, report_files, write_report
     from hounsfield.systems import SYSTEMS
 
     work = work_folder(options.work)
@@ -43,13 +45,27 @@ def main() -> None:
     top, system, *_ = (*folder.relative_to(work).parts, "", "") if folder.is_relative_to(work) else ("", "")
     if top != "preds" or system not in LAST_STAGES:
         raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name {work / 'preds'}/<system>/<experiment>")
+    if options.shifts and not SYSTEMS[system].shifts:
+        raise WrongUse(f"--shifts: {no_shifts(SYSTEMS[system])}; leave out --shifts")
     found, remedy_of = finished_run(work, folder, LAST_STAGES[system])
+
+    def facts(*, compute: bool) -> RunReport:
+        own = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
+        return with_shifts(SYSTEMS[system], own, remedy_of, compute=compute)
+
     with locked(found.folder):
-        facts = SYSTEMS[system].module("report_facts").report_facts(found, remedy_of)
-        facts = with_shifts(SYSTEMS[system], facts, remedy_of, compute=options.shifts)
-        page = write_report(facts)
-    summary("report", len(facts.levels[0].ids), facts.levels[0].rows, watch.seconds)
-    show(f"report: {shown(page)}")
+        measured = facts(compute=True) if options.shifts else None
+        place, made_from = found.folder / FIGURES, provenance_of(NAME, found)
+        again = options.force or to_replace(place, made_from)
+        with output(place, made_from, force=again, remedy=remedy_of(NAME)) as out:
+            if out.finished:
+                logger.info("report: nothing has changed since it was written; --force writes it again")
+            else:
+                report = measured or facts(compute=False)
+                write_report(report)
+                out.finish(report_files(found.folder))
+                summary("report", len(report.levels[0].ids), report.levels[0].rows, watch.seconds)
+    show(f"report: {shown(found.folder / PAGE)}")
 
 
 def run_of(work: Path, config: Path) -> Path:
@@ -72,18 +88,26 @@ def run_folder(work: Path, given: Path) -> Path:
 
 
 def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, compute: bool) -> RunReport:
-    """The same, with what the run answers under changes of its images; without, why there is nothing."""
-    if not system.shifts:
-        reason = f"Not measured: the {system.name} system has no changes of its images that it could be measured under."
-        return replace(facts, without_shifts=reason)
-    if facts.levels[0].row != "slice":
-        return replace(
-            facts, without_shifts="Not measured: what is labelled is not the slice, which is what is changed."
-        )
+    """The same, with what the run answers under changes of its images; without, why there is nothing.
+
+    compute: measures what is missing. Raises WrongUse where that cannot be.
+    """
+    reason = "" if system.shifts else no_shifts(system)
+    if not reason and facts.levels[0].row != "slice":
+        reason = "what is labelled is not the slice, which is what is changed"
+    if reason and compute:
+        raise WrongUse(f"--shifts: {reason}; leave out --shifts")
+    if reason:
+        return replace(facts, without_shifts=f"Not measured: {reason}.")
     found = system.module("shifts").shifted_answers(facts.run, remedy_of, compute=compute)
-    command = remedy_of("run_81_report", "--shifts")
+    command = remedy_of(NAME, "--shifts")
     reason = f"Not measured. It takes about as long as the models took to read the data; to measure: {command}"
     return replace(facts, shifts=found, without_shifts=reason)
+
+
+def no_shifts(system: System) -> str:
+    """Why robustness of a system cannot be measured."""
+    return f"the {system.name} system has no changes of its images that it could be measured under"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -97,6 +121,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--shifts", action="store_true", help="measure robustness, too: every series changed and answered again"
     )
+    parser.add_argument("--force", action="store_true", help="write the report again; what --shifts measured stays")
     return parser.parse_args()
 
 

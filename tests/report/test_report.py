@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -15,12 +16,12 @@ import pandas as pd
 import pytest
 from bagged_run import make_bag
 
-from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.run_report import FlowStep
 from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.stages.finished import finished_run
-from hounsfield.core.stages.outputs import Provenance, output
 from hounsfield.core.stages.upstream import RemedyOf, Upstream
+from hounsfield.core.storage.files import write_json
 from hounsfield.hemorrhage import shifts
 from hounsfield.hemorrhage.ensemble import BaggedRun
 from hounsfield.hemorrhage.report_facts import bagged_runs, report_facts
@@ -133,7 +134,7 @@ def test_figures_lie_beside_the_page_as_png_and_svg(folder: Path) -> None:
 
 def test_the_same_run_gives_the_same_bytes(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "report" in str(path)}
-    report_run(folder, folder.parents[2])
+    report_run(folder, folder.parents[2], "--force")
     assert before == {path: path.read_bytes() for path in before}
 
 
@@ -202,17 +203,6 @@ def test_hostile_texts_are_shown_as_text() -> None:
     assert "<script" not in svg and "&lt;script&gt;" in svg
 
 
-def test_a_run_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"crop holds no finished run; make it with: .*run_15_bagged_submission.sh"):
-        run_program("report", "--run", "preds/hemorrhage/crop", "--work", tmp_path)
-    with output(tmp_path / "preds/hemorrhage/one", Provenance("x", {}, {}), force=False, remedy="") as out:
-        out.finish([])
-    with pytest.raises(WrongUse, match=r"other is no run; those of .*: \S+/preds/hemorrhage/one$"):
-        run_program("report", "--run", "preds/hemorrhage/other", "--work", tmp_path)
-    with pytest.raises(WrongUse, match="is no run of"):
-        run_program("report", "--run", tmp_path, "--work", tmp_path)
-
-
 def test_hostile_names_of_classes_and_rows_are_shown_as_text(folder: Path, tmp_path: Path) -> None:
     work = shutil.copytree(folder.parents[2], tmp_path / "work")
     found, remedy_of = finished_run(work, work / folder.relative_to(folder.parents[2]), "")
@@ -230,31 +220,41 @@ def page_files(folder: Path) -> list[Path]:
     return [path for kind in ("svg", "png") for path in folder.rglob(f"*.{kind}")]
 
 
-def test_a_configuration_stands_for_its_run(tmp_path: Path) -> None:
-    program, own = load_program("report"), tmp_path / "mine.yaml"
-    assert program.run_of(tmp_path, Path("configs/spine/published.yaml")) == Path("preds/spine/published")
-    with pytest.raises(WrongUse, match="0 systems have a run mine"):
-        program.run_of(tmp_path, own)
-    (tmp_path / "preds/stacking/mine").mkdir(parents=True)
-    assert program.run_of(tmp_path, own) == Path("preds/stacking/mine")
-
-
-def test_checkpoints_stand_for_their_run() -> None:
-    found = load_program("report").run_folder(Path("/w"), Path("/w/checkpoints/spine/published"))
-    assert found == Path("/w/preds/spine/published")
-
-
 def test_robustness_that_was_not_measured_is_a_visible_blank_with_the_command_or_the_reason(folder: Path) -> None:
     page = html.unescape((folder / "report.html").read_text())
     assert re.search(r'class="blank">Not measured\. .*run_81_report\.sh --shifts', page)
     found, remedy_of = finished_run(folder.parents[2], folder, "")
     facts, program = report_facts(found, remedy_of), load_program("report")
-    other = program.with_shifts(SYSTEMS["spine"], facts, remedy_of, compute=True)
+    other = program.with_shifts(SYSTEMS["spine"], facts, remedy_of, compute=False)
     assert "the spine system has no changes" in other.without_shifts
     studies = replace(facts, levels=facts.levels[1:])
-    assert (
-        "not the slice" in program.with_shifts(SYSTEMS["hemorrhage"], studies, remedy_of, compute=True).without_shifts
-    )
+    unlike = program.with_shifts(SYSTEMS["hemorrhage"], studies, remedy_of, compute=False)
+    assert "not the slice" in unlike.without_shifts
+    with pytest.raises(WrongUse, match="--shifts: what is labelled is not the slice"):
+        program.with_shifts(SYSTEMS["hemorrhage"], studies, remedy_of, compute=True)
+
+
+def test_a_report_is_written_again_only_when_the_run_or_a_file_of_it_is_another_or_by_force(
+    folder: Path, tmp_path: Path
+) -> None:
+    work = shutil.copytree(folder.parents[2], tmp_path / "work")
+    run = work / folder.relative_to(folder.parents[2])
+
+    def drawn(*options: str) -> bool:
+        for path in (run / "report.html", run / "report" / "flow.svg"):
+            os.utime(path, (0, 0)) if path.exists() else None
+        report_run(run, work, *options)
+        return (run / "report.html").stat().st_mtime > 0
+
+    assert not drawn()
+    assert drawn("--force")
+    (run / "report" / "flow.svg").unlink()
+    assert drawn()
+    (run / "report.html").write_text("another")
+    assert drawn()
+    record = json.loads((run / "output.json").read_text())
+    write_json(run / "output.json", {**record, "settings": {**record["settings"], "noted": "later"}})
+    assert drawn() and not drawn()
 
 
 def test_changed_images_need_the_classifiers_that_read_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

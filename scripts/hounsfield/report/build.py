@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple
 
 from hounsfield.core.evaluation.run_report import Level, RunReport
 from hounsfield.core.pages.page import page
+from hounsfield.core.stages.outputs import RECORD, Input, Provenance, read_record, record_digest
+from hounsfield.core.stages.upstream import Upstream
 from hounsfield.core.storage.files import write_bytes, write_json
 from hounsfield.report.answers import answers
 from hounsfield.report.card import model_card
@@ -18,7 +19,7 @@ from hounsfield.report.checklists import CLAIM, TRIPOD_AI, answered
 from hounsfield.report.data_charts import gain_chart, prevalence_chart, spread_charts
 from hounsfield.report.flow_diagram import flow_svg
 from hounsfield.report.level_charts import level_charts
-from hounsfield.report.numbers import report_numbers
+from hounsfield.report.numbers import VERSION, report_numbers
 from hounsfield.report.pictures import sources
 from hounsfield.report.shifts import shift_values
 from hounsfield.report.tables import (
@@ -39,6 +40,7 @@ from hounsfield.report.tables import (
 from hounsfield.report.training_course import training_charts
 
 PAGE, NUMBERS, CARD, FIGURES = "report.html", "report.json", "MODEL_CARD.md", "report"
+SHIFTS = "shifts"  # folder of a run that holds what --shifts has measured
 CHECKLISTS = {"CLAIM 2024": CLAIM, "TRIPOD+AI": TRIPOD_AI}
 HERE = Path(__file__).parent
 
@@ -54,7 +56,8 @@ def write_report(report: RunReport) -> Path:
     """Write page, numbers, card and figures into the run's folder; returns the page's path."""
     folder = report.run.folder
     figures = folder / FIGURES
-    shutil.rmtree(figures, ignore_errors=True)  # an earlier report may have figures that this one has not
+    for earlier in _drawn_files(figures):  # which this report may not have
+        earlier.unlink()
     numbers = report_numbers(report, figures)
     said = answers(report, numbers)
     numbers["checklists"] = {
@@ -66,6 +69,27 @@ def write_report(report: RunReport) -> Path:
     content = page(f"Report of {report.name}", HERE / "report.html", styles=[HERE / "report.css"], **values)
     write_bytes(folder / PAGE, content.encode())
     return folder / PAGE
+
+
+def provenance_of(stage: str, run: Upstream) -> Provenance:
+    """What the report of a run is made from: the run, and what was measured of its robustness."""
+    inputs = {"run": run.as_input()}
+    for folder in sorted((run.folder / SHIFTS).glob("*")):
+        record = read_record(folder)
+        if record is not None:
+            place = (folder / RECORD).relative_to(run.work).as_posix()
+            inputs[f"shifts {folder.name}"] = Input(record_digest(record), place, record["settings"])
+    return Provenance(stage, {"version": VERSION}, inputs, libraries=("matplotlib",))
+
+
+def report_files(folder: Path) -> list[str]:
+    """The files of a report, as they are named from the folder of its figures, which holds its record."""
+    beside = [f"../{name}" for name in (PAGE, NUMBERS, CARD)]
+    return [*beside, *(one.name for one in _drawn_files(folder / FIGURES))]
+
+
+def _drawn_files(figures: Path) -> list[Path]:
+    return sorted(one for kind in ("png", "svg") for one in figures.glob(f"*.{kind}"))
 
 
 def page_values(report: RunReport, numbers: dict[str, Any], figures: Path) -> dict[str, Any]:
