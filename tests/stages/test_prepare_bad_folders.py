@@ -60,7 +60,7 @@ def test_a_folder_without_any_file_is_named(tmp_path: Path, short_socket_folder:
     if kind == "sockets":
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(short_socket_folder / "s"))
-    with pytest.raises(MissingInput, match=r": 0 files; --images takes folders, zip archives or DICOM files"):
+    with pytest.raises(MissingInput, match=r": 0 files; name folders that hold DICOM files"):
         run_program("rsna2019_prepare", *work_at(tmp_path).arguments, "--images", short_socket_folder, *TABLE)
 
 

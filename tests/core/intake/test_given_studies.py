@@ -10,9 +10,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hounsfield.core.errors import StaleOutput, WrongUse
-from hounsfield.core.intake.given_studies import Intake, on_given, prepare_given, prepare_options, up_to_date
+from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.intake.given_studies import (
+    Intake,
+    check_given,
+    on_given,
+    prepare_given,
+    prepare_options,
+    up_to_date,
+)
 from hounsfield.core.intake.prepare_files import check_usable
+from hounsfield.core.intake.sources import list_own
+from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
 from hounsfield.core.stages.outputs import Input, Provenance, output, read_record
 from hounsfield.core.storage.data_sets import data_folder
@@ -53,6 +62,31 @@ def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(t
     assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"
 
 
+def test_a_place_that_is_given_twice_by_a_link_or_in_another_order_is_one_data_set(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logger, "propagate", True)
+    caplog.set_level("INFO", logger="hounsfield")
+    for name in ("ward", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "ward")
+    ward, link, other = (str(tmp_path / name) for name in ("ward", "link", "other"))
+    assert check_given([ward, f"{ward}/.", link], "run_77") == [tmp_path / "ward"]
+    assert caplog.text.count("read once") == 2
+    command = command_in(tmp_path)
+    prepared(tmp_path, INTAKE.stage, "ward", tmp_path / "ward")
+    assert on_given(command, check_given([link, ward], "run_77"), INTAKE).data_set == "ward"
+    first, second = ([Path(one), Path(two)] for one, two in ((ward, other), (other, ward)))
+    with output(data_folder(tmp_path, "both"), Provenance(INTAKE.stage, {}, {}), force=False, remedy="") as out:
+        out.finish([], facts={"source": prepare_options(for_data_set(command, "both"), first, INTAKE)[-3:]})
+    assert "--force" in prepare_options(for_data_set(command, "both"), second, INTAKE)
+
+
+def for_data_set(command: Command[Any], data_set: str) -> Command[Any]:
+    command.arguments.jobs = None
+    return replace(command, data_set=data_set)
+
+
 def test_a_second_run_with_other_folds_leaves_the_data_set_as_the_first_has_prepared_it(tmp_path: Path) -> None:
     command = replace(command_in(tmp_path), data_set="ward")
     command.arguments.jobs = None
@@ -85,6 +119,20 @@ def test_answers_are_made_anew_for_other_studies_and_refused_for_other_settings(
     kept = read_record(answers)
     assert kept is not None and kept["settings"] == {"folds": [0, 1]}
     assert up_to_date(step([0], "two"), replace(command, force=True)) == [0]
+
+
+def test_an_empty_folder_leaves_no_data_set_and_is_told_no_option_of_another_stage(tmp_path: Path) -> None:
+    (tmp_path / "ward").mkdir()
+
+    def prepare(command: Command[Any], paths: Sequence[Path]) -> None:
+        data_folder(command.work, command.data_set).mkdir(parents=True)
+        (data_folder(command.work, command.data_set) / "pseudonyms.key").touch()
+        list_own(paths)
+
+    with pytest.raises(MissingInput, match=r"ward: 0 files; name folders") as caught:
+        prepare_given(command_in(tmp_path), [tmp_path / "ward"], INTAKE, prepare)
+    assert "--" not in str(caught.value).replace(str(tmp_path), "")
+    assert not data_folder(tmp_path, "ward").exists()
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "known"])

@@ -31,7 +31,7 @@ from hounsfield.core.intake.listings import (
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
-from hounsfield.core.intake.sources import list_sources
+from hounsfield.core.intake.sources import list_own
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
@@ -177,11 +177,7 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, abou
     own = None if labels is None else read_own_labels(labels, **about)
     if own is not None and own.test is not None and own.test.is_dir():
         images = [*images, own.test]
-    listing, named = list_sources(images), " ".join(map(str, images))
-    if not listing:
-        raise MissingInput(f"{named}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := packed_within(listing, images):
-        logger.warning("%s:%s", named, packed)
+    listing = list_own(images)
     if own is not None and own.table.key == "file":
         check_names(own.table.keys, listing.labels, own.table.source)
     options = ("--images", *map(str, images), *(() if labels is None else label_words(labels, about)))

@@ -32,7 +32,7 @@ from hounsfield.core.intake.listings import (
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
-from hounsfield.core.intake.sources import list_sources, list_whole
+from hounsfield.core.intake.sources import list_own, list_whole
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
@@ -177,11 +177,7 @@ def own_source(work: Path, data_set: str, options: Mapping[str, Any], *, any_ove
     """
     outputs = data_folder(work, data_set)
     places = own_places(options["images"], outputs, data_set, INTAKE)
-    files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
-    if not files:
-        raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := packed_within(files, places):
-        logger.warning("%s:%s", " ".join(map(str, places)), packed)
+    files, naming = list_own(places), Naming(read_key(outputs / "pseudonyms.key"))
     words: list[str] = ["--images", *map(str, places)]
     labels, segmentations = None, files.take(np.zeros(len(files), bool))
     if "labels" in options:

@@ -35,7 +35,7 @@ from hounsfield.core.intake.listings import (
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
-from hounsfield.core.intake.sources import list_sources, list_whole
+from hounsfield.core.intake.sources import list_own, list_whole
 from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
@@ -211,11 +211,7 @@ def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Sou
     labels: a table of run lengths or a folder of mask images. outputs: the data set's folder, which holds its key.
     Raises MissingInput or BadInput.
     """
-    files, naming = list_sources(places), Naming(read_key(outputs / "pseudonyms.key"))
-    if not files:
-        raise MissingInput(f"{places[0]}: 0 files; --images takes folders, zip archives or DICOM files")
-    if packed := packed_within(files, places):
-        logger.warning("%s:%s", " ".join(map(str, places)), packed)
+    files, naming = list_own(places), Naming(read_key(outputs / "pseudonyms.key"))
     film_ids = np.array([film_id(file, naming) for file in files], object)
     shared = pd.Series(film_ids).duplicated(keep=False).to_numpy()  # IM-0001.dcm in every folder
     film_ids[shared] = [naming.pseudonym(file.path) for file in files.take(shared)]

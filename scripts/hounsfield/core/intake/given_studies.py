@@ -53,14 +53,22 @@ def own_places(given: Sequence[str], outputs: Path, data_set: str, intake: Intak
 
 
 def check_given(paths: Sequence[str], stage: str) -> list[Path]:
-    """The paths as such. Raises WrongUse where there is none, and MissingInput for one that is not there."""
+    """The paths, each place once. Raises WrongUse where there is none, and MissingInput for one that is not there."""
     if not paths:
         raise WrongUse(f"Which studies? Name folders, zip archives or DICOM files: sh bin/{stage}.sh PATH [PATH ...]")
-    found = [Path(one) for one in paths]
-    for path in found:
+    found: dict[Path, Path] = {}  # by the place that it leads to
+    for path in map(Path, paths):
         if not path.exists():
             raise MissingInput(f"{path} does not exist; name a folder, a zip archive or a DICOM file that is there")
-    return found
+        same = found.setdefault(path.resolve(), path)
+        if same is not path:
+            logger.info("%s is given again as %s, and read once", shown(same), shown(path))
+    return list(found.values())
+
+
+def places_of(paths: Sequence[Path]) -> list[str]:
+    """The places that paths lead to, in the one order in which a data set has them."""
+    return sorted({str(path.resolve()) for path in paths})
 
 
 def prepare_given(
@@ -83,6 +91,10 @@ def prepare_given(
         if is_new:
             shutil.rmtree(folder)
         raise WrongUse(f"{places}: {error.fact}") from None
+    except MissingInput:
+        if not (folder / RECORD).exists():  # nothing but a key
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return command
 
 
@@ -98,7 +110,7 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
     if asked and asked.lower() in reserved:
         given_as = as_given("DATA_SET", "--apply-to", asked)
         raise WrongUse(f"{given_as} is not free for studies of your own; choose another name, or leave it out")
-    given = [str(path.resolve()) for path in paths]
+    given = places_of(paths)
 
     def is_free(name: str) -> bool:
         folder = data_folder(command.work, name)
@@ -109,7 +121,7 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
         record = read_record(folder)
         if record is None:  # begun: by the same files?
             return bool(read_json(folder / RECORD)["inputs"].get("files", {}).get("sha256") == _digest(paths))
-        return bool(recorded_options(folder, intake.lists).get(intake.places) == given)
+        return sorted(recorded_options(folder, intake.lists).get(intake.places, ())) == given
 
     if asked and made_by_other(data_folder(command.work, asked), intake):
         raise WrongUse(
@@ -131,12 +143,13 @@ def _digest(paths: Sequence[Path]) -> str:
 
 def prepare_options(command: Command[Any], paths: Sequence[Path], intake: Intake) -> list[str]:
     """Options for the preparation of the given studies: refused files cost themselves and never the others."""
-    given = [str(path.resolve()) for path in paths]
+    given = places_of(paths)
     options = ["--work", str(command.work), "--data_set", command.data_set, "--prepare.bad_share", "1"]
     options += ["--jobs", str(command.arguments.jobs)] if command.arguments.jobs else []
     folder = data_folder(command.work, command.data_set)
     known, record = recorded_options(folder, intake.lists), read_record(folder)
-    if command.force or known.get(intake.places) == given:  # the same place: what has gone or changed there goes here
+    same = sorted(known.get(intake.places, ())) == given  # what has gone or changed there goes here
+    if command.force or same:
         options.append("--force")
     settings = {} if record is None else record["settings"]
     for name in OF_FOLDS & settings.keys():  # of another run they may differ, and its answers would count as stale

@@ -12,6 +12,8 @@ import numpy as np
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.intake.archives import FileList, Unread, joined, list_files, list_unread
 from hounsfield.core.intake.directories import is_directory_file, list_directory_file
+from hounsfield.core.intake.listings import packed_within
+from hounsfield.core.logs import logger
 
 SOURCE_UNUSABLE = "source_unusable"  # the reason of an archive or DICOMDIR that cannot be listed
 
@@ -35,6 +37,16 @@ def list_sources(sources: Sequence[Path]) -> FileList:
         kept = [one.unread is not None or Path(one.container, one.name) not in opened for one in found]
         found = found.take(np.array(kept, bool))
     return found.take(~found.labels.to_pandas().duplicated().to_numpy())  # by itself, and listed by a DICOMDIR
+
+
+def list_own(places: Sequence[Path]) -> FileList:
+    """The files of one's own folders, archives and single files. Raises MissingInput where there is none."""
+    files, named = list_sources(places), " ".join(map(str, places))
+    if not files:
+        raise MissingInput(f"{named}: 0 files; name folders that hold DICOM files, zip archives or DICOM files")
+    if packed := packed_within(files, places):
+        logger.warning("%s:%s", named, packed)
+    return files
 
 
 def list_whole(sources: Sequence[Path]) -> FileList:
