@@ -212,7 +212,8 @@ def list_unread(folder: Path, names: Iterable[str], unread: Unread) -> FileList:
 
 def joined(lists: Sequence[FileList]) -> FileList:
     """The files of several lists in one, sorted by path."""
-    containers, numbers = [], []
+    containers: list[Container] = []
+    numbers = []
     for files in lists:
         numbers.append(np.concatenate([files.numbers[:-1], files.numbers[-1:] + len(containers)]))
         containers += files.containers
