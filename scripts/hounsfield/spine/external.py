@@ -20,6 +20,7 @@ from hounsfield.core.errors import MissingInput, WrongTable
 from hounsfield.core.evaluation.external import external_scores, without_interval, write_validation
 from hounsfield.core.evaluation.predictions import read_predictions
 from hounsfield.core.evaluation.score_table import System, readable
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.label_tables import LabelTable
 from hounsfield.core.intake.pseudonyms import Naming, read_key
 from hounsfield.core.intake.seen_patients import naming_of, refuse_seen
@@ -38,7 +39,9 @@ OF_ARCHIVES = Naming()  # how the competition's patients have pseudonyms
 def read_labels(path: Path) -> LabelTable:
     """The labels of studies. Raises MissingInput or WrongTable."""
     if not path.is_file():
-        raise MissingInput(f"{path} is no file; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}")
+        raise MissingInput(
+            f"{one_line(path)} is no file; --labels takes a table of StudyInstanceUID, {', '.join(NAMES)}"
+        )
     return study_label_table(path.read_bytes(), str(path), any_overall=True)
 
 

@@ -23,6 +23,7 @@ from hounsfield.core.intake.prepare_files import check_usable
 from hounsfield.core.intake.sources import list_own
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
+from hounsfield.core.stages.out_folder import out_folder
 from hounsfield.core.stages.outputs import Input, Provenance, output, read_record
 from hounsfield.core.storage.data_sets import data_folder
 
@@ -119,6 +120,30 @@ def test_answers_are_made_anew_for_other_studies_and_refused_for_other_settings(
     kept = read_record(answers)
     assert kept is not None and kept["settings"] == {"folds": [0, 1]}
     assert up_to_date(step([0], "two"), replace(command, force=True)) == [0]
+
+
+@pytest.mark.parametrize("sign", ["\n", "\t", "\x1b", "\u202e", "\u2028"])
+def test_a_control_in_a_folder_s_name_is_shown_as_an_escape_wherever_it_is_told(
+    tmp_path: Path, sign: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logger, "propagate", True)
+    caplog.set_level("INFO", logger="hounsfield")
+    given = tmp_path / f"ward{sign}12:00:00 all is well"
+
+    def prepare(_: Command[Any], paths: Sequence[Path]) -> None:
+        list_own(paths)
+
+    with pytest.raises(MissingInput) as absent:
+        check_given([str(given)], "run_77")
+    given.mkdir()
+    with pytest.raises(MissingInput) as empty:
+        prepare_given(command_in(tmp_path), check_given([str(given)] * 2, "run_77"), INTAKE, prepare)
+    with pytest.raises(WrongUse) as within:
+        out_folder(str(given / "out"), tmp_path, [str(given)])
+    told = [*caplog.messages, *(str(one.value) for one in (absent, empty, within))]
+    assert len(told) == 5
+    for text in told:
+        assert sign not in text and f"ward{ascii(sign)[1:-1]}12:00:00" in text
 
 
 def test_an_empty_folder_leaves_no_data_set_and_is_told_no_option_of_another_stage(tmp_path: Path) -> None:

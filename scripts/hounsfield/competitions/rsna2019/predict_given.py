@@ -33,6 +33,7 @@ from hounsfield.core.evaluation.findings import printed, write_identified
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.score_table import COUNTED, System
 from hounsfield.core.evaluation.study_rule import RULE, read_rule
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.given_studies import check_given, own_identifiers, prepare_given
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.intake.label_tables import label_table
@@ -76,7 +77,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     models = steps.models(command)
     table = None
     if arguments.labels:
-        table = label_table(read_cells(Path(arguments.labels)), arguments.labels, options=False)
+        table = label_table(read_cells(Path(arguments.labels)), one_line(arguments.labels), options=False)
     loading = Thread(target=steps.load, daemon=True)
     loading.start()
     command = prepare_given(command, given, INTAKE, steps.prepare)

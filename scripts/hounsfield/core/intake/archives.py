@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import MissingInput, Refused
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.zip_members import LOCAL_HEADER, MAX_SIZE, Found, zip_members
 from hounsfield.core.logs import logger
 from hounsfield.core.storage.files import content_number
@@ -185,9 +186,11 @@ def list_files(source: Path) -> FileList:
     Raises MissingInput when there is no such source, BadInput when the archive's directory cannot be trusted.
     """
     if not source.exists():
-        raise MissingInput(f"{source} does not exist; name an archive (.zip), a folder or a file that is there")
+        raise MissingInput(
+            f"{one_line(source)} does not exist; name an archive (.zip), a folder or a file that is there"
+        )
     if not source.is_dir() and not source.is_file():  # a pipe would be waited for without end
-        raise MissingInput(f"{source} is neither a folder nor a file; name the archive or the folder itself")
+        raise MissingInput(f"{one_line(source)} is neither a folder nor a file; name the archive or the folder itself")
     alone = source.suffix.lower() != ".zip" and not source.is_dir() and not zipfile.is_zipfile(source)
     found = iter([_entry(source)]) if alone else _walk(source) if source.is_dir() else zip_members(source)
     return _file_list(found, _place_number(source), source.parent if alone else source)
@@ -283,7 +286,7 @@ def _walk(root: Path) -> Iterator[Found]:
                         passed_over[kind].append(below + entry.name)
         except PermissionError:
             raise MissingInput(
-                f"{root / below} may not be read; give this user the permission, or leave it out"
+                f"{one_line(root / below)} may not be read; give this user the permission, or leave it out"
             ) from None
     for kind, names in passed_over.items():
         if names:

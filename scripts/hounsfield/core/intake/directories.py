@@ -10,6 +10,7 @@ from pydicom.multival import MultiValue
 
 from hounsfield.core.dicom.foreign_code import foreign_code
 from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import MAX_MEMBER_BYTES, FileList, Unread, joined, list_some, list_unread
 from hounsfield.core.logs import logger
 
@@ -41,29 +42,31 @@ def list_directory_file(path: Path) -> FileList:
     folder = path.resolve().parent
     listed = {tuple(one) for one in _listed(path)}
     if any(part in ("", ".", "..") or set(part) & set("/\\\0") for components in listed for part in components):
-        raise BadInput(f"{path} {OUTSIDE}")
+        raise BadInput(f"{one_line(path)} {OUTSIDE}")
     spellings = [("/".join(one), "/".join(one).lower()) for one in listed]
     there = [next((name for name in two if (folder / name).is_file()), "") for two in spellings]
     found = sorted(set(there) - {""})
     if not all((folder / name).resolve().is_relative_to(folder) for name in found):  # by a link
-        raise BadInput(f"{path} {OUTSIDE}")
+        raise BadInput(f"{one_line(path)} {OUTSIDE}")
     if not found:
-        raise MissingInput(f"{path}: none of the {len(listed)} files that it lists is there; name the folder instead")
+        raise MissingInput(
+            f"{one_line(path)}: none of the {len(listed)} files that it lists is there; name the folder instead"
+        )
     lost = sorted(name for (name, _), known in zip(spellings, there, strict=True) if not known)
     if not lost:
         return list_some(folder, found)
-    logger.warning("%s: %d of the %d files that it lists are missing", path, len(lost), len(listed))
+    logger.warning("%s: %d of the %d files that it lists are missing", one_line(path), len(lost), len(listed))
     return joined([list_some(folder, found), list_unread(folder, lost, MISSING)])
 
 
 def _listed(path: Path) -> list[list[str]]:
     """The components of each listed file's path."""
     if path.stat().st_size > MAX_MEMBER_BYTES:
-        raise BadInput(f"{path}: over the limit of {MAX_MEMBER_BYTES} bytes; name the folder instead")
+        raise BadInput(f"{one_line(path)}: over the limit of {MAX_MEMBER_BYTES} bytes; name the folder instead")
     try:
         with foreign_code("reading the DICOMDIR"):
             records = dcmread(BytesIO(path.read_bytes())).DirectoryRecordSequence
             values = [record.get("ReferencedFileID") for record in records]
     except Refused as refused:
-        raise BadInput(f"{path}: {refused.message}, or name the folder instead") from refused
+        raise BadInput(f"{one_line(path)}: {refused.message}, or name the folder instead") from refused
     return [list(map(str, one)) if isinstance(one, MultiValue) else [str(one)] for one in values if one]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.identifiers import read_identifiers
 from hounsfield.core.intake.listings import files_digest, recorded_options
 from hounsfield.core.intake.prepare_files import NoneOfTheKind
@@ -48,7 +49,9 @@ def own_places(given: Sequence[str], outputs: Path, data_set: str, intake: Intak
     places = [Path(one).absolute() for one in given]
     for place in places:
         if outputs.is_relative_to(place.resolve()):
-            raise WrongUse(f"{place} holds the work folder's own outputs; name the folder of the DICOM files alone")
+            raise WrongUse(
+                f"{one_line(place)} holds the work folder's own outputs; name the folder of the DICOM files alone"
+            )
     return places
 
 
@@ -59,7 +62,9 @@ def check_given(paths: Sequence[str], stage: str) -> list[Path]:
     found: dict[Path, Path] = {}  # by the place that it leads to
     for path in map(Path, paths):
         if not path.exists():
-            raise MissingInput(f"{path} does not exist; name a folder, a zip archive or a DICOM file that is there")
+            raise MissingInput(
+                f"{one_line(path)} does not exist; name a folder, a zip archive or a DICOM file that is there"
+            )
         same = found.setdefault(path.resolve(), path)
         if same is not path:
             logger.info("%s is given again as %s, and read once", shown(same), shown(path))

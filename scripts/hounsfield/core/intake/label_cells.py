@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hounsfield.core.errors import MissingInput, WrongTable
+from hounsfield.core.foreign_text import one_line
 
 MAX_TABLE_BYTES = 2 * 2**30
 DELIMITERS = ",;\t"
@@ -41,10 +42,10 @@ def read_cells(path: Path) -> Cells:
     quoting. Parquet: any simple types. Raises MissingInput or WrongTable naming the file and the fact.
     """
     if not path.is_file():
-        raise MissingInput(f"{path} is no file; name a CSV or Parquet table")
+        raise MissingInput(f"{one_line(path)} is no file; name a CSV or Parquet table")
     if path.stat().st_size > MAX_TABLE_BYTES:
-        raise WrongTable(f"{path} holds more than {MAX_TABLE_BYTES} bytes; that is no table of labels")
-    return cells_of(path.read_bytes(), str(path))
+        raise WrongTable(f"{one_line(path)} holds more than {MAX_TABLE_BYTES} bytes; that is no table of labels")
+    return cells_of(path.read_bytes(), one_line(path))
 
 
 def cells_of(content: bytes, source: str) -> Cells:

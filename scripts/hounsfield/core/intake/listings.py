@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from hounsfield.core.errors import BadInput, Refused, StaleOutput
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.stages.command import Command
@@ -49,7 +50,7 @@ def content_of(file: SourceFile) -> bytes:
     try:
         return file.read()
     except Refused as refusal:
-        raise BadInput(f"{file.container}/{file.name}: {refusal.message}") from refusal
+        raise BadInput(f"{one_line(file.container)}/{one_line(file.name)}: {refusal.message}") from refusal
 
 
 def content_key(file: SourceFile) -> tuple[int, int]:

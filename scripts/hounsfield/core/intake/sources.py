@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import FileList, Unread, joined, list_files, list_unread
 from hounsfield.core.intake.directories import is_directory_file, list_directory_file
 from hounsfield.core.intake.listings import packed_within
@@ -41,7 +42,7 @@ def list_sources(sources: Sequence[Path]) -> FileList:
 
 def list_own(places: Sequence[Path]) -> FileList:
     """The files of one's own folders, archives and single files. Raises MissingInput where there is none."""
-    files, named = list_sources(places), " ".join(map(str, places))
+    files, named = list_sources(places), " ".join(map(one_line, places))
     if not files:
         raise MissingInput(f"{named}: 0 files; name folders that hold DICOM files, zip archives or DICOM files")
     if packed := packed_within(files, places):
@@ -60,7 +61,7 @@ def refuse_unusable(files: FileList) -> None:
     """Raise BadInput for the first archive or DICOMDIR among several sources that cannot be listed."""
     for place, _, unread in files.containers:
         if unread is not None and unread.code == SOURCE_UNUSABLE:
-            raise BadInput(f"{place}: {unread.message}")
+            raise BadInput(f"{one_line(place)}: {unread.message}")
 
 
 def _placed(place: Path, files: FileList, top: Path) -> FileList:
@@ -83,7 +84,7 @@ def _list_or_name(source: Path) -> FileList:
         if not source.is_file():
             raise
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        message = reason.replace(str(source), source.name)  # its place stands beside it
+        message = reason.replace(one_line(source), one_line(source.name))  # its place stands beside it
         return list_unread(source.parent, [source.name], Unread(SOURCE_UNUSABLE, message))
 
 

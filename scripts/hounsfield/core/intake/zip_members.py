@@ -12,6 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from hounsfield.core.errors import BadInput
+from hounsfield.core.foreign_text import one_line
 
 ENCRYPTED = 0x1  # of a member's flags (4.4.4)
 LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # 4.3.7
@@ -41,13 +42,13 @@ def zip_members(archive: Path) -> Iterator[Found]:
         if any(not 0 <= m.header_offset <= length - m.compress_size or m.file_size > MAX_SIZE for m in members):
             raise zipfile.BadZipFile("a member's place or size is impossible")
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise BadInput(f"{archive} is not a whole zip archive ({error}); download it again") from error
+        raise BadInput(f"{one_line(archive)} is not a whole zip archive ({error}); download it again") from error
     if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
-        raise BadInput(f"{archive}: its members overlap; looks like a zip bomb; refused")
+        raise BadInput(f"{one_line(archive)}: its members overlap; looks like a zip bomb; refused")
     locked = [member.filename for member in members if member.flag_bits & ENCRYPTED]
     if locked:
         raise BadInput(
-            f"{archive}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
+            f"{one_line(archive)}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
             f"{locked[0]!a}. Unpack it with the password, and name the folder"
         )
     for member in members:

@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.stages.configuration import check_yaml, dataclasses_in
 from hounsfield.core.stages.exits import run as run  # what a program ends with, beside what it starts with
 from hounsfield.core.stages.help import stage_help
@@ -234,9 +235,9 @@ def check_name(name: str, what: str) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as a person standing here would type it."""
+    """A path as a person standing here would type it, in one line."""
     full = Path(os.path.normpath(Path.cwd() / path))
-    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(full)
+    return one_line(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
 
 
 def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from hounsfield.core.errors import HounsfieldError
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.logs import as_typed_here, logger, set_up_logging
 from hounsfield.core.stages.variables import refuse_empty
 
@@ -69,7 +70,7 @@ def _status(main: Callable[[], None]) -> int:
 
 def os_reason(error: OSError) -> str:
     """What the system refused, in a line: the file where there is one, and for its own limits what helps."""
-    place = f"{error.filename}: " if error.filename else ""
+    place = f"{one_line(error.filename)}: " if error.filename else ""
     known = REASONS.get(error.errno or 0)
     return place + (known or error.strerror or str(error) or type(error).__name__)
 

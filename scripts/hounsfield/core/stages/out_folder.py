@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.foreign_text import one_line
 
 OF_STAGES = ("data", "checkpoints")  # folders of a work folder in which stages alone write
 
@@ -22,16 +23,19 @@ def out_folder(text: str, work: Path, given: Sequence[str] = ()) -> Path:
     place = folder.resolve()
     there = next(one for one in (place, *place.parents) if os.path.lexists(one))
     if not there.is_dir():
-        raise WrongUse(f"--out {text}: {there} is a file; name a folder")
+        raise WrongUse(f"--out {one_line(text)}: {one_line(there)} is a file; name a folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise WrongUse(f"--out {text}: {there} may not be written to; name another folder")
+        raise WrongUse(f"--out {one_line(text)}: {one_line(there)} may not be written to; name another folder")
     for one in OF_STAGES:
         if place.is_relative_to((work / one).resolve()):
-            raise WrongUse(f"--out {text} lies in {work / one}, where stages alone write; name a folder outside")
+            raise WrongUse(
+                f"--out {one_line(text)} lies in {work / one}, where stages alone write; name a folder outside"
+            )
     for path in given:
         if Path(path).is_dir() and place.is_relative_to(Path(path).resolve()):
             raise WrongUse(
-                f"--out {text} lies in {path}, whose files are read: the next time, pages would be taken for "
+                f"--out {one_line(text)} lies in {one_line(path)}, whose files are read: "
+                "the next time, pages would be taken for "
                 "images. Name a folder outside"
             )
     return folder
@@ -43,7 +47,9 @@ def refuse_made_by_others(folder: Path, makers: Sequence[str] = ()) -> None:
 
     stage = maker(folder)
     if stage is not None and stage not in makers:
-        raise WrongUse(f"{folder} holds what {stage} has made, which would be lost; name another folder with --out")
+        raise WrongUse(
+            f"{one_line(folder)} holds what {stage} has made, which would be lost; name another folder with --out"
+        )
 
 
 def refuse_other_files(folder: Path, own: Sequence[str]) -> None:
@@ -51,4 +57,6 @@ def refuse_other_files(folder: Path, own: Sequence[str]) -> None:
     names = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
     other = next((name for name in names if not any(fnmatch(name, pattern) for pattern in own)), None)
     if other is not None:
-        raise WrongUse(f"{folder} holds {other}, which might be lost; name an empty folder with --out")
+        raise WrongUse(
+            f"{one_line(folder)} holds {one_line(other)}, which might be lost; name an empty folder with --out"
+        )

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.foreign_text import one_line
 
 
 def as_given(variable: str, option: str, value: str) -> str:
     """A setting as the person has written it: by its variable, or by its option."""
-    return f"{variable}={value}" if os.environ.get(variable) == value else f"{option} {value}"
+    return one_line(f"{variable}={value}" if os.environ.get(variable) == value else f"{option} {value}")
 
 
 def words_of_variables(options: Collection[str], wanted: Mapping[str, str]) -> list[str]:
@@ -43,7 +44,7 @@ def work_folder(text: str | Path) -> Path:
     there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     if not there.is_dir():
         given = as_given("WORK", "--work", str(text))
-        raise WrongUse(f"{given}: {there} is a file; name the folder that holds data, checkpoints and preds")
+        raise WrongUse(f"{given}: {one_line(there)} is a file; name the folder that holds data, checkpoints and preds")
     return folder
 
 
