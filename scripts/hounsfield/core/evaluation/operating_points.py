@@ -5,7 +5,8 @@ n rows of one name; a row is positive when its label is 0.5 or more, and called 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from hounsfield.core.evaluation.score_table import SEED
 WANTED = 0.95
 POINTS = ("sensitivity_95", "specificity_95", "youden")
 DRAWS = 500  # of patients, for the interval of a threshold
+NUMBERS_AT_ONCE = 2**18  # rows times samples: few rows are quicker in many samples at once, and many take memory
 NOBODY = float(np.nextafter(1, 2))  # above every probability
 
 
@@ -41,36 +43,47 @@ class Candidates:
         self._below_steps = np.searchsorted(self._of_negatives, self._of_positives[self._steps])  # negatives
 
     def best(self, times: np.ndarray) -> np.ndarray:
-        """The thresholds of POINTS, (3,); NaN where one kind of row lacks.
+        """The thresholds of POINTS in each of D samples, (D, 3); NaN where one kind of row lacks.
 
         The highest with the wanted sensitivity, the lowest with the wanted specificity, and the lowest of those with
-        the highest sum of both (Youden 1950). times: (P,) whole numbers, how often the rows of each patient count.
+        the highest sum of both (Youden 1950). times: (D, P) whole numbers, how often the rows of each patient count.
         """
-        missed, spared = np.cumsum(times[self._positives]), np.cumsum(times[self._negatives])
-        if not (len(missed) and len(spared) and missed[-1] and spared[-1]):
-            return np.full(len(POINTS), np.nan)
-        bearable = missed[-1] - math.ceil(WANTED * missed[-1])
-        sensitive = self._of_positives[np.searchsorted(missed, bearable, side="right")]  # the first that is not missed
-        specific = self._above(spared, math.ceil(WANTED * spared[-1]))
-        return np.asarray(self.thresholds[[sensitive, specific, self._youden(missed, spared)]])
+        missed, spared = (np.cumsum(times.take(codes, axis=1), axis=1) for codes in (self._positives, self._negatives))
+        found = np.full((len(times), len(POINTS)), np.nan)
+        if not (missed.size and spared.size):
+            return found
+        both = (missed[:, -1] > 0) & (spared[:, -1] > 0)
+        missed, spared = missed[both], spared[both]
+        bearable = missed[:, -1:] - np.ceil(WANTED * missed[:, -1:])
+        sensitive = self._of_positives[(missed <= bearable).sum(axis=1)]  # the first that is not missed
+        specific = self._above(spared, np.ceil(WANTED * spared[:, -1]))
+        found[both] = self.thresholds[np.stack([sensitive, specific, self._youden(missed, spared)], axis=1)]
+        return found
 
-    def _youden(self, missed: np.ndarray, spared: np.ndarray) -> int:
+    def _youden(self, missed: np.ndarray, spared: np.ndarray) -> np.ndarray:
         """The sum of both only falls where a threshold passes positives: one of those just below them is the best."""
-        missed_below, spared_below = np.append(0, missed)[self._steps], np.append(0, spared)[self._below_steps]
-        gain = spared_below * missed[-1] - missed_below * spared[-1]  # whole numbers, so that equals are equal
-        best = gain.argmax()
-        return self._above(spared, spared_below[best]) if gain[best] > 0 else 0
+        draws = np.arange(len(missed))
+        missed_below = _with_zero(missed).take(self._steps, axis=1)
+        spared_below = _with_zero(spared).take(self._below_steps, axis=1)
+        gain = spared_below * missed[:, -1:] - missed_below * spared[:, -1:]  # whole, so that equals are equal
+        best = gain.argmax(axis=1)
+        return np.where(gain[draws, best] > 0, self._above(spared, spared_below[draws, best]), 0)
 
-    def _above(self, spared: np.ndarray, wanted: int) -> int:
-        """The lowest threshold that spares as many negatives."""
-        return int(self._of_negatives[np.searchsorted(spared, wanted)]) + 1
+    def _above(self, spared: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """The lowest threshold that spares as many negatives as wanted: (D, negatives), (D,) -> (D,)."""
+        return self._of_negatives[(spared < wanted[:, np.newaxis]).sum(axis=1)] + 1
+
+
+def _with_zero(sums: np.ndarray) -> np.ndarray:
+    """Running sums, and what stands before the first: (D, n) -> (D, n + 1)."""
+    return np.concatenate([np.zeros((len(sums), 1), sums.dtype), sums], axis=1)
 
 
 def best_thresholds(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """The thresholds of POINTS, (3,), as `Candidates.best` says. values: (n,); positive: (n,) bool."""
     if not len(values):
         return np.full(len(POINTS), np.nan)
-    return Candidates(values, positive, np.zeros(len(values), np.intp)).best(np.ones(1, np.int64))
+    return Candidates(values, positive, np.zeros(len(values), np.intp)).best(np.ones((1, 1), np.int64))[0]
 
 
 def operating_points(
@@ -90,14 +103,22 @@ def operating_points(
     for scored, fitted in held_out_groups(groups):
         nested = best_thresholds(values[fitted], positive[fitted])
         called[scored] = np.where(np.isnan(nested), np.nan, values[scored, np.newaxis] >= nested)
-    candidates = Candidates(values, positive, codes)
-    draws = np.stack([candidates.best(times) for times in patient_draws(int(codes.max()) + 1, DRAWS, SEED)])
+    candidates, samples = Candidates(values, positive, codes), patient_draws(int(codes.max()) + 1, DRAWS, SEED)
+    at_once = max(1, NUMBERS_AT_ONCE // len(values))
+    draws = np.concatenate([candidates.best(np.stack(some)) for some in batched(samples, at_once)])
     found = []
     for i, name in enumerate(POINTS):
         low, high = (None if np.isnan(bound) else bound for bound in interval(draws[:, i]))
         worth = _worth(called[:, i], positive, codes), _worth(1 - called[:, i], ~positive, codes)
         found.append(OperatingPoint(name, float(thresholds[i]), low, high, *worth))
     return tuple(found)
+
+
+def batched(samples: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    """`size` of them after another."""
+    rest = iter(samples)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _worth(right: np.ndarray, counted: np.ndarray, codes: np.ndarray) -> Worth:
