@@ -12,6 +12,7 @@ from bagging import bag, folder_of, linked_copy, read_runs, read_submission, rea
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import data_folder
 from hounsfield.competitions.rsna2019.results import prior_predictions
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.score_table import read_scores, score_columns
@@ -23,6 +24,7 @@ from synthetic_runs import (
     make_predictions,
     make_runs,
     make_store,
+    open_toy,
     toy_config,
     write_config,
     write_sample,
@@ -39,13 +41,21 @@ def work(ready, tmp_path):
     return linked_copy(ready, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def bagged(ready, tmp_path_factory):
+    """After stage 15. Nobody changes it."""
+    work = linked_copy(ready, tmp_path_factory.mktemp("bagged"))
+    with pytest.MonkeyPatch.context() as patch:
+        bag(patch, work)
+    return work
+
+
 # ---- the mean
 
 
-def test_a_test_slice_gets_the_plain_mean_over_all_folds_and_epochs(monkeypatch, work):
-    bag(monkeypatch, work)
-    submitted = read_submission(folder_of(work))
-    tables = [run[run["split"] == "test"].set_index("image_id") for run in read_runs(work).values()]
+def test_a_test_slice_gets_the_plain_mean_over_all_folds_and_epochs(bagged):
+    submitted = read_submission(folder_of(bagged))
+    tables = [run[run["split"] == "test"].set_index("image_id") for run in read_runs(bagged).values()]
     assert len(submitted) == 6 * len(tables[0]) == 6 * 30
     for image in tables[0].index[:5]:
         for name in CLASSES:
@@ -208,18 +218,17 @@ def test_embeddings_published_without_logits_are_compared_without_a_classifier(m
     assert list(scores["gain_over"]) == ["", "prior", "sequence"]
 
 
-def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(monkeypatch, work):
-    bag(monkeypatch, work)
-    runs = read_runs(work)
+def test_the_bag_of_a_held_out_slice_is_the_mean_of_its_own_folds_runs(bagged):
+    runs = read_runs(bagged)
     losses = []
     for fold in range(5):
         tables = [runs[fold, epoch].query("split == 'out-of-fold'").set_index("image_id") for epoch in (0, 1)]
         mean = (tables[0][list(CLASSES)] + tables[1][list(CLASSES)]) / 2
-        truth = make_data_set(work).set_index("image_id").loc[mean.index, list(CLASSES)].astype(float)
+        truth = read_slices(open_toy(bagged)).set_index("image_id").loc[mean.index, list(CLASSES)].astype(float)
         by_class = -np.log(np.where(truth > 0.5, mean, 1 - mean))
         losses.append(by_class @ [1, 1, 1, 1, 1, 2] / 7)
     expected = np.concatenate(losses).mean()
-    scores = read_scores(folder_of(work) / "scores.csv").set_index("system")
+    scores = read_scores(folder_of(bagged) / "scores.csv").set_index("system")
     assert scores.loc["bag", "weighted_log_loss"] == pytest.approx(expected, abs=1e-7)
 
 
@@ -241,13 +250,12 @@ def test_held_out_slices_of_fold_all_are_none(work):
 # ---- findings
 
 
-def test_findings_have_one_row_a_test_slice_in_series_order(monkeypatch, work):
-    bag(monkeypatch, work)
-    findings = pd.read_csv(folder_of(work) / "findings.csv")
+def test_findings_have_one_row_a_test_slice_in_series_order(bagged):
+    findings = pd.read_csv(folder_of(bagged) / "findings.csv")
     places = ["study", "series", "file", "image_id", "position_mm", "order"]
     calibrated = [f"{name}_calibrated" for name in CLASSES]
     assert list(findings.columns) == [*places, *CLASSES, *calibrated, "flags", "calibration", "trained_on"]
-    slices = make_data_set(work)
+    slices = read_slices(open_toy(bagged))
     assert list(findings["file"]) == list(slices.loc[slices["split"] == "test", "path"])
-    submitted = read_submission(folder_of(work))
+    submitted = read_submission(folder_of(bagged))
     assert findings.loc[3, "any"] == pytest.approx(submitted[findings.loc[3, "image_id"] + "_any"], abs=1e-6)

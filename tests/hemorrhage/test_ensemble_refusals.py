@@ -9,15 +9,18 @@ import sys
 import pytest
 from bagging import PROGRAM, bag, folder_of, linked_copy, ready_to_bag
 
+import hemorrhage_bag
+from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.evaluation.score_table import read_scores
+from hounsfield.core.stages.exits import run
 from hounsfield.core.stages.ledger import LEDGER_FILE, Ledger
 from hounsfield.core.stages.outputs import RECORD
 from hounsfield.core.storage.files import write_json
 from hounsfield.hemorrhage.paths import PREDICTIONS, run_folder, store_folder
 from hounsfield.hemorrhage.stages import bag as bag_stage
 from programs import held_by_another_process
-from synthetic_runs import DATA_SET, make_data_set, make_predictions, make_store, toy_config, write_config
+from synthetic_runs import DATA_SET, make_data_set, make_predictions, make_store, open_toy, toy_config, write_config
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,20 @@ def ready(tmp_path_factory):
 @pytest.fixture
 def work(ready, tmp_path):
     return linked_copy(ready, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bagged_once(ready, tmp_path_factory):
+    work = linked_copy(ready, tmp_path_factory.mktemp("bagged"))
+    with pytest.MonkeyPatch.context() as patch:
+        bag(patch, work)
+    return work
+
+
+@pytest.fixture
+def bagged(bagged_once, tmp_path):
+    """A copy of what stage 15 leaves."""
+    return linked_copy(bagged_once, tmp_path)
 
 
 # ---- missing, mixed, stale
@@ -126,10 +143,9 @@ def test_what_does_not_say_from_whom_it_has_learnt_is_not_scored(monkeypatch, wo
         bag(monkeypatch, work)
 
 
-def test_the_bag_says_for_each_fold_whom_its_runs_have_seen(monkeypatch, work):
-    bag(monkeypatch, work)
-    slices = make_data_set(work)
-    learned = Ledger.read(folder_of(work) / LEDGER_FILE)
+def test_the_bag_says_for_each_fold_whom_its_runs_have_seen(bagged):
+    slices = read_slices(open_toy(bagged))
+    learned = Ledger.read(folder_of(bagged) / LEDGER_FILE)
     for fold in range(5):
         own = slices.loc[slices["fold"] == fold, "patient_id"].unique()
         others = slices.loc[(slices["split"] == "train") & (slices["fold"] != fold), "patient_id"].unique()
@@ -152,30 +168,28 @@ def test_a_second_run_does_nothing_says_so_and_shows_the_table_again(monkeypatch
     assert written == {path: path.stat().st_mtime_ns for path in folder_of(work).iterdir() if path.name != ".lock"}
 
 
-def test_force_gives_the_same_bytes_again(monkeypatch, work):
-    bag(monkeypatch, work)
+def test_force_gives_the_same_bytes_again(monkeypatch, bagged):
     names = ("submission.csv.gz", "findings.csv", "scores.csv", RECORD, LEDGER_FILE)
-    first = {name: (folder_of(work) / name).read_bytes() for name in names}
-    stamp = (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns
-    bag(monkeypatch, work, "--force")
-    assert first == {name: (folder_of(work) / name).read_bytes() for name in names}
-    assert (folder_of(work) / "submission.csv.gz").stat().st_mtime_ns > stamp
+    first = {name: (folder_of(bagged) / name).read_bytes() for name in names}
+    stamp = (folder_of(bagged) / "submission.csv.gz").stat().st_mtime_ns
+    bag(monkeypatch, bagged, "--force")
+    assert first == {name: (folder_of(bagged) / name).read_bytes() for name in names}
+    assert (folder_of(bagged) / "submission.csv.gz").stat().st_mtime_ns > stamp
 
 
-def test_other_runs_than_last_time_need_force(monkeypatch, work):
-    bag(monkeypatch, work)
+def test_other_runs_than_last_time_need_force(monkeypatch, bagged):
     with pytest.raises(StaleOutput, match=r"folds: (.|\n)*run_15_.* --folds '\[0,1\]' --force"):
-        bag(monkeypatch, work, "--folds", "[0,1]")
-    bag(monkeypatch, work, "--folds", "[0,1]", "--force")
-    assert set(read_scores(folder_of(work) / "scores.csv")["folds"]) == {"0 1"}
+        bag(monkeypatch, bagged, "--folds", "[0,1]")
+    bag(monkeypatch, bagged, "--folds", "[0,1]", "--force")
+    assert set(read_scores(folder_of(bagged) / "scores.csv")["folds"]) == {"0 1"}
 
 
-def test_a_lost_or_cut_output_is_made_again(monkeypatch, work):
-    bag(monkeypatch, work)
-    before = (folder_of(work) / "findings.csv").read_bytes()
-    (folder_of(work) / "findings.csv").write_text("cut")
-    bag(monkeypatch, work)
-    assert (folder_of(work) / "findings.csv").read_bytes() == before
+def test_a_lost_or_cut_output_is_made_again(monkeypatch, bagged):
+    before = (folder_of(bagged) / "findings.csv").read_bytes()
+    (folder_of(bagged) / "findings.csv").unlink()  # the bytes are linked to
+    (folder_of(bagged) / "findings.csv").write_text("cut")
+    bag(monkeypatch, bagged)
+    assert (folder_of(bagged) / "findings.csv").read_bytes() == before
 
 
 def test_a_second_process_in_the_same_folder_is_refused(monkeypatch, work):
@@ -200,12 +214,12 @@ def test_runs_cannot_be_replaced_while_they_are_bagged(monkeypatch, work):
     assert refused == [True, True]
 
 
-def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(tmp_path):
+def test_the_program_ends_with_2_and_one_line_when_a_run_is_missing(monkeypatch, tmp_path, capsys):
     make_data_set(tmp_path, patients=10)
     config = write_config(tmp_path / "configs", "crop", toy_config())
-    ended = subprocess.run(
-        [sys.executable, PROGRAM, "--config", config, "--work", tmp_path], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: {tmp_path}/preds/hemorrhage/crop/fold0_epoch0 is missing; make it with: ")
-    assert "Traceback" not in ended.stderr
+    monkeypatch.setattr(sys, "argv", ["hemorrhage_bag.py", "--config", str(config), "--work", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run(hemorrhage_bag.main)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path}/preds/hemorrhage/crop/fold0_epoch0 is missing; make it with: ")
