@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from programs import MINI_CONFIG, run_program
 
 EXAMPLES = "the same examples on every machine, however slow it is"
-settings.register_profile(EXAMPLES, derandomize=True, deadline=None)
+settings.register_profile(EXAMPLES, derandomize=True, deadline=None, max_examples=50)
 settings.load_profile(EXAMPLES)
 
 MINI_PHANTOM = ("--jobs", 1, "--train-patients", 12, "--test-patients", 3, "--slices", 3, 5, "--size", 128, "--seed", 7)
@@ -34,29 +36,50 @@ def work_at(folder: Path, config: Path = MINI_CONFIG) -> Work:
     return Work(folder, ("--config", str(config), "--work", str(folder)))
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A copy of what `make` leaves in a folder; of the processes that share out the tests one makes it for all."""
+    top = factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / f"made {name}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return Path(shutil.copytree(folder, factory.mktemp(name) / "work"))
+
+
 @pytest.fixture(scope="session")
 def phantom_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small data set in the competition's shape."""
-    path = tmp_path_factory.mktemp("raw") / "rsna-intracranial-hemorrhage-detection.zip"
-    run_program("rsna2019_phantom", "--output", path, *MINI_PHANTOM)
-    return path
+    name = "rsna-intracranial-hemorrhage-detection.zip"
+    made = made_once(
+        tmp_path_factory, "raw", lambda top: run_program("rsna2019_phantom", "--output", top / name, *MINI_PHANTOM)
+    )
+    return made / name
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, phantom_archive: Path) -> Work:
     """The phantoms after stage 01. Tests that change something copy it first."""
-    work = work_at(tmp_path_factory.mktemp("prepared"))
-    run_program("rsna2019_prepare", *work.arguments, "--archive", phantom_archive, "--jobs", 2)
-    return work
+
+    def make(top: Path) -> None:
+        run_program("rsna2019_prepare", *work_at(top).arguments, "--archive", phantom_archive, "--jobs", 2)
+
+    return work_at(made_once(tmp_path_factory, "prepared", make))
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, prepared: Work) -> Work:
     """The phantoms after all stages, two folds. Tests that change something copy it first."""
-    work = work_at(tmp_path_factory.mktemp("finished") / "work")
-    copy_work(prepared, work)
-    run_stages(work)
-    return work
+
+    def make(top: Path) -> None:
+        shutil.copytree(prepared.folder, top, dirs_exist_ok=True)
+        run_stages(work_at(top))
+
+    return work_at(made_once(tmp_path_factory, "finished", make))
 
 
 def run_stages(work: Work, *extra: str) -> None:
@@ -69,8 +92,6 @@ def run_stages(work: Work, *extra: str) -> None:
 
 def copy_work(source: Work, target: Work) -> None:
     """Copy a work folder."""
-    import shutil
-
     shutil.copytree(source.folder, target.folder)
 
 
@@ -79,9 +100,7 @@ def first_level_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Slices and the classifiers' tables, as stages 41 and 43 leave them."""
     from first_level import make_first_level
 
-    work = tmp_path_factory.mktemp("first_level")
-    make_first_level(work)
-    return work
+    return made_once(tmp_path_factory, "first_level", make_first_level)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +108,17 @@ def second_level_work(tmp_path_factory: pytest.TempPathFactory, first_level_work
     """The same after stages 44 and 45."""
     from first_level import arguments_for
 
-    work = shutil.copytree(first_level_work, tmp_path_factory.mktemp("second_level") / "work")
-    run_program("stacking_second_level", *arguments_for(work))
-    run_program("stacking_ensemble", *arguments_for(work))
-    return work
+    def make(top: Path) -> None:
+        shutil.copytree(first_level_work, top, dirs_exist_ok=True)
+        run_program("stacking_second_level", *arguments_for(top))
+        run_program("stacking_ensemble", *arguments_for(top))
+
+    return made_once(tmp_path_factory, "second_level", make)
+
+
+@pytest.fixture(scope="session")
+def finished_necks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run on made-up necks after stages 52 to 56. Tests that change something copy it first."""
+    from spine_runs import whole_run
+
+    return made_once(tmp_path_factory, "finished_necks", whole_run)

@@ -66,3 +66,11 @@ def small_run(work: Path) -> Path:
     start(work, "fracture")
     start(work, "study")
     return work
+
+
+def whole_run(work: Path) -> None:
+    """Stages 52 to 56 on six studies with labels, four of them segmented, and one to answer for."""
+    made_necks(work, unsegmented=2)
+    (work / f"{NAME}.yaml").write_text(CONFIG)
+    for stage in ("boxes", "vertebrae", "fracture", "study", "predict"):
+        start(work, stage)

@@ -7,29 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from spine_runs import CONFIG, NAME, start
+from spine_runs import NAME, start
 
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.core.errors import MissingInput, WrongTable, WrongUse
 from hounsfield.core.storage.files import read_json, write_json
 from neck_files import fractured, labels_csv, neck, write_files
 from programs import run_program
-from spine.made_data import DATA_SET, made_necks
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work = tmp_path_factory.mktemp("trained")
-    made_necks(work)
-    (work / f"{NAME}.yaml").write_text(CONFIG)
-    for stage in ("boxes", "vertebrae", "fracture", "study"):
-        start(work, stage)
-    return work
+from spine.made_data import DATA_SET
 
 
 @pytest.fixture
-def copied(trained: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(trained, tmp_path / "work")
+def copied(finished_necks: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished_necks, tmp_path / "work")
 
 
 def predict(work: Path, *arguments: object) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from spine_runs import CONFIG, NAME, start
+from spine_runs import NAME
 
 import dicom_files
 import rsna2022_prepare
@@ -34,7 +34,7 @@ from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 from hounsfield.spine.remedies import SpineCommand
 from hounsfield.spine.study_view import VOLUME, NeckAnswers, models_of, open_view, predict_paths
 from neck_files import COLUMNS, ROWS, neck, slice_hu, write_files
-from spine.made_data import DATA_SET, made_neck, made_necks
+from spine.made_data import DATA_SET, made_neck
 
 STAGE = Stage(SpineConfig, "", DEFAULT_CONFIG, role="applies", single=True)
 WORTH = Worth(0.75, 0.5, 0.9, 6, 8)
@@ -42,14 +42,9 @@ SEGMENTED, UNSEGMENTED, TEST = "1.2.001", "1.2.005", "1.2.006"  # the first frac
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run. Tests that change something copy the work folder first."""
-    work = tmp_path_factory.mktemp("work")
-    made_necks(work, unsegmented=2)
-    (work / f"{NAME}.yaml").write_text(CONFIG)
-    for stage in ("boxes", "vertebrae", "fracture", "study", "predict"):
-        start(work, stage)
-    return work
+def work(tmp_path_factory: pytest.TempPathFactory, finished_necks: Path) -> Path:
+    """A finished run, to which own studies are added. Tests that change something else copy the work folder first."""
+    return shutil.copytree(finished_necks, tmp_path_factory.mktemp("view") / "work")
 
 
 def command_in(work: Path) -> SpineCommand:
