@@ -170,6 +170,14 @@ def test_runs_that_prepare_files_otherwise_are_refused_with_what_differs(tmp_pat
         JoinedView(views).findings("ID_1")
 
 
+def test_runs_whose_data_sets_have_other_names_for_the_studies_are_told_why(tmp_path: Path) -> None:
+    views = [Toy(tmp_path, "toy/a", 0.5, ("ID_1",)), Toy(tmp_path, "toy/b", 0.25, ("ID_2",))]
+    for view, size in zip(views, (64, 128), strict=True):
+        view.answers.record["inputs"]["data set"]["settings"] = {"image_size": size}
+    with pytest.raises(WrongUse, match=r"prepare files otherwise .*image_size: 64 -> 128"):
+        _ = JoinedView(views).studies
+
+
 def test_only_studies_that_every_run_answers_are_joined(tmp_path: Path) -> None:
     joined = JoinedView([Toy(tmp_path, "toy/a", 0.5, ("ID_2", "ID_1")), Toy(tmp_path, "toy/b", 0.25, ("ID_1",))])
     assert joined.studies == ["ID_1"]

@@ -55,12 +55,27 @@ def test_the_same_folder_is_a_data_set_of_its_own_for_each_kind_of_competition(t
     given = tmp_path / "ward"
     given.mkdir()
     prepared(tmp_path, "run_61_other_prepare", "ward", given)
-    assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
+    assert on_given(command_in(tmp_path), [given], INTAKE, {}).data_set == "ward_2"
     prepared(tmp_path, "run_01_their_prepare", "ward_2", given)
-    assert on_given(command_in(tmp_path), [given], INTAKE).data_set == "ward_2"
+    assert on_given(command_in(tmp_path), [given], INTAKE, {}).data_set == "ward_2"
     with pytest.raises(WrongUse, match=r"--apply-to ward: .*ward was prepared by another stage than run_01_their"):
-        on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE)
-    assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE).data_set == "ward_2"
+        on_given(command_in(tmp_path, "--apply-to", "ward"), [given], INTAKE, {})
+    assert on_given(command_in(tmp_path, "--apply-to", "ward_2"), [given], INTAKE, {}).data_set == "ward_2"
+
+
+def test_a_run_that_prepares_films_of_another_size_has_a_data_set_of_its_own(tmp_path: Path) -> None:
+    """The first run's answers must stay those of films that are still there."""
+    given = tmp_path / "ward"
+    given.mkdir()
+    made = Provenance(INTAKE.stage, {"size": 64, "fold_count": 3}, {})
+    with output(data_folder(tmp_path, "ward"), made, force=False, remedy="") as out:
+        out.finish([], facts={"source": ["--images", str(given)]})
+    assert on_given(command_in(tmp_path), [given], INTAKE, {"size": 64}).data_set == "ward"
+    assert on_given(command_in(tmp_path), [given], INTAKE, {"size": 128}).data_set == "ward_2"
+    asked = command_in(tmp_path, "--apply-to", "ward")
+    with pytest.raises(StaleOutput, match=r"--apply-to ward: .*ward was prepared with other .*size: 64 -> 128"):
+        on_given(asked, [given], INTAKE, {"size": 128})
+    assert on_given(replace(asked, force=True), [given], INTAKE, {"size": 128}).data_set == "ward"
 
 
 def test_a_place_that_is_given_twice_by_a_link_or_in_another_order_is_one_data_set(
@@ -76,7 +91,7 @@ def test_a_place_that_is_given_twice_by_a_link_or_in_another_order_is_one_data_s
     assert caplog.text.count("read once") == 2
     command = command_in(tmp_path)
     prepared(tmp_path, INTAKE.stage, "ward", tmp_path / "ward")
-    assert on_given(command, check_given([link, ward], "run_77"), INTAKE).data_set == "ward"
+    assert on_given(command, check_given([link, ward], "run_77"), INTAKE, {}).data_set == "ward"
     first, second = ([Path(one), Path(two)] for one, two in ((ward, other), (other, ward)))
     with output(data_folder(tmp_path, "both"), Provenance(INTAKE.stage, {}, {}), force=False, remedy="") as out:
         out.finish([], facts={"source": prepare_options(for_data_set(command, "both"), first, INTAKE)[-3:]})
@@ -137,7 +152,7 @@ def test_a_control_in_a_folder_s_name_is_shown_as_an_escape_wherever_it_is_told(
         check_given([str(given)], "run_77")
     given.mkdir()
     with pytest.raises(MissingInput) as empty:
-        prepare_given(command_in(tmp_path), check_given([str(given)] * 2, "run_77"), INTAKE, prepare)
+        prepare_given(command_in(tmp_path), check_given([str(given)] * 2, "run_77"), INTAKE, prepare, {})
     with pytest.raises(WrongUse) as within:
         out_folder(str(given / "out"), tmp_path, [str(given)])
     told = [*caplog.messages, *(str(one.value) for one in (absent, empty, within))]
@@ -155,7 +170,7 @@ def test_an_empty_folder_leaves_no_data_set_and_is_told_no_option_of_another_sta
         list_own(paths)
 
     with pytest.raises(MissingInput, match=r"ward: 0 files; name folders") as caught:
-        prepare_given(command_in(tmp_path), [tmp_path / "ward"], INTAKE, prepare)
+        prepare_given(command_in(tmp_path), [tmp_path / "ward"], INTAKE, prepare, {})
     assert "--" not in str(caught.value).replace(str(tmp_path), "")
     assert not data_folder(tmp_path, "ward").exists()
 
@@ -175,6 +190,6 @@ def test_files_of_another_kind_are_wrong_use_and_leave_no_new_data_set(tmp_path:
             out.finish([])
 
     with pytest.raises(WrongUse, match=r"ward: none of 2 files is usable; .*most frequent \(1\): MR") as caught:
-        prepare_given(command, [given], INTAKE, prepare)
+        prepare_given(command, [given], INTAKE, prepare, {})
     assert caught.value.exit_code == 2
     assert data_folder(tmp_path, "ward").exists() is before

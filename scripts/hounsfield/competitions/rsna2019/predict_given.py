@@ -61,6 +61,7 @@ class Steps(NamedTuple):
 
     models: Callable[[AnyCommand], list[Upstream]]  # all that is needed; raises where one is missing
     prepare: Callable[[AnyCommand, Sequence[Path]], None]
+    settings: Mapping[str, Any]  # of that, which the answers depend on
     load: Callable[[], None]  # imports what predicts; it takes seconds, in which other processes read the files
     predict: Callable[[AnyCommand], Predicted]
     remedies: Callable[[AnyCommand], RemedyOf]
@@ -80,7 +81,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
         table = label_table(read_cells(Path(arguments.labels)), one_line(arguments.labels), options=False)
     loading = Thread(target=steps.load, daemon=True)
     loading.start()
-    command = prepare_given(command, given, INTAKE, steps.prepare)
+    command = prepare_given(command, given, INTAKE, steps.prepare, steps.settings)
     loading.join()
     slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), VALIDATION_COLUMNS)
     if table is not None or arguments.show_identifiers:

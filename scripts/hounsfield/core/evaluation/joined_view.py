@@ -46,6 +46,7 @@ class JoinedView:
         found = [study for study in self._views[0].studies if all(study in other for other in others)]
         if not found:
             folders = " and ".join(str(view.answers.folder) for view in self._views)
+            self._refuse_prepared_otherwise(folders)
             raise BadInput(f"{folders} have no study in common; predict the same files with each run")
         return found
 

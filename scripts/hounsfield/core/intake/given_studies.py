@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,11 +20,12 @@ from hounsfield.core.intake.prepare_files import NoneOfTheKind
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import RAW, Command, shown
-from hounsfield.core.stages.outputs import RECORD, read_record
+from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.outputs import RECORD, differences, read_record
 from hounsfield.core.stages.study_names import free_name, name_after
 from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.data_sets import data_folder
-from hounsfield.core.storage.files import read_json
+from hounsfield.core.storage.files import json_values, read_json
 
 ResultT = TypeVar("ResultT")
 OF_FOLDS = {"fold_count", "fold_seed"}  # settings of a preparation that change nothing of given studies
@@ -81,12 +82,14 @@ def prepare_given(
     paths: Sequence[Path],
     intake: Intake,
     prepare: Callable[[Command[Any], Sequence[Path]], None],
+    settings: Mapping[str, Any],
 ) -> Command[Any]:
     """Prepare what the paths hold, and return the same command for the data set that they have become.
 
-    Raises WrongUse where nothing is of the kind that is wanted; no new data set is left of that.
+    settings: of the preparation, which answers depend on, as `settings_of_given`. Raises WrongUse where
+    nothing is of the kind that is wanted; no new data set is left of that.
     """
-    command = on_given(command, paths, intake)
+    command = on_given(command, paths, intake, settings)
     places, folder = " ".join(shown(path) for path in paths), data_folder(command.work, command.data_set)
     is_new = read_record(folder) is None
     logger.info("predicting %s as the data set %s", places, command.data_set)
@@ -103,12 +106,17 @@ def prepare_given(
     return command
 
 
-def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Command[Any]:
+def settings_of_given(prepare: Any, *left_out: str) -> dict[str, Any]:
+    """What of a preparation's configuration counts for given studies. left_out: names of further fields that do not."""
+    return plain(prepare, "bad_share", *OF_FOLDS, *left_out)
+
+
+def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake, settings: Mapping[str, Any]) -> Command[Any]:
     """The same command, for the data set that these paths are, or are to become.
 
     Its name is the one that was asked for, or one after the paths that is free, or theirs already. The same paths may
-    be a data set of another competition's kind, too, which has another name. Raises WrongUse where the one that was
-    asked for is not free.
+    be a data set of another competition's kind, or prepared with other settings, too, which has another name. Raises
+    WrongUse where the one that was asked for is not free, and StaleOutput where it was prepared with other settings.
     """
     asked, trained_on = command.arguments.apply_to, str(command.config.data_set)
     reserved = (RAW, *intake.reserved, trained_on.lower())
@@ -123,6 +131,8 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
             return True
         if made_by_other(folder, intake):
             return False
+        if _prepared_otherwise(folder, settings):
+            return False
         record = read_record(folder)
         if record is None:  # begun: by the same files?
             return bool(read_json(folder / RECORD)["inputs"].get("files", {}).get("sha256") == _digest(paths))
@@ -133,8 +143,23 @@ def on_given(command: Command[Any], paths: Sequence[Path], intake: Intake) -> Co
             f"{as_given('DATA_SET', '--apply-to', asked)}: {data_folder(command.work, asked)} was prepared by another "
             f"stage than {intake.stage}; choose another name, or leave it out"
         )
+    if asked and not command.force and (other := _prepared_otherwise(data_folder(command.work, asked), settings)):
+        raise StaleOutput(
+            f"{as_given('DATA_SET', '--apply-to', asked)}: {data_folder(command.work, asked)} was prepared with other "
+            f"settings than this run's (then -> now): {'; '.join(other)}. Choose another name, or leave it out; or "
+            "replace it, and what other runs have answered of it: the same command with --force"
+        )
     name = asked or free_name(name_after(paths), reserved, is_free)
     return replace(command, data_set=name, variables={**command.variables, "DATA_SET": name})
+
+
+def _prepared_otherwise(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    """Which of the settings a data set, finished or begun, was prepared with others of, a line each."""
+    if not (folder / RECORD).exists():
+        return []
+    before = read_json(folder / RECORD)["settings"]
+    then = {name: before.get(name) for name in settings}
+    return differences({"settings": then, "inputs": {}}, {"settings": json_values(dict(settings)), "inputs": {}})
 
 
 def made_by_other(folder: Path, intake: Intake) -> bool:

@@ -9,7 +9,7 @@ from hounsfield.competitions.rsna2019.predict_given import Predicted, Steps, pre
 from hounsfield.competitions.rsna2019.source import INTAKE
 from hounsfield.competitions.rsna2019.tables import read_slices
 from hounsfield.core.evaluation.score_table import read_scores
-from hounsfield.core.intake.given_studies import prepare_options, up_to_date
+from hounsfield.core.intake.given_studies import prepare_options, settings_of_given, up_to_date
 from hounsfield.core.stages.command import chosen_folds, on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.hemorrhage.config import extracted_epochs
@@ -30,7 +30,9 @@ def predict_studies(
         config = ["--config", str(command.arguments.config[-1]), *command.overrides]
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
-    steps = Steps(models_of, prepare_given, _load_networks, predict_prepared, remedies)
+    steps = Steps(
+        models_of, prepare_given, settings_of_given(command.config.prepare), _load_networks, predict_prepared, remedies
+    )
     return predict_given(command, paths, steps)
 
 

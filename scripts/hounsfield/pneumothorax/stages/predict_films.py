@@ -7,7 +7,13 @@ from pathlib import Path
 
 from hounsfield.competitions.siim2019.source import INTAKE
 from hounsfield.core.errors import WrongUse
-from hounsfield.core.intake.given_studies import check_given, prepare_given, prepare_options, up_to_date
+from hounsfield.core.intake.given_studies import (
+    check_given,
+    prepare_given,
+    prepare_options,
+    settings_of_given,
+    up_to_date,
+)
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.pneumothorax.checkpoints import mapped_part
@@ -31,13 +37,14 @@ def predict_films(
     """
     given, networks = check_given(paths, STAGE), models_of(command)
     rule_for(command, configured_folds(command))
-    size = str(networks[0].record["inputs"]["data set"]["settings"]["image_size"])
+    size = networks[0].record["inputs"]["data set"]["settings"]["image_size"]
+    settings = settings_of_given(command.config.prepare) | {"image_size": size}
 
     def prepare_films(command: PneumothoraxCommand, given: Sequence[Path]) -> None:
-        config = ["--config", str(command.arguments.config[-1]), "--prepare.image_size", size]
+        config = ["--config", str(command.arguments.config[-1]), "--prepare.image_size", str(size)]
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
-    command = prepare_given(command, given, INTAKE, prepare_films)
+    command = prepare_given(command, given, INTAKE, prepare_films, settings)
     for step in (make_maps, submit_films):
         up_to_date(step, command)
     return command

@@ -14,6 +14,7 @@ from hounsfield.core.intake.given_studies import (
     own_identifiers,
     prepare_given,
     prepare_options,
+    settings_of_given,
     up_to_date,
 )
 from hounsfield.core.logs import show
@@ -50,7 +51,7 @@ def predict_given_studies(
         config = ["--config", str(command.arguments.config[-1]), *command.overrides]
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
-    command = prepare_given(command, given, INTAKE, prepare_them)
+    command = prepare_given(command, given, INTAKE, prepare_them, settings_of_given(command.config.prepare))
     slices = slices_of_patients(command)
     identifiers = own_identifiers(given, slices) if labels is not None or arguments.show_identifiers else None
     known = None

@@ -45,13 +45,14 @@ def predict_studies(
     prepare, read_prepare: the preparation of the data set, and what reads its command line.
     """
 
+    record = read_record(data_folder(command.work, command.config.data_set))
+    settings = {} if record is None else {name: record["settings"][name] for name in SHARED}
+
     def prepare_given(command: StackingCommand, given: Sequence[Path]) -> None:
-        record = read_record(data_folder(command.work, command.config.data_set))
-        settings = {} if record is None else {name: record["settings"][name] for name in SHARED}
         options = [word for name, value in settings.items() for word in (f"--prepare.{name}", str(value).lower())]
         prepare(read_prepare([*options, *prepare_options(command, given, INTAKE)]))
 
-    steps = Steps(models_of, prepare_given, _load_networks, predict_prepared, remedies)
+    steps = Steps(models_of, prepare_given, settings, _load_networks, predict_prepared, remedies)
     return predict_given(with_stage_options(command), paths, steps)
 
 
