@@ -14,6 +14,7 @@ import sys
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import REPOSITORY, command_line, run, shown
+from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.variables import work_folder
 
 DEFAULT_RUNS = ("preds/hemorrhage/crop", "preds/stacking/se_resnext")
@@ -27,7 +28,7 @@ def main() -> None:
     from hounsfield.stacking.paths import AVERAGE, ENSEMBLE
     from hounsfield.stacking.tables import folds_of_run
 
-    work = work_folder(options.work)
+    work = work_folder(options.work, reads=True)
     bag_systems(
         work,
         options.runs,
@@ -43,7 +44,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line. Raises WrongUse when weights and runs do not go together."""
-    parser = argparse.ArgumentParser(description="Average several systems' predictions into one submission")
+    parser = OneLineParser(description="Average several systems' predictions into one submission")
     parser.add_argument("--runs", nargs="+", default=DEFAULT_RUNS, help="folders with bag.parquet or ensemble.parquet")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", nargs="+", type=float, help="one for each run (default: equal)")

@@ -7,7 +7,6 @@ findings.csv and a page per series.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from hounsfield.core.stages.command import (
     shown,
     stage_parser,
 )
+from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others
 from hounsfield.core.stages.paths_given import add_study_options, paths_apart
 from hounsfield.core.stages.variables import work_folder
@@ -45,12 +45,12 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Predict the studies that the command line names with the runs that it names, or with the newest."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = OneLineParser(add_help=False, allow_abbrev=False)
     for option in ("--config", "--work", "--out"):
         parser.add_argument(option)
     parser.add_argument("--run", action="append", default=[])
     own, words = parser.parse_known_args()
-    work = work_folder(own.work or os.environ.get("WORK") or REPOSITORY)
+    work = work_folder(own.work or os.environ.get("WORK") or REPOSITORY, reads=True)
     config = own.config or os.environ.get("CONFIG")
     given = Path(found_config(config)) if config else None
     runs = list(dict.fromkeys(named_run(work, one, given) for one in own.run))

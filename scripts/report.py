@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.logs import Stopwatch, logger, show, summary
-from hounsfield.core.stages.command import REPOSITORY, run, shown
+from hounsfield.core.stages.command import REPOSITORY, found_config, run, shown
+from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.variables import work_folder
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
@@ -40,13 +41,13 @@ def main() -> None:
     from hounsfield.report.build import FIGURES, PAGE, provenance_of, report_files, write_report
     from hounsfield.systems import SYSTEMS
 
-    work = work_folder(options.work)
+    work = work_folder(options.work, reads=True)
     folder = run_folder(work, options.run or run_of(work, options.config))
     top, system, *_ = (*folder.relative_to(work).parts, "", "") if folder.is_relative_to(work) else ("", "")
     if top != "preds" or system not in LAST_STAGES:
         raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name {work / 'preds'}/<system>/<experiment>")
-    if options.shifts and not SYSTEMS[system].shifts:
-        raise WrongUse(f"--shifts: {no_shifts(SYSTEMS[system])}; leave out --shifts")
+    if options.shifts and SYSTEMS[system].without_shifts:
+        raise WrongUse(f"--shifts: {SYSTEMS[system].without_shifts}; leave out --shifts")
     found, remedy_of = finished_run(work, folder, LAST_STAGES[system])
 
     def facts(*, compute: bool) -> RunReport:
@@ -70,6 +71,8 @@ def main() -> None:
 
 def run_of(work: Path, config: Path) -> Path:
     """The run of a configuration: of the system whose folder it lies in, else of that which has a run of its name."""
+    if config.is_dir():
+        found_config(str(config))  # which says what is wrong with it
     own = config.resolve().parent.name
     names = (
         [own] if own in LAST_STAGES else [one for one in LAST_STAGES if (work / "preds" / one / config.stem).is_dir()]
@@ -92,7 +95,7 @@ def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, comput
 
     compute: measures what is missing. Raises WrongUse where that cannot be.
     """
-    reason = "" if system.shifts else no_shifts(system)
+    reason = system.without_shifts
     if not reason and facts.levels[0].row != "slice":
         reason = "what is labelled is not the slice, which is what is changed"
     if reason and compute:
@@ -105,14 +108,9 @@ def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, comput
     return replace(facts, shifts=found, without_shifts=reason)
 
 
-def no_shifts(system: System) -> str:
-    """Why robustness of a system cannot be measured."""
-    return f"the {system.name} system has no changes of its images that it could be measured under"
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line; a configuration stands for its run."""
-    parser = argparse.ArgumentParser(description="Write the report of a finished run")
+    parser = OneLineParser(description="Write the report of a finished run")
     parser.add_argument("--run", type=Path, help="folder of the run, below preds/ or checkpoints/")
     config = os.environ.get("CONFIG") or "configs/hemorrhage/crop.yaml"
     parser.add_argument("--config", type=Path, default=Path(config), help="or the configuration of the run (CONFIG)")

@@ -14,6 +14,7 @@ from hounsfield.competitions.rsna2019.head_phantom.recipe import LAYOUTS, Phanto
 from hounsfield.core.logs import Stopwatch
 from hounsfield.core.phantom_kit.program import add_options, report_archive
 from hounsfield.core.stages.exits import run
+from hounsfield.core.stages.mistakes import OneLineParser
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "noise", "layout", "compression")
 
@@ -21,7 +22,7 @@ RECIPE = ("train_patients", "test_patients", "size", "seed", "noise", "layout", 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     default = PhantomRecipe()
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = OneLineParser(description=(__doc__ or "").split("\n")[0])
     add_options(parser, default, "a slice")
     parser.add_argument(
         "--slices", type=int, nargs=2, default=default.slices, metavar=("FEWEST", "MOST"), help="slices in a series"

@@ -14,6 +14,7 @@ from hounsfield.competitions.siim2019.film_phantom.recipe import PhantomRecipe
 from hounsfield.core.logs import Stopwatch
 from hounsfield.core.phantom_kit.program import add_options, report_archive
 from hounsfield.core.stages.exits import run
+from hounsfield.core.stages.mistakes import OneLineParser
 
 RECIPE = ("train_patients", "test_patients", "size", "seed", "stage", "compression")
 
@@ -21,7 +22,7 @@ RECIPE = ("train_patients", "test_patients", "size", "seed", "stage", "compressi
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     default = PhantomRecipe()
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = OneLineParser(description=(__doc__ or "").split("\n")[0])
     add_options(parser, default, "a film")
     parser.add_argument("--stage", type=int, choices=(1, 2), default=default.stage, help="of the competition")
     return parser.parse_args(arguments)

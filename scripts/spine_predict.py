@@ -15,6 +15,7 @@ from hounsfield.core.stages.command import Stage, command_line, parse, run, stag
 from hounsfield.core.stages.paths_given import paths_apart
 from hounsfield.spine.config import DEFAULT_CONFIG, SpineConfig
 
+ANSWERS = "run_71_predict_study"  # studies of one's own
 STAGE = Stage(
     SpineConfig,
     "Answer for a data set's studies without labels, submit that, and score the experiment out of fold",
@@ -32,7 +33,10 @@ def main() -> None:
     paths, options = paths_apart(parser, sys.argv[1:])
     command = parse(parser, STAGE, options)
     if paths:
-        answer = command_line("run_71_predict_study.sh", command.variables, *paths)
+        from hounsfield.core.intake.given_studies import check_given
+
+        check_given(paths, ANSWERS)
+        answer = command_line(f"{ANSWERS}.sh", command.variables, *paths)
         raise WrongUse(f"{paths[0]}: studies of your own are answered by: {answer}")
     from hounsfield.spine.stages.predict import predict_data_set
 

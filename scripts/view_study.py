@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hounsfield.core.errors import MissingInput, WrongUse
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
+from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
 from hounsfield.core.stages.variables import work_folder
 from hounsfield.systems import ChosenRun, named_run
@@ -42,7 +43,7 @@ class Asked(NamedTuple):
 def main() -> None:
     """Write what is not there yet of one study, and say where its pages are."""
     options = parse_arguments()
-    work = work_folder(options.work)
+    work = work_folder(options.work, reads=True)
     config = Path(found_config(options.config)) if options.config else None
     if options.out:
         out_folder(options.out, work)
@@ -57,7 +58,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Show a study that a run has answered, a page per series")
+    parser = OneLineParser(description="Show a study that a run has answered, a page per series")
     parser.add_argument("study", help=f"folder of a study that {PREDICT}.sh has written; with --run, the study's name")
     parser.add_argument("--run", help="checkpoints/SYSTEM/EXPERIMENT, to show a study of the run's own data set")
     parser.add_argument("--config", default=os.environ.get("CONFIG"), help="the run's, if not in configs/ (CONFIG)")

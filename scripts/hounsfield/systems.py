@@ -45,6 +45,12 @@ class System(NamedTuple):
     scores_given: bool = False  # can it score a run on given studies with labels?
     shifts: bool = False  # has it a module `shifts`, which answers changed images?
 
+    @property
+    def without_shifts(self) -> str:
+        """Why its robustness cannot be measured; "" where it can."""
+        fact = f"the {self.name} system has no changes of its images that it could be measured under"
+        return "" if self.shifts else fact
+
     def module(self, room: str) -> ModuleType:
         """One of its modules by name, such as study_view or report_facts."""
         return import_module(f"hounsfield.{self.name}.{room}")

@@ -54,7 +54,15 @@ def refuse(patient: str, study: str, naming: Naming = TRAINING) -> None:
     patients, studies = [patient, "Nobody"], [study, "1.1"]
     names = list(map(naming.pseudonym, studies)) if naming.key else studies
     known = pd.DataFrame({"patient_id": map(naming.pseudonym, patients), "study_uid": names})
-    refuse_seen(SLICES, IDENTIFIERS, Ledger.of("mine", known["patient_id"][:1]), naming, known, "crop")
+    refuse_seen(
+        SLICES,
+        IDENTIFIERS,
+        Ledger.of("mine", known["patient_id"][:1]),
+        naming,
+        known,
+        "crop",
+        Path("data/ward/slices.parquet"),
+    )
 
 
 def test_strangers_are_not_refused() -> None:
@@ -69,13 +77,15 @@ def test_a_patient_is_recognised_by_the_key_of_the_training_set_and_named_by_the
     patient: str, study: str, pseudonym: str, naming: Naming
 ) -> None:
     """By the identifier; without one by the study, as its pseudonym was made; and by a study under another patient."""
-    with pytest.raises(WrongUse, match=f"crop has learnt from 1 of the 2 patients: {pseudonym}"):
+    with pytest.raises(
+        WrongUse, match=rf"crop has learnt from 1 of the 2 patients: {pseudonym}.*\(data/ward/slices\.parquet"
+    ):
         refuse(patient, study, naming)
 
 
 def test_files_that_cannot_be_read_any_more_are_no_strangers() -> None:
     with pytest.raises(BadInput, match="3 files that were predicted cannot be read any more"):
-        refuse_seen(SLICES, IDENTIFIERS.iloc[:0], Ledger.nobody(), TRAINING, SLICES, "crop")
+        refuse_seen(SLICES, IDENTIFIERS.iloc[:0], Ledger.nobody(), TRAINING, SLICES, "crop", Path("slices.parquet"))
 
 
 def test_without_the_key_of_the_training_set_nobody_is_called_a_stranger(tmp_path: Path) -> None:

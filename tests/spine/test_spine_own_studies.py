@@ -144,7 +144,13 @@ def test_missing_networks_are_named_before_a_file_is_read(copied: Path, tmp_path
     assert [path.name for path in (copied / "data").iterdir()] == [DATA_SET]
 
 
-def test_paths_that_are_given_to_stage_56_are_answered_with_the_stage_that_takes_them(copied: Path) -> None:
+def test_paths_that_are_given_to_stage_56_are_answered_with_the_stage_that_takes_them(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copied)
+    with pytest.raises(MissingInput, match="ward does not exist"):
+        start(copied, "predict", "ward")
+    (copied / "ward").mkdir()
     with pytest.raises(WrongUse, match=r"ward: studies of your own are answered by: .*run_71_predict_study\.sh ward$"):
         start(copied, "predict", "ward")
 

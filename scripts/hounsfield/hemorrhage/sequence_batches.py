@@ -69,7 +69,9 @@ def index_series(slices: pd.DataFrame) -> SeriesIndex:
     first[1:] = (series[1:] != series[:-1]) | (split[1:] != split[:-1])
     starts = np.flatnonzero(first)
     if len(np.unique(np.stack([series[starts], split[starts]]), axis=1).T) != len(starts):
-        raise BadInput("slices.parquet: the rows of a series do not stand together; prepare the data again")
+        raise BadInput(
+            "the data set's slices.parquet: the rows of a series do not stand together; prepare the data again"
+        )
     return SeriesIndex(starts, np.diff(starts, append=len(slices)))
 
 
@@ -111,7 +113,7 @@ def open_store(embeddings: Upstream, images: pd.Series) -> EmbeddingStore:
     rows = read_table(embeddings.file(ROWS), ROWS_SCHEMA, remedy=embeddings.remedy)
     remedy = f"make it anew: {embeddings.remedy} --force"
     if not np.array_equal(rows["image_id"].to_numpy(), images.to_numpy()):
-        raise BadInput(f"{embeddings.folder / ROWS}: its rows are not those of slices.parquet; {remedy}")
+        raise BadInput(f"{embeddings.folder / ROWS}: its rows are not those of its data set's slices.parquet; {remedy}")
     facts, views = embeddings.record["facts"], []
     for view in facts["views"]:
         path = embeddings.file(array_path(embeddings.folder, view).name)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.label_table import labels_by_study, study_label_table
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
-from hounsfield.competitions.rsna2022.paths import data_folder
+from hounsfield.competitions.rsna2022.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
 from hounsfield.core.errors import MissingInput, WrongTable
@@ -55,7 +55,7 @@ def refuse_learned(
     training = on_training_set(command)
     data = open_data_set(training.work, training.data_set, remedies(training))
     known, naming = read_studies(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", OF_ARCHIVES)
-    refuse_seen(slices, identifiers, learned, naming, known, what)
+    refuse_seen(slices, identifiers, learned, naming, known, what, data_folder(command.work, command.data_set) / SLICES)
 
 
 def labels_of_studies(command: SpineCommand, labels: LabelTable) -> pd.DataFrame:

@@ -114,6 +114,8 @@ def test_folds_are_those_of_the_data_set(config: Path) -> None:
     for wrong in ("-1", "x", "all"):
         with pytest.raises(WrongUse, match=rf"fold {wrong}: there are 5"):
             chosen_folds(command_with(config, f"--fold={wrong}"), 5)
+    with pytest.raises(WrongUse, match=r"fold 0,1: there are 5; give 0 to 4, separated by blanks, with"):
+        chosen_folds(command_with(config, "--fold", "0,1"), 5)
     assert chosen_folds(command_with(config, "--fold", "all"), 5, single=True) == ["all"]
     with pytest.raises(WrongUse, match="take it alone"):
         chosen_folds(command_with(config, "--fold", "all", "0"), 5, single=True)

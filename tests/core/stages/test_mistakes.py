@@ -123,6 +123,32 @@ def test_a_file_that_is_no_configuration_is_refused_in_a_line(tmp_path: Path, co
     assert str(path) in said and "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("hemorrhage_train_classifier", []), ("predict_study", ["ward"]), ("report", []), ("view_study", ["ward"])],
+)
+def test_a_folder_in_the_place_of_a_configuration_is_called_one(program: str, words: list[str]) -> None:
+    said = refusal(program, *words, "--config", CONFIGS / "hemorrhage")
+    assert f"{CONFIGS / 'hemorrhage'}: is a folder" in said
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "fact"),
+    [
+        ("view_study", ["--run", "checkpoints/hemorrhage/one"], "the following arguments are required: study"),
+        ("report", ["--mistyped"], "unrecognized arguments: --mistyped"),
+        ("ledger", [], "the following arguments are required: run"),
+        ("predict_study", ["ward", "--run"], "expected one argument"),
+        ("bagged_submission", ["--weights", "much"], "invalid float value: 'much'"),
+    ],
+)
+def test_a_program_without_a_configuration_of_its_own_says_a_mistake_in_a_line(
+    program: str, words: list[str], fact: str
+) -> None:
+    said = refusal(program, *words)
+    assert fact in said and "\n" not in said and "usage" not in said
+
+
 @pytest.mark.parametrize("name", ["mine.yaml", "mine.yml", "mine"])
 def test_a_configuration_may_have_any_suffix_a_byte_order_mark_and_windows_line_ends(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

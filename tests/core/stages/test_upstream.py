@@ -57,6 +57,12 @@ def test_what_is_missing_or_only_begun_names_its_stage(tmp_path: Path, record: b
         require(tmp_path, tmp_path / "data", "data", remedy_of)
 
 
+def test_of_a_work_folder_that_is_not_there_it_is_said(tmp_path: Path) -> None:
+    work = tmp_path / "mistyped"
+    with pytest.raises(MissingInput, match=rf"is missing, as all of {work}, which is no folder"):
+        require(work, work / "data", "data", remedy_of)
+
+
 def test_a_change_at_the_top_is_told_at_the_bottom_with_all_commands_in_order(work: Path) -> None:
     make(work, "data", force=True, folds=3)
     expected = r"classifier: data\.folds: null -> 3(.|\n)*Make anew: run classifier --force && run embeddings --force"

@@ -10,7 +10,7 @@ import pytest
 
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.stages.command import parse, run, stage_parser
-from hounsfield.core.stages.variables import refuse_empty, work_folder
+from hounsfield.core.stages.variables import refuse_dashes, refuse_empty, work_folder
 from programs import REPOSITORY, load_program, run_program
 
 VARIABLES = ("CONFIG", "WORK", "DATA_SET", "FOLDS", "ARCHIVE")
@@ -121,6 +121,34 @@ def test_a_configuration_behind_an_equals_sign_is_found_from_anywhere(
 
 def test_a_work_folder_need_not_be_there_yet(tmp_path: Path) -> None:
     assert work_folder(tmp_path / "new" / "below") == tmp_path / "new" / "below"
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("predict_study", ["ward"]),
+        ("view_study", ["--run", "checkpoints/hemorrhage/one", "ID_1"]),
+        ("report", ["--run", "preds/hemorrhage/one"]),
+        ("ledger", ["preds/hemorrhage/one"]),
+        ("bagged_submission", []),
+    ],
+)
+def test_a_program_that_only_reads_the_work_folder_says_where_it_is_not_there(
+    program: str, words: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(WrongUse, match=r"^--work \S+/new: there is no such folder"):
+        run_program(program, *words, "--work", tmp_path / "new")
+
+
+def test_a_name_that_begins_with_a_dash_is_refused_with_what_to_write_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-ward").mkdir()
+    for words in (["-ward"], ["--run", "x", "-ward"]):
+        with pytest.raises(WrongUse, match=r"^-ward is read as an option; .* write \./-ward$"):
+            refuse_dashes(words)
+    refuse_dashes(["./-ward", "-h", "-other", "--", "-ward"])
 
 
 @pytest.mark.parametrize("program", ["rsna2019_prepare", "rsna2022_prepare", "siim2019_prepare", "stacking_data"])

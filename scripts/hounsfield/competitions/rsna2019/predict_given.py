@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_set_of
-from hounsfield.competitions.rsna2019.paths import data_folder
+from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2019.results import training_prior
 from hounsfield.competitions.rsna2019.source import GIVEN_NAMES, INTAKE
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
@@ -111,7 +111,7 @@ def refuse_learned(
     """
     data = _trained_on(steps, command)
     known, naming = read_slices(data, ("patient_id", "study_uid")), naming_of(data.folder, "--archive", GIVEN_NAMES)
-    refuse_seen(slices, identifiers, learned, naming, known, what)
+    refuse_seen(slices, identifiers, learned, naming, known, what, data_folder(command.work, command.data_set) / SLICES)
 
 
 def _trained_on(steps: Steps, command: AnyCommand) -> Upstream:

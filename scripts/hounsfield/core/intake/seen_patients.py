@@ -37,12 +37,18 @@ def naming_of(folder: Path, option: str, of_archives: Naming) -> Naming:
 
 
 def refuse_seen(
-    slices: pd.DataFrame, identifiers: pd.DataFrame, learned: Ledger, naming: Naming, known: pd.DataFrame, what: str
+    slices: pd.DataFrame,
+    identifiers: pd.DataFrame,
+    learned: Ledger,
+    naming: Naming,
+    known: pd.DataFrame,
+    what: str,
+    table: Path,
 ) -> None:
     """Raise WrongUse where `what` has learnt from a patient or a study among the slices, with their pseudonyms here.
 
     slices: path and patient_id. identifiers: of the files, by path. naming: of the data set trained on; known: its
-    patient_id and study_uid, which in a competition's archive may be no pseudonym.
+    patient_id and study_uid, which in a competition's archive may be no pseudonym. table: the slices', for the message.
     """
     patients = set(learned.rows["patient_id"])
     own = known.loc[known["patient_id"].isin(patients), "study_uid"].unique()
@@ -60,5 +66,5 @@ def refuse_seen(
         total, listing = slices["patient_id"].nunique(), ", ".join(found[:SHOWN])
         raise WrongUse(
             f"{what} has learnt from {len(found)} of the {total} patients: {listing}. A score on them would say "
-            f"nothing about others; leave out their {len(seen)} files (slices.parquet names them), and start again"
+            f"nothing about others; leave out their {len(seen)} files ({table} names them), and start again"
         )

@@ -211,7 +211,9 @@ def chosen_folds(command: Command[Any], count: int, *, single: bool = False) -> 
     for fold in command.folds:
         if not (single and fold == ALL) and not (fold.isdecimal() and int(fold) < count):
             last = f"0 to {count - 1}" + (f", or {ALL}" if single else "")
-            raise WrongUse(f"fold {fold}: there are {count}; give {last} with --fold, FOLDS or `folds` of the YAML")
+            several = ", separated by blanks," if "," in fold else ""
+            fact = f"fold {fold}: there are {count}"
+            raise WrongUse(f"{fact}; give {last}{several} with --fold, FOLDS or `folds` of the YAML")
     if ALL in command.folds and len(command.folds) > 1:
         raise WrongUse(f"folds {' '.join(command.folds)}: the single model trains on every fold; take it alone")
     return list(command.folds)
@@ -258,10 +260,9 @@ def found_config(config: str) -> str:
     """A configuration that is not there as seen from here may be there as seen from the repository."""
     found = str(REPOSITORY / config) if not Path(config).exists() and (REPOSITORY / config).exists() else config
     if not Path(found).is_file():
-        given = as_given("CONFIG", "--config", config)
-        raise WrongUse(
-            f"{given}: there is no such file; the experiments are the files configs/*/*.yaml of {REPOSITORY}"
-        )
+        fact = "is a folder; name a file" if Path(found).is_dir() else "there is no such file"
+        known = f"the experiments are the files configs/*/*.yaml of {REPOSITORY}"
+        raise WrongUse(f"{as_given('CONFIG', '--config', config)}: {fact}; {known}")
     return found
 
 

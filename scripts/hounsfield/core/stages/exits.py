@@ -16,7 +16,7 @@ from typing import NoReturn
 from hounsfield.core.errors import HounsfieldError
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.logs import as_typed_here, logger, set_up_logging
-from hounsfield.core.stages.variables import refuse_empty
+from hounsfield.core.stages.variables import refuse_dashes, refuse_empty
 
 SECONDS_OF_RANK_0 = 10  # in which it reports the error, and ends
 # what a system's error without a file means, and what helps
@@ -45,6 +45,7 @@ def _status(main: Callable[[], None]) -> int:
     try:
         with _rank_0_reports():
             refuse_empty(sys.argv[1:])
+            refuse_dashes(sys.argv[1:])
             main()
             sys.stdout.flush()
     except SystemExit as end:

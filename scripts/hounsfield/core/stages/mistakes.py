@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
@@ -15,6 +17,14 @@ from hounsfield.core.stages.configuration import check_yaml
 NEAREST = 3
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[^\s=]+)")
 NOT_ACCEPTED = re.compile(r"Group '([^']+)' does not accept option '([^']+)'|Option '([^']+)' is not accepted")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong with a command line, as every stage does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise WrongUse instead of printing the usage and ending the process."""
+        raise WrongUse(f"{message} (--help lists what there is)")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -75,6 +75,8 @@ def require(work: Path, folder: Path, stage: str, remedy_of: RemedyOf) -> Upstre
     remedy = remedy_of(stage) if record is None else _remedy(record, remedy_of)
     if record is None:
         fact = "was begun and is not finished" if (folder / RECORD).exists() else "is missing"
+        if not work.exists():
+            fact = f"is missing, as all of {work}, which is no folder (is --work or WORK what you mean?)"
         raise MissingInput(f"{folder} {fact}; make it with: {remedy}")
     damaged = files_whole(folder, record)
     if damaged:

@@ -38,13 +38,16 @@ def words_of_variables(options: Collection[str], wanted: Mapping[str, str]) -> l
     return words
 
 
-def work_folder(text: str | Path) -> Path:
-    """The work folder, which need not be there yet. Raises WrongUse for a file."""
+def work_folder(text: str | Path, *, reads: bool = False) -> Path:
+    """The work folder. Raises WrongUse for a file, and, where a program only reads it, for one that is not there."""
     folder = Path(text).resolve()
     there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     if not there.is_dir():
         given = as_given("WORK", "--work", str(text))
         raise WrongUse(f"{given}: {one_line(there)} is a file; name the folder that holds data, checkpoints and preds")
+    if reads and there != folder:
+        given = as_given("WORK", "--work", str(text))
+        raise WrongUse(f"{given}: there is no such folder; name the one that holds data, checkpoints and preds")
     return folder
 
 
@@ -55,6 +58,14 @@ def refuse_empty(words: Sequence[str]) -> None:
     """
     for what in _empty(words):
         raise WrongUse(f"{what} is given empty (a shell variable that is not set?): give it a value, or leave it out")
+
+
+def refuse_dashes(words: Sequence[str]) -> None:
+    """Raise WrongUse where the name of a file or folder begins with a dash, and would be read as an option."""
+    before = words[: words.index("--")] if "--" in words else words
+    for word in before:
+        if word.startswith("-") and not word.startswith("--") and os.path.lexists(word):
+            raise WrongUse(f"{word} is read as an option; for the file or folder of that name write ./{word}")
 
 
 def _empty(words: Sequence[str]) -> Iterator[str]:
