@@ -8,6 +8,7 @@ findings.csv and a page per series.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others
 from hounsfield.core.stages.paths_given import add_study_options, paths_apart
 from hounsfield.core.stages.variables import work_folder
-from hounsfield.systems import SYSTEMS, ChosenRun, named_run, newest_runs, run_of_config
+from hounsfield.systems import SYSTEMS, ChosenRun, named_run, naming_kept_config, newest_runs, run_of_config
 
 NAME = "run_71_predict_study"
 DESCRIPTION = "Predict a study, or many: PATH [PATH ...], folders, zip archives, DICOMDIRs or single DICOM files"
@@ -82,7 +83,8 @@ def ask(one: ChosenRun, work: Path, words: Sequence[str]) -> Asked:
     command = parse(parser, stage, ["--config", str(one.config), "--work", str(work), *options])
     if not paths:
         raise WrongUse(f"Which studies? Name folders, zip archives or DICOM files: sh bin/{NAME}.sh PATH [PATH ...]")
-    one.system.adaptor().models_of(command)
+    with naming_kept_config(one, command, f"{NAME}.sh", sys.argv[1:]):
+        one.system.adaptor().models_of(command)
     return Asked(one, command, paths)
 
 
@@ -109,7 +111,8 @@ def predict(asked: Sequence[Asked], out: Path | None) -> None:
     answered = []
     for one, command, paths in asked:
         watch = Stopwatch()
-        view = one.system.adaptor().predict_paths(command, paths, one.system.read_prepare())
+        with naming_kept_config(one, command, f"{NAME}.sh", sys.argv[1:]):
+            view = one.system.adaptor().predict_paths(command, paths, one.system.read_prepare())
         answered.append(Answered(one.name, view, watch.seconds))
     given = [Path(path) for path in asked[0].paths] if asked[0].command.arguments.show_identifiers else []
     pages = None if asked[0].command.arguments.no_pages else Pages(study_page, page_name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, pars
 from hounsfield.core.stages.mistakes import OneLineParser
 from hounsfield.core.stages.out_folder import out_folder, refuse_made_by_others, refuse_other_files
 from hounsfield.core.stages.variables import work_folder
-from hounsfield.systems import ChosenRun, named_run
+from hounsfield.systems import ChosenRun, named_run, naming_kept_config
 
 if TYPE_CHECKING:
     from hounsfield.core.evaluation.study_view import StudyView
@@ -82,9 +83,7 @@ def predicted(folder: Path, work: Path, config: Path | None, out: Path | None) -
             f"bin/{PREDICT}.sh PATH, or name a study of a run's own data set with --run"
         )
     if JSON in files_whole(folder, record):
-        raise MissingInput(
-            f"{folder / JSON} is missing or cut; start the command of {record['stage']} again that has made it"
-        )
+        raise MissingInput(f"{folder / JSON} is missing or cut; start the command of {record['stage']} once more")
     findings = read_json(folder / JSON)
     runs = [named_run(work, one["name"], config) for one in findings["runs"]]
     made_from = record["inputs"].get("data set 0")
@@ -98,7 +97,8 @@ def open_view(one: ChosenRun, work: Path, data_set: str) -> tuple[StudyView, str
     stage = Stage(config_class, "", default, role="applies", single=True)
     applied = ["--apply-to", data_set] if data_set else []
     command = parse(stage_parser(stage), stage, ["--config", str(one.config), "--work", str(work), *applied])
-    return one.system.adaptor().open_view(command), command.data_set
+    with naming_kept_config(one, command, f"{NAME}.sh", sys.argv[1:]):
+        return one.system.adaptor().open_view(command), command.data_set
 
 
 def show_study(asked: Asked, work: Path, *, force: bool) -> None:

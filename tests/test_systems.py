@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.command import REPOSITORY, Stage, parse, shown, stage_parser
+from hounsfield.core.stages.command import REPOSITORY, Command, Stage, parse, shown, stage_parser
 from hounsfield.core.stages.kept_configs import keep_config, kept_config, remedy_of_run
 from hounsfield.core.stages.mistakes import first_keys
 from hounsfield.core.stages.outputs import Provenance, output
-from hounsfield.systems import SYSTEMS, named_run, newest_runs, run_of_config
+from hounsfield.hemorrhage.config import HemorrhageConfig
+from hounsfield.systems import SYSTEMS, ChosenRun, named_run, naming_kept_config, newest_runs, run_of_config
 from programs import MINI_CONFIG, load_program
 
 
@@ -83,6 +84,36 @@ def test_a_configuration_that_is_shipped_comes_before_the_kept_one(tmp_path: Pat
     kept.parent.mkdir(parents=True)
     kept.write_text("data_set: other\n")
     assert named_run(tmp_path, "spine/quickstart", None).config == REPOSITORY / "configs/spine/quickstart.yaml"
+
+
+def test_where_the_shipped_configuration_fits_no_model_the_kept_one_is_named_with_a_line_that_works(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "crop.yaml"
+    own.write_text("data_set: ward7\nclassifier: {epochs: 3}\n")
+    stage = load_program("hemorrhage_extract_embeddings").STAGE
+
+    def asked(run: ChosenRun) -> Command[HemorrhageConfig]:
+        return parse(stage_parser(stage), stage, ["--config", str(run.config), "--work", str(tmp_path)])
+
+    finish(tmp_path, "hemorrhage/crop/fold0", 1)
+    keep_config(asked(ChosenRun(SYSTEMS["hemorrhage"], own)), "hemorrhage")
+    shipped = named_run(tmp_path, "hemorrhage/crop", None)
+    with (
+        pytest.raises(MissingInput, match=r"^fold1 is missing\nOr .*classifier.epochs: 3 -> 5") as caught,
+        naming_kept_config(shipped, asked(shipped), "run_71_predict_study.sh", ["a b", "--run", "hemorrhage/crop"]),
+    ):
+        raise MissingInput("fold1 is missing")
+    words = shlex.split(str(caught.value).rpartition("To answer with it: ")[2])
+    config = next(word for word in words if word.startswith("CONFIG=")).removeprefix("CONFIG=")
+    assert words[-3:] == ["a b", "--run", "hemorrhage/crop"]
+    again = named_run(tmp_path, "hemorrhage/crop", Path(config))
+    assert asked(again).config.classifier.epochs == 3
+    with (
+        pytest.raises(MissingInput, match=r"^fold1 is missing$"),
+        naming_kept_config(again, asked(again), "run_71_predict_study.sh", []),
+    ):
+        raise MissingInput("fold1 is missing")
 
 
 def test_a_configuration_that_is_kept_already_is_not_written_again(tmp_path: Path) -> None:

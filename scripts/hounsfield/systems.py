@@ -5,14 +5,16 @@ A system's modules are imported when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.kept_configs import config_of_run
+from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.stages.command import command_line, shown
+from hounsfield.core.stages.kept_configs import config_of_run, kept_config, kept_otherwise
 from hounsfield.core.stages.mistakes import first_keys
 
 if TYPE_CHECKING:  # a program reads its command line before it waits for pandas
@@ -127,6 +129,26 @@ def named_run(work: Path, text: str, config: Path | None) -> ChosenRun:
     if not own.exists():
         raise MissingInput(f"{own} is missing; name the configuration of {text} with --config or CONFIG")
     return ChosenRun(system, own)
+
+
+@contextmanager
+def naming_kept_config(run: ChosenRun, command: Command[Any], script: str, words: Sequence[str]) -> Iterator[None]:
+    """Where a model is missing or stale by the configuration that is shipped under a run's name, name the kept one.
+
+    script, words: the command line, which is told again with that.
+    """
+    try:
+        yield
+    except (MissingInput, StaleOutput) as error:
+        changes = kept_otherwise(command, run.system.name)
+        if not changes:
+            raise
+        kept = shown(kept_config(command.work, run.system.name, command.experiment))
+        again = command_line(script, {**command.variables, "CONFIG": kept}, *words)
+        raise type(error)(
+            f"{error}\nOr was it trained with a configuration of your own of that name? {kept} keeps it, and differs "
+            f"from {shown(run.config)} ({'; '.join(changes[:MOST_NAMED])}). To answer with it: {again}"
+        ) from None
 
 
 def newest_runs(work: Path) -> list[ChosenRun]:

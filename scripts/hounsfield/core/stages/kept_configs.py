@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from hounsfield.core.stages.command import REPOSITORY, Command, applied_to, command_line, shown
-from hounsfield.core.stages.configuration import save_config
+from hounsfield.core.stages.configuration import check_yaml, save_config
+from hounsfield.core.storage.files import json_values
 
 
 def keep_config(command: Command[Any], system: str, *, first: bool = True) -> None:
@@ -29,6 +33,19 @@ def config_of_run(work: Path, system: str, experiment: str) -> Path:
     shipped = REPOSITORY / "configs" / system / f"{experiment}.yaml"
     kept = kept_config(work, system, experiment)
     return kept if kept.exists() and not shipped.exists() else shipped
+
+
+def kept_otherwise(command: Command[Any], system: str) -> list[str]:
+    """What the command's configuration says otherwise than the one that its run has kept, a line each."""
+    from hounsfield.core.stages.outputs import differences  # brings pandas
+
+    kept = kept_config(command.work, system, command.experiment)
+    if not kept.is_file() or kept.samefile(str(command.arguments.config[-1])):
+        return []
+    content = kept.read_bytes()
+    check_yaml(content, shown(kept))
+    then, now = yaml.safe_load(content), json_values(asdict(command.config))
+    return differences({"settings": then, "inputs": {}}, {"settings": now, "inputs": {}})
 
 
 def remedy_of_run(stage: str, folder: Path) -> str:
