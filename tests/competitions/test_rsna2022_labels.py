@@ -59,7 +59,7 @@ def test_a_blank_or_nan_label_is_unknown_and_not_held_against_the_others(caplog:
     labels = read(labels_csv(rows))
     assert labels.loc["1.2.3", list(NAMES)].isna().tolist() == [False, True, *[False] * 5, True]
     assert np.isnan(labels.loc["1.2.4", "patient_overall"])
-    assert "3 labels are blank" in caplog.text
+    assert "blank labels: 3" in caplog.text
 
 
 def test_a_study_named_twice_counts_once_and_is_refused_where_its_rows_contradict_each_other() -> None:

@@ -64,7 +64,7 @@ def stale_source(case: Case) -> Outcome:
     checks.check(ended.status == 0 and len(lines) == 1, f"one file refused: {lines[:1]}", told(ended))
     checks.check("unreadable_file" in ended.said, "and said so", "nothing said")
     again = case.run("01", work, *options)
-    checks.check(again.status == 0 and "prepare: 1 files" in again.said, "started again: that file alone", told(again))
+    checks.check(again.status == 0 and "prepare: 1 file " in again.said, "started again: that file alone", told(again))
     other = case.fresh("01", "not_stale")
     case.run("01", other, *options)
     same = [

@@ -82,9 +82,7 @@ def test_labelled_studies_are_scored_beside_the_constant_of_the_training_set_and
     assert table.loc["bag", f"auc_{OVERALL}"] == 1
     assert said.startswith(f"2 studies of 2 patients, external: {OWN}\n")
     assert "better than" not in said and LEAKS_HEADING not in said
-    assert "10 patients are needed, and 2 are scored" in said and table[["low", "high", "gain_low"]].isna().all(
-        axis=None
-    )
+    assert "10 patients are needed; scored: 2." in said and table[["low", "high", "gain_low"]].isna().all(axis=None)
     assert "bag" in said and not any(one in said for one in STUDIES)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput
 from hounsfield.core.foreign_text import visible
 
@@ -149,8 +150,9 @@ def summary(
 ) -> None:
     """Print the one line that closes a stage, or a part of it: counts, seconds and rate. outlook: on what is left."""
     rate = f", {count / seconds:.1f} {unit} a second" if count and seconds > 0 else ""
-    extra = "".join(f", {value} {name}" for name, value in (notes or {}).items())
-    logger.info("%s: %d %s%s in %.1f s%s%s", stage, count, unit, extra, seconds, rate, outlook and f"; {outlook}")
+    extra = "".join(f", {count_of(value, name)}" for name, value in (notes or {}).items())
+    told = count_of(count, unit)
+    logger.info("%s: %s%s in %.1f s%s%s", stage, told, extra, seconds, rate, outlook and f"; {outlook}")
 
 
 class Scalars:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hounsfield.competitions.rsna2019.labels import label_set_of
 from hounsfield.competitions.rsna2019.report_data import REPORT_COLUMNS, ScoredSlices, report_of_slices, told_apart
 from hounsfield.competitions.rsna2019.tables import read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.domain import facts_of
 from hounsfield.core.evaluation.held_out import held_out_rows
@@ -41,7 +42,8 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         seen_by_design="",
         answers={
             "selection": "no epoch is chosen by its score; all configured classifier epochs are used",
-            "combined": f"mean of {len(runs)} runs; a scored slice has those of the fold that holds its patient out",
+            "combined": f"mean of {count_of(len(runs), 'runs')}; a scored slice has those of the fold that holds its "
+            "patient out",
         },
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hounsfield.competitions.siim2019.domain import outside
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.domain import in_words
 from hounsfield.core.evaluation.findings import refused_lines
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
@@ -50,7 +51,7 @@ def worth_of(run: Upstream | None, config: SubmissionConfig) -> Worth:
         return unscored
     row = rows[-1]  # of a blend, whose experiments stand before it
     leak = "" if row["ledger"] == OUT_OF_FOLD else f" ({row['ledger']})"
-    words = f"{row['films']} out-of-fold films of {row['patients']} patients{leak}"
+    words = f"{count_of(row['films'], 'out-of-fold films')} of {count_of(row['patients'], 'patients')}{leak}"
     return Worth(float(row["sensitivity"]), float(row["specificity"]), words)
 
 
@@ -90,7 +91,7 @@ def printed(folder: Path) -> str:
         rows.append([path, f"{row['probability']:.3f}{star}", share, row["view_position"], row["flags"]])
     lines += aligned(rows)
     if len(table) > MANY_FILMS:
-        lines.append(f"and {len(table) - MANY_FILMS} more films in {FINDINGS}")
+        lines.append(f"and {count_of(len(table) - MANY_FILMS, 'more films')} in {FINDINGS}")
     for warning, count in table["warnings"][table["warnings"] != ""].value_counts().items():
         lines.append(f"warning, {count} of {len(table)} films: {warning}")
     lines += refused_lines(folder)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.run_report import Level, RunReport
 from hounsfield.core.evaluation.score_table import DRAWS, loss_column
 
@@ -25,7 +26,7 @@ def answers(report: RunReport, numbers: dict[str, Any]) -> dict[str, str]:
         "data_set": f"{report.data_set}{drawn}",
         "flow": flow,
         "preparation": _settings(numbers, lambda stage, _: "prepare" in stage or "data" in stage),
-        "selected": f"{own['rows']} {level.rows} that are labelled and out of fold",
+        "selected": f"{own['rows']} {level.rows}, labelled and out of fold",
         "identifiers": IDENTIFIERS,
         "missing": _missing(level),
         "acquisition": "; ".join(_spread(one) for one in numbers["spreads"] if one["known"]),
@@ -39,7 +40,7 @@ def answers(report: RunReport, numbers: dict[str, Any]) -> dict[str, str]:
         "hardware": "; ".join(dict.fromkeys(words for one in numbers["times"] for words in one["machines"])),
         "measures": _measures(report),
         "uncertainty": f"95 % intervals of {DRAWS} bootstrap samples of whole patients; differences are paired",
-        "internal": f"cross-validation: {own['rows']} {level.rows} of {own['patients']} patients, out of fold",
+        "internal": f"cross-validation: {_of_patients(own, level)}, out of fold",
         "performance": _performance(report),
         "accuracy": _accuracy(numbers),
         "failures": f"{len(numbers['worst'])} worst false positives and negatives, with pictures where there are any",
@@ -91,8 +92,12 @@ def _spread(one: dict[str, Any]) -> str:
 
 def _partitions(prevalence: list[dict[str, Any]], level: Level) -> str:
     folds = [one for one in prevalence if one["fold"] != "all"]
-    parts = (f"fold {one['fold']}: {one['rows']} {level.rows} of {one['patients']} patients" for one in folds)
+    parts = (f"fold {one['fold']}: {_of_patients(one, level)}" for one in folds)
     return f"each fold is predicted by models of the others; {'; '.join(parts)}"
+
+
+def _of_patients(own: dict[str, Any], level: Level) -> str:
+    return f"{count_of(own['rows'], level.rows)} of {count_of(own['patients'], 'patients')}"
 
 
 def _proof(numbers: dict[str, Any]) -> str:

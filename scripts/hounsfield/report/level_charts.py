@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.run_report import Level
 from hounsfield.report.charts import Chart, Line
 
@@ -30,7 +31,7 @@ def level_charts(level: Level, numbers: dict[str, Any]) -> Iterator[tuple[str, l
             (_reliability(stem, name, own), reliable),
             (_decision(stem, name, own), own["known"]),
         ]
-        yield name, [_counting(chart, f"{rows} {level.rows}") for chart, rows in drawn if chart is not None]
+        yield name, [_counting(chart, count_of(rows, level.rows)) for chart, rows in drawn if chart is not None]
 
 
 def _counting(chart: Chart, rows: str) -> Chart:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import Calibration
 from hounsfield.core.evaluation.metrics import auc_bootstrap, interval
 from hounsfield.core.evaluation.run_report import Level, StageAnswers
@@ -54,7 +55,7 @@ def level_numbers(level: Level, calibration: Calibration, seen: Collection[str])
 def counted_words(level: Level, calibration: Calibration, seen: Collection[str]) -> dict[str, str]:
     """On which rows each table of the level counts, in words: what is calibrated leaves out whom models have seen."""
     known = int(np.isin(level.patients, list(seen)).sum())
-    scored = f"all {len(level.ids)} scored {level.rows} of {len(pd.unique(level.patients))} patients"
+    scored = f"all {len(level.ids)} scored {level.rows} of {count_of(len(pd.unique(level.patients)), 'patients')}"
     if known:
         scored += f"; models have seen the patients of {known} of them, by design"
     scored += "; of each class those with a known label"

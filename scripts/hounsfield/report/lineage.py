@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.predictions import OUT_OF_FOLD
 from hounsfield.core.evaluation.run_report import RunReport
 from hounsfield.core.stages.ledger import ROLES, Ledger
@@ -138,4 +139,5 @@ def machine_words(line: Mapping[str, Any]) -> str:
     """What an output was made on, in words. line: of `times.jsonl`."""
     gpus = list(line.get("gpus") or [])
     graphics = f", {len(gpus)} x {gpus[0]}" if gpus else ""
-    return f"{line.get('processor')}, {line.get('cores')} cores{graphics}, Python {line.get('python')}"
+    cores = count_of(int(line.get("cores") or 0), "cores")
+    return f"{line.get('processor')}, {cores}{graphics}, Python {line.get('python')}"

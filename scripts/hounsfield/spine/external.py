@@ -75,7 +75,7 @@ def labels_of_studies(command: SpineCommand, labels: LabelTable) -> pd.DataFrame
             f"{len(table)} rows are of none); are these their UIDs?"
         )
     if unmatched or not known.all():
-        logger.warning("%s: %d rows fit no study here; %d of %d studies have no label and are not scored",
+        logger.warning("%s: rows that fit no study here: %d; without a label, and not scored: %d of %d studies",
                        labels.source, unmatched, (~known).sum(), len(studies))  # fmt: skip
     return given[known]
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
 from hounsfield.competitions.rsna2022.tables import BOX
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import Calibration, uncalibrated
 from hounsfield.core.evaluation.findings import (
     MANY_STUDIES,
@@ -117,7 +118,7 @@ def printed(folder: Path) -> str:
     meaning = f"box: how sure it is that the slices show a neck. {OVERALL}: any fracture of C1 to C7"
     lines += [*aligned(rows), "", meaning]
     if len(table) > MANY_STUDIES:
-        lines.append(f"and {len(table) - MANY_STUDIES} more studies in {FINDINGS}")
+        lines.append(f"and {count_of(len(table) - MANY_STUDIES, 'more studies')} in {FINDINGS}")
     return "\n".join([*lines, *warning_lines(table), *refused_lines(folder), "", f"findings: {folder / FINDINGS}"])
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import LABELS, NAMES, VERTEBRAE
 from hounsfield.competitions.rsna2022.paths import volume_path
 from hounsfield.competitions.rsna2022.tables import read_studies
+from hounsfield.core.counts import count_of
 from hounsfield.core.dicom.vendors import VENDORS_BY, vendors_in_words
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.calibration import calibration_of_run
@@ -78,7 +79,8 @@ def report_facts(run: Upstream, remedy_of: RemedyOf) -> RunReport:
         },
         answers={
             "selection": "no epoch is chosen by its score; the last one of each training is used",
-            "combined": f"mean of {len(members)} networks; a scored study has those of the fold that holds it out",
+            "combined": f"mean of {count_of(len(members), 'networks')}; a scored study has those of the fold that "
+            "holds it out",
         },
     )
 
@@ -91,7 +93,7 @@ def study_level(
     models = models_apart(members, studies, held_out)
     bag = read_predictions(run.file(BAG_TABLE), LABELS, remedy=run.remedy).set_index("study_uid")
     answers = {**(models if len(models) > 1 else {}), BAG: bag.loc[rows["study_uid"], list(NAMES)].to_numpy()}
-    words = {BAG: f"mean of {len(models)} models"}
+    words = {BAG: f"mean of {count_of(len(models), 'models')}"}
     stages = [
         StageAnswers(name, found, LABELS.loss(found, labels), words.get(name, "network of the fold's own"))
         for name, found in answers.items()

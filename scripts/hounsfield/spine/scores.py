@@ -12,6 +12,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import STUDY_LOSS
 from hounsfield.competitions.rsna2022.submission import best_constant
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.metrics import log_loss
 from hounsfield.core.evaluation.out_of_fold import UNSEEN, ByDesign
 from hounsfield.core.evaluation.score_table import System
@@ -56,7 +57,9 @@ def systems(
             f"{name}{SUFFIX if leaks else ''}",
             experiment,
             probabilities,
-            f"mean of {len(models)} models" if name == BAG else "network of the fold that holds the patient out",
+            f"mean of {count_of(len(models), 'models')}"
+            if name == BAG
+            else "network of the fold that holds the patient out",
             over=0,
             seen=own,
             by_design=SECOND_ORDER if leaks else UNSEEN,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import Calibration, Level, calibration_of_run
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.out_of_fold_calibration import Learned, OutOfFold, learn_calibration
@@ -35,7 +36,8 @@ class Worth:
         if not self.scores:
             return UNSCORED
         row = self.scores[-1]
-        return f"{row['studies']} out-of-fold studies of {row['patients']} patients ({row['ledger']})"
+        studies, patients = count_of(row["studies"], "out-of-fold studies"), count_of(row["patients"], "patients")
+        return f"{studies} of {patients} ({row['ledger']})"
 
     @property
     def in_words(self) -> str:

@@ -29,7 +29,7 @@ def test_enough_patients_of_both_kinds_have_an_interval() -> None:
 @pytest.mark.parametrize(
     ("patients", "labels", "why"),
     [
-        (FEWEST - 1, None, f"{FEWEST} patients are needed, and {FEWEST - 1} are scored"),
+        (FEWEST - 1, None, f"{FEWEST} patients are needed; scored: {FEWEST - 1}."),
         (2 * FEWEST, np.ones((2 * FEWEST, 2)), "no class has positive and negative labels"),
         (2 * FEWEST, np.tile([0.0, 1.0], (2 * FEWEST, 1)), "no class has positive and negative labels"),
     ],

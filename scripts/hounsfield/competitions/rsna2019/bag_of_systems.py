@@ -12,6 +12,7 @@ from hounsfield.competitions.rsna2019.answers import ANSWER_COLUMNS, write_blend
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, WrongUse
 from hounsfield.core.evaluation import finished_runs
 from hounsfield.core.evaluation.blending import blended, fit_weights
@@ -65,7 +66,7 @@ def bag_systems(
     claim = output(folder, Provenance(STAGE, settings, inputs), force=force, remedy=remedy)
     with reading(data.folder), claim as out:
         if out.finished:
-            logger.info("bag of systems: nothing to do, %d runs are blended", len(runs))
+            logger.info("bag of systems: nothing to do, %s", count_of(len(runs), "runs"))
         else:
             blend(out, runs, data, folds_of_run, weights, fitted=fitted)
     show(readable(read_scores(folder / "scores.csv")))

@@ -180,7 +180,7 @@ def _write_lists(
     """List rows without a file, and files without a known label."""
     write_bytes(folder / UNMATCHED, unmatched.to_csv(index=False, lineterminator="\n").encode())
     if len(unmatched):
-        logger.warning("%d rows of the labels fit no usable file (see %s)", len(unmatched), folder / UNMATCHED)
+        logger.warning("rows of the labels that fit no usable file: %d (see %s)", len(unmatched), folder / UNMATCHED)
     lacking = (found["split"] == "unlabelled").to_numpy()
     paths = rows["path"].take(pa.array(found["row"][lacking])).to_pylist()
     reasons = np.where(has_row[lacking], "blank", "no row")
@@ -188,7 +188,7 @@ def _write_lists(
     write_bytes(folder / UNLABELLED, listed.to_csv(index=False, lineterminator="\n").encode())
     if len(listed):
         logger.warning(
-            "%d slices have no label: not learnt from, not scored (see %s)", len(listed), folder / UNLABELLED
+            "slices without a label, not learnt from and not scored: %d (see %s)", len(listed), folder / UNLABELLED
         )
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from hounsfield.competitions.rsna2019.folds import published_folds
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS, label_set_of
 from hounsfield.competitions.rsna2019.paths import PREPARE, SLICES, data_folder
+from hounsfield.core.counts import count_of
 from hounsfield.core.dicom.series import GROUPING_COLUMNS, group_files
 from hounsfield.core.dicom.stacks import POSITION, SERIES_KEY, along_normal
 from hounsfield.core.evaluation.labels import LabelSet
@@ -120,8 +121,9 @@ def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
     """Say what was kept and what is odd about it. ignored: other files. spacing: the table of spacing_facts."""
     train, test = slices["split"] == "train", slices["split"] == "test"
     logger.info(
-        "%d slices in %d series of %d patients; %d training, %d test; %d other files ignored",
-        len(slices), slices["series"].nunique(), slices["patient_id"].nunique(), train.sum(), test.sum(), ignored,
+        "%s in %s of %s; %d training, %d test; %s ignored",
+        count_of(len(slices), "slices"), count_of(slices["series"].nunique(), "series"),
+        count_of(slices["patient_id"].nunique(), "patients"), train.sum(), test.sum(), count_of(ignored, "other files"),
     )  # fmt: skip
     both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][test]))
     if both:

@@ -75,7 +75,7 @@ def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identif
     known, what, count = ~np.isnan(labels).all(axis=1), COUNTED[unit], len(first)
     unmatched = len(values) - len(np.unique(place[placed]))
     if unmatched or not known.all():
-        logger.warning("%s: %d rows fit nothing here; %d of %d %s have no label and are not scored",
+        logger.warning("%s: rows that fit nothing here: %d; without a label, and not scored: %d of %d %s",
                        table.source, unmatched, count - known.sum(), count, what)  # fmt: skip
     if not placed.any():
         fitting = [

@@ -45,7 +45,7 @@ def study_label_table(content: bytes, source: str, *, any_overall: bool) -> Labe
     _check_overall(table, any_overall=any_overall)
     unknown = int(table.values.isna().sum().sum())
     if unknown:
-        logger.warning("%s: %d labels are blank: unknown, neither learnt nor scored", source, unknown)
+        logger.warning("%s: blank labels: %d, unknown, neither learnt nor scored", source, unknown)
     return table
 
 

@@ -21,6 +21,7 @@ from hounsfield.competitions.rsna2022.segmentations import (
 from hounsfield.competitions.rsna2022.source import Source, segmentation_files
 from hounsfield.competitions.rsna2022.stacks import study_flags, usual_step, z_direction
 from hounsfield.competitions.rsna2022.tables import BOX, RATIOS, TEST_FOLD, VOXELS
+from hounsfield.core.counts import count_of
 from hounsfield.core.dicom.stacks import ORIENTATION, POSITION
 from hounsfield.core.errors import WrongTable
 from hounsfield.core.folds.own_data import fold_table
@@ -134,9 +135,10 @@ def log_studies(tables: StudyTables, ignored: int) -> None:
     """Say what was kept and what is odd about it. ignored: other files."""
     studies, train = tables.studies, tables.studies["split"] == "train"
     logger.info(
-        "%d studies of %d patients in %d slices; %d training (%d with a fracture), %d test; %d segmented; %d other "
-        "files ignored", len(studies), studies["patient_id"].nunique(), len(tables.slices), train.sum(),
-        (studies[OVERALL] > 0.5).sum(), (~train).sum(), studies["has_segmentation"].sum(), ignored,
+        "%s of %s in %s; %d training (%d with a fracture), %d test; %d segmented; %s ignored",
+        count_of(len(studies), "studies"), count_of(studies["patient_id"].nunique(), "patients"),
+        count_of(len(tables.slices), "slices"), train.sum(), (studies[OVERALL] > 0.5).sum(), (~train).sum(),
+        studies["has_segmentation"].sum(), count_of(ignored, "other files"),
     )  # fmt: skip
     if train.any():
         used = studies[train].reset_index(drop=True)
@@ -147,7 +149,7 @@ def log_studies(tables: StudyTables, ignored: int) -> None:
         logger.warning("%d patients are both in training and test", len(both))
     for of, frame in (("studies", studies), ("slices", tables.slices)):
         for flag, count in frame["flags"].str.split().explode().value_counts().items():
-            logger.info("flagged %d %s: %s", count, of, flag)
+            logger.info("flagged %s: %s", count_of(count, of), flag)
 
 
 def _facts(study: str, rows: pd.DataFrame, headers: Naming) -> dict[str, object]:

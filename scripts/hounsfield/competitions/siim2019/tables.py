@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hounsfield.competitions.siim2019.paths import FILMS, PREPARE, data_folder
+from hounsfield.core.counts import count_of
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.upstream import RemedyOf, Upstream, require
 from hounsfield.core.storage.tables import read_table
@@ -89,10 +90,11 @@ def log_films(films: pd.DataFrame, ignored: int) -> None:
     """Say what was kept and what is odd about it. ignored: other files."""
     train = films["split"] == "train"
     logger.info(
-        "%d films of %d patients; %d training (%d with a pneumothorax), %d test; %d other files ignored",
-        len(films), films["patient_id"].nunique(), train.sum(), (films["label"] == 1).sum(), (~train).sum(), ignored,
+        "%s of %s; %d training (%d with a pneumothorax), %d test; %s ignored",
+        count_of(len(films), "films"), count_of(films["patient_id"].nunique(), "patients"), train.sum(),
+        (films["label"] == 1).sum(), (~train).sum(), count_of(ignored, "other files"),
     )  # fmt: skip
     for used, count in films["window_used"].value_counts().items():
-        logger.info("grey levels by %s: %d films", used, count)
+        logger.info("grey levels by %s: %s", used, count_of(count, "films"))
     for flag, count in films["flags"].str.split().explode().value_counts().items():
         logger.info("flagged %d: %s", count, flag)

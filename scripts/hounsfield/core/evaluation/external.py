@@ -52,7 +52,7 @@ def without_interval(table: pd.DataFrame) -> str:
         return ""
     patients = int(own["patients"].iloc[0])
     if patients < FEWEST:
-        return f"No interval and no verdict: {FEWEST} patients are needed, and {patients} are scored."
+        return f"No interval and no verdict: {FEWEST} patients are needed; scored: {patients}."
     return "No interval and no verdict: no class has positive and negative labels among what is scored."
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration, uncalibrated
 from hounsfield.core.evaluation.score_table import aligned
@@ -192,7 +193,7 @@ def printed(folder: Path) -> str:
         rows.append([*facts, *(_cell(row[name], row[f"threshold_{name}"]) for name in names)])
     lines += aligned(rows)
     if len(table) > MANY_STUDIES:
-        lines.append(f"and {len(table) - MANY_STUDIES} more rows in studies.csv")
+        lines.append(f"and {count_of(len(table) - MANY_STUDIES, 'more rows')} in studies.csv")
     lines += [*warning_lines(table), *refused_lines(folder)]
     return "\n".join([*lines, "", f"studies: {folder / 'studies.csv'}", f"findings: {folder / 'findings.csv'}"])
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import Calibration, Level, NameCalibration, calibration_of_run
 from hounsfield.core.evaluation.calibrator_fits import choose_method, cross_fitted, fit_calibrator, held_out_groups
 from hounsfield.core.evaluation.calibrators import METHODS
@@ -104,7 +105,9 @@ def learn_calibration(
         known[level], nested[level][clean[level]] = _learn_level(names, rows, own)
         left = int((given[level].seen != "").sum())
         left_out = f"; without {left} whose patients models have seen" if left else ""
-        notes[level] = f"{len(own)} out-of-fold {rows.what} of {len(set(rows.patients))} patients{left_out}"
+        notes[level] = (
+            f"{len(own)} out-of-fold {rows.what} of {count_of(len(set(rows.patients)), 'patients')}{left_out}"
+        )
     return Learned(Calibration(known, notes), nested, ledger)
 
 
@@ -158,7 +161,8 @@ def learn_name(
     counts = [np.count_nonzero(np.bincount(codes[kind])) for kind in (positive, ~positive)]
     about = int(codes.max(initial=-1)) + 1, int(positive.sum()), int((~positive).sum())
     if min(counts) < FEWEST:
-        reason = f"positives of {counts[0]} patients and negatives of {counts[1]}; {FEWEST} of each are needed"
+        some = count_of(int(counts[0]), "patients")
+        reason = f"positives of {some} and negatives of {counts[1]}; {FEWEST} of each are needed"
         return NameCalibration(None, reason, *about), np.full(len(labels), np.nan)
     raw = reliability_of(probabilities, labels)
     nested = {method: cross_fitted(method, probabilities, labels, groups) for method in METHODS}

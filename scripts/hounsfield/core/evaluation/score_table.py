@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.metrics import (
     auc_bootstrap,
@@ -210,7 +211,7 @@ def readable(table: pd.DataFrame) -> str:
     names = [f"{system} ({experiment})" if several and experiment else str(system) for system, experiment in named]
     table = table.assign(system=names)
     kind, where = (rows, first["folds"]) if external else (f"out-of-fold {rows}", f"folds {first['folds']}")
-    lines = [f"{first[rows]} {kind} of {first['patients']} patients, {where}"]
+    lines = [f"{count_of(first[rows], kind)} of {count_of(first['patients'], 'patients')}, {where}"]
     if clean.any():
         lines += ["", NO_PATIENT_SEEN if external else CLEAN_HEADING, "", *_block(table[clean], _gain)]
     if not clean.all():

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.metrics import auc_by_class
 from hounsfield.core.evaluation.operating_points import POINTS, best_thresholds
 from hounsfield.core.storage.files import read_json, write_json
@@ -122,8 +123,8 @@ def learn_rule(
         answered[groups == group] = values[k][groups == group] >= thresholds
     k, thresholds = _choose(values, truth, np.full(len(truth), True))
     answers = {name: _answer(thresholds[c], answered[:, c], truth[:, c]) for c, name in enumerate(names)}
-    on = f"{len(shown)} out-of-fold studies of {len(distinct)} patients, by rules chosen on other patients"
-    return StudyRule(k, answers, on)
+    on = f"{count_of(len(shown), 'out-of-fold studies')} of {count_of(len(distinct), 'patients')}"
+    return StudyRule(k, answers, f"{on}, by rules chosen on other patients")
 
 
 def _choose(values: dict[int, np.ndarray], truth: np.ndarray, of: np.ndarray) -> tuple[int, np.ndarray]:

@@ -15,6 +15,7 @@ import cv2
 import pandas as pd
 from joblib import cpu_count
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES, OTHER_KINDS
 from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile
@@ -93,7 +94,7 @@ def already_prepared(out: Output, files: FileList, missing: FileList) -> bool:
     out: the data set's. missing: those of `files` without a recorded result.
     """
     if out.finished and not missing:
-        logger.info("prepare: nothing to do, %d files of %s are prepared", len(files), out.folder.name)
+        logger.info("prepare: nothing to do, %s: %s", out.folder.name, count_of(len(files), "files"))
         return True
     out.reopen()
     return False

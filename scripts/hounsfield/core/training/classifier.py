@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import UNFINISHED
 from hounsfield.core.storage.checkpoints import save_weights, weights_name, with_facts
@@ -78,8 +79,9 @@ def train_classifier(
 
     train, validation: the images to learn from and to score; no patient should be in both. course: of the stage.
     """
-    settings, counts = task.settings, (len(train), train.unit, len(validation))
-    logger.info("%s: %d %s to learn from, %d to score, %d epochs", task.name, *counts, settings.epochs)
+    settings = task.settings
+    told = count_of(len(train), train.unit), len(validation), count_of(settings.epochs, "epochs")
+    logger.info("%s: %s to learn from, %d to score, %s", task.name, *told)
     torch.manual_seed(seed_of(task.seed))
     network = devices.place(build_network(task.backbone, task.classes))
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)

@@ -11,6 +11,7 @@ from hounsfield.competitions.rsna2019.answers import Predicted
 from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.results import training_prior, write_submission
 from hounsfield.competitions.rsna2019.tables import read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.held_out import held_out_rows
 from hounsfield.core.evaluation.score_table import read_scores, readable, write_scores
@@ -57,7 +58,7 @@ def make_bag(command: HemorrhageCommand, commands: dict[str, HemorrhageCommand])
             held.enter_context(reading(made.folder))
         out = held.enter_context(output(task.folder, provenance(task), force=command.force, remedy=remedy))
         if out.finished:
-            logger.info("bag: nothing to do, %d runs are bagged", len(task.runs))
+            logger.info("bag: nothing to do, %s", count_of(len(task.runs), "runs"))
         else:
             names, calibrated_by = bag(task, command)
             facts = {**label_facts(task.runs[0].predictions), "trained_on": trained_on_facts(task)}

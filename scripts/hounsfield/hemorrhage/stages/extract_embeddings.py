@@ -9,6 +9,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2019.labels import label_facts
 from hounsfield.competitions.rsna2019.paths import IMAGES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import on_training_set
 from hounsfield.core.stages.configuration import plain
@@ -67,7 +68,7 @@ def extract(
     folder, remedy = store_folder(command.work, command.data_set, command.experiment, fold, epoch), remedies(command)
     with output(folder, provenance, force=command.force, remedy=remedy(EXTRACT), processes=devices) as out:
         if out.finished:
-            logger.info("%s: nothing to do, %d slices", name, len(slices))
+            logger.info("%s: nothing to do, %s", name, count_of(len(slices), "slices"))
             return
         watch = Stopwatch()
         fill_store(command.config, out, data, classifier, slices, epoch, devices)

@@ -8,6 +8,7 @@ from hounsfield.competitions.rsna2019.domain import DOMAIN_COLUMNS, training_fac
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import IMAGES, SLICES
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import MissingInput
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.configuration import shaping_settings
@@ -60,7 +61,7 @@ def train_fold(
     claim = output(folder, provenance(command, data, fold), force=command.force, remedy=remedy, processes=devices)
     with claim as out:
         if out.finished:
-            logger.info("%s: nothing to do, %d epochs are trained", task.name, task.settings.epochs)
+            logger.info("%s: nothing to do, trained for %s", task.name, count_of(task.settings.epochs, "epochs"))
             return
         train, validation = split_slices(slices, fold, config.classifier.sanity_slices)
         names = label_set_of(data).names

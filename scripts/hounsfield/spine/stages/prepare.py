@@ -154,7 +154,9 @@ def write_tables(source: Source, tables: StudyTables, command: SpineCommand) -> 
     lost = unmatched(source, studies)
     write_bytes(folder / UNMATCHED, lost.to_csv(index=False, lineterminator="\n").encode())
     if len(lost):
-        logger.warning("%d rows of the label table fit no study that is used (see %s)", len(lost), folder / UNMATCHED)
+        logger.warning(
+            "rows of the label table that fit no study that is used: %d (see %s)", len(lost), folder / UNMATCHED
+        )
     if source.sample is not None:
         write_bytes(sample_submission_path(work, data_set), source.sample)
     digests = joining.volume_digests(studies["study_uid"].tolist(), work, data_set)

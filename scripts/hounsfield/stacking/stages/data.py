@@ -14,6 +14,7 @@ from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
 from hounsfield.competitions.rsna2019.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2019.prepared_files import find_files, prepared_source
 from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.intake.prepare_files import check_usable, prepare_files, write_rejected
 from hounsfield.core.intake.sources import list_sources
@@ -92,7 +93,7 @@ def store(
     journal.recognise(files)
     todo = files_to_store(files, journal, wanted)
     if out.finished and not todo:
-        logger.info("stacking data: nothing to do, %d slices of %s are stored", len(files), command.data_set)
+        logger.info("stacking data: nothing to do, %s: %s", command.data_set, count_of(len(files), "slices"))
         return
     out.reopen()  # later stages must not read an old table over new images
     if todo:

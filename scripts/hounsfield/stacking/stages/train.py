@@ -7,6 +7,7 @@ import itertools
 import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import label_facts, label_set_of
+from hounsfield.core.counts import count_of
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import applied_to
 from hounsfield.core.stages.kept_configs import keep_config
@@ -78,7 +79,7 @@ def train_network(
         label_set = label_set_of(data)
         task = classifier_of(config, network, folder, fold, label_set)
         if out.finished:
-            logger.info("%s: nothing to do, %d epochs are trained", task.name, config.training.epochs)
+            logger.info("%s: nothing to do, trained for %s", task.name, count_of(config.training.epochs, "epochs"))
             return
         train, validation = split_slices(slices, fold)
         source = HuFolder(hu_folder(command.work, command.data_set), data.remedy)
