@@ -199,10 +199,9 @@ def test_a_neck_is_seen_from_the_side_beside_its_curves(driver: Chrome, folder: 
     cut = run(driver, "side.canvas.id = 'cut'; document.body.append(side.canvas); return state.column")
     np.testing.assert_array_equal(greys(driver, "cut"), expected(pixels.values[:, :, cut], BONE))
     section = driver.find_element(By.ID, "section")
-    middle = section.size["height"] / 2
-    ActionChains(driver, duration=0).move_to_element_with_offset(
-        section, 0, int(section.size["height"] * 30.5 / 40 - middle)
-    ).click().perform()
+    edge, tall = run(driver, "return [EDGE, side.tall]")
+    from_middle = int(edge + tall * 30.5 / 40 - section.size["height"] / 2)
+    ActionChains(driver, duration=0).move_to_element_with_offset(section, 0, from_middle).click().perform()
     settle(driver)
     assert run(driver, "return state.index") == 30
     first = greys(driver, "section")
@@ -227,18 +226,45 @@ def test_the_side_is_cut_at_the_middle_of_the_box_and_shows_it_in_its_slices_alo
     shown = greys(driver, "section").astype(int)
     click(driver, "#overlays input[data-kind=boxes]")
     rows, columns = np.nonzero(greys(driver, "section") != shown)
-    tall = len(shown)
+    edge = run(driver, "return EDGE")
+    tall = len(shown) - 2 * edge
     wide = tall * 64 / (40 * 2)  # 40 slices of 2 mm, 64 rows of 1 mm
-    assert columns.min() == pytest.approx(wide * 16 / 64, abs=3)
-    assert columns.max() == pytest.approx(wide * 48 / 64, abs=3)
-    assert rows.min() == pytest.approx(tall / 2, abs=3)
-    assert rows.max() == pytest.approx(tall, abs=3)
+    assert columns.min() == pytest.approx(edge + wide * 16 / 64, abs=3)
+    assert columns.max() == pytest.approx(edge + wide * 48 / 64, abs=3)
+    assert rows.min() == pytest.approx(edge + tall / 2, abs=3)
+    assert rows.max() == pytest.approx(edge + tall, abs=3)
     click(driver, "#overlays input[data-kind=boxes]")
     run(driver, "change({ column: 30 })")  # beside the box
     settle(driver)
     beside = greys(driver, "section")
     click(driver, "#overlays input[data-kind=boxes]")
     assert (greys(driver, "section") == beside).all()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_of_the_side_stand_around_the_cut_where_no_line_of_a_box_is(
+    driver: Chrome, folder: Path, scheme: str
+) -> None:
+    pixels, (curves, *_) = made_neck()
+    corners = np.tile([0.0, 0.0, 48.0, 64.0], (len(pixels.values), 1))  # as large as the cut
+    findings = made_findings(len(pixels.values), names=("overall", *VERTEBRAE), system="spine", with_models=False)
+    (folder / "large_box.html").write_text(study_page(findings, 0, pixels, [curves, Boxes("neck", corners)]))
+    size(driver, 1440, scheme=scheme)
+    open_page(driver, folder / "large_box.html")
+    edge, tall, wide = run(driver, "return [EDGE, side.tall, (side.tall * view.rows) / (COUNT * betweenSlices())]")
+    shown, drawn = greys(driver, "section").astype(int), greys(driver, "section", 3) > 0
+    click(driver, "#overlays input[data-kind=boxes]")
+    moved = greys(driver, "section").astype(int) != shown
+    middles = (edge + tall / 2, edge + wide / 2)
+    places = [
+        (edge / 2, middles[1]),
+        (1.5 * edge + tall, middles[1]),
+        (middles[0], edge / 2),
+        (middles[0], 1.5 * edge + wide),
+    ]
+    for row, column in places:
+        window = np.s_[int(row - 6) : int(row + 6), int(column - 6) : int(column + 6)]
+        assert drawn[window].any() and not moved[window].any()
 
 
 def test_a_series_from_the_feet_up_is_drawn_with_the_head_at_the_top(head: Chrome) -> None:

@@ -2,6 +2,7 @@
 // The series from the side, cut out of the slices, and beside it curves over the same axis.
 
 const SIDE_HEIGHT = 420; // CSS pixels at most
+const EDGE = 20; // CSS pixels around the cut: its letters stand there, and cover neither anatomy nor the box's lines
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 
 // mm from one slice to the next, on average; null where it is not known
@@ -28,7 +29,7 @@ const side = {
   },
 
   sliceAt(y) {
-    const row = Math.max(0, Math.min(COUNT - 1, Math.floor((y / this.tall) * COUNT)));
+    const row = Math.max(0, Math.min(COUNT - 1, Math.floor(((y - EDGE) / this.tall) * COUNT)));
     return this.rowOf(row);
   },
 
@@ -47,23 +48,26 @@ const side = {
     const width = canvas.clientWidth;
     const between = betweenSlices();
     const ratio = between && view.pixelMm ? (COUNT * between) / (view.rows * view.pixelMm[0]) : 1; // height to width
-    const wide = Math.min(view.curves.length ? width * 0.5 : width, SIDE_HEIGHT / ratio);
+    const wide = Math.min((view.curves.length ? width * 0.5 : width) - 2 * EDGE, SIDE_HEIGHT / ratio);
     this.tall = wide * ratio;
-    canvas.style.height = `${this.tall}px`;
-    const context = fit(canvas, width, this.tall);
+    canvas.style.height = `${this.tall + 2 * EDGE}px`;
+    const context = fit(canvas, width, this.tall + 2 * EDGE);
+    context.translate(EDGE, EDGE);
     context.imageSmoothingQuality = "high";
     context.drawImage(this.canvas, 0, 0, wide, this.tall);
     this.drawBoxes(context, state, wide);
     this.drawLetters(context, wide);
-    const curves = view.curves[state.curves];
-    if (curves) this.drawCurves(context, curves, wide + 8, width - wide - 16);
+    const [curves, beside, end] = [view.curves[state.curves], wide + EDGE, width - EDGE - 8];
+    if (curves) this.drawCurves(context, curves, beside, end - beside);
     const y = this.heightOf(state.index);
     context.setLineDash([]);
     context.strokeStyle = "#e69f00";
     context.lineWidth = 2;
     context.beginPath();
-    context.moveTo(0, y);
-    context.lineTo(view.curves.length ? width : wide, y);
+    for (const [from, to] of curves ? [[0, wide], [beside, end]] : [[0, wide]]) {
+      context.moveTo(from, y);
+      context.lineTo(to, y);
+    }
     context.stroke();
   },
 
@@ -73,15 +77,15 @@ const side = {
     const height = this.tall / COUNT;
     view.boxes.forEach((one, i) => {
       const [front, back] = [[], []];
-      one.corners.forEach(([left, top, right, bottom], slice) => {
-        if (left === null || state.column < left || state.column >= right) return;
-        for (const y of [this.heightOf(slice) - height / 2, this.heightOf(slice) + height / 2]) {
+      for (let row = 0; row < COUNT; row++) {
+        const [left, top, right, bottom] = one.corners[this.rowOf(row)];
+        if (left === null || state.column < left || state.column >= right) continue;
+        for (const y of [row * height, (row + 1) * height]) {
           front.push([top * scale, y]);
           back.push([bottom * scale, y]);
         }
-      });
-      const upwards = (line) => line.sort((a, b) => a[1] - b[1]); // the head may be last
-      const outline = [...upwards(front), ...upwards(back).reverse()];
+      }
+      const outline = [...front, ...back.reverse()];
       if (state.boxes[i] && outline.length) drawLines(context, [outline], view.contours.length + i, 1, 1);
     });
   },
@@ -90,13 +94,14 @@ const side = {
     context.font = "600 14px system-ui, 'DejaVu Sans', sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "center";
+    context.fillStyle = styleOf("--ink");
     if (headIsKnown()) {
-      outlined(context, "H", wide / 2, 12);
-      outlined(context, "F", wide / 2, this.tall - 12);
+      context.fillText("H", wide / 2, -EDGE / 2);
+      context.fillText("F", wide / 2, this.tall + EDGE / 2);
     }
     if (!view.letters) return;
-    outlined(context, view.letters[2], 12, this.tall / 2);
-    outlined(context, view.letters[3], wide - 12, this.tall / 2);
+    context.fillText(view.letters[2], -EDGE / 2, this.tall / 2);
+    context.fillText(view.letters[3], wide + EDGE / 2, this.tall / 2);
   },
 
   // Names stand where their curve peaks; a curve has a colour and a dash of its own.
