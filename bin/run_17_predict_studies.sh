@@ -8,7 +8,7 @@
 #      Of chest films: data/<data set>/films.parquet, and in preds/<system>/<experiment>/<data set>/findings.csv a row
 #      per film, submission.csv the run lengths, pictures/ each film with the mask's outline, refused.csv. Of necks:
 #      data/<data set>/studies.parquet, and in preds/<system>/<experiment>/studies/<data set>/findings.csv a row per
-#      study, refused.csv, calibration.json.
+#      study, refused.csv, calibration.json. Scores by --labels lie beside the answers for films and necks, too.
 #      The data set is named after what is given, or by DATA_SET; another folder of the same name gets another name, and
 #      files that are new in the same one are added
 #

@@ -9,7 +9,7 @@
 #      of what is given, or DATA_SET. A study that is finished is not done again. Of two runs (--run A --run B) both are
 #      shown, and their mean, in preds/bags/<A>_and_<B>/studies/<name>/: with equal weights, or those of run_46, and then
 #      by its rule. With --show-identifiers, identified.csv says whose study each is; with --labels the run is scored on
-#      the studies, as run_17 says
+#      the studies, as run_17 says: a table, and of films a folder of masks or a table of their run lengths
 #
 #   sh bin/run_71_predict_study.sh /mnt/ct/head
 #   sh bin/run_71_predict_study.sh /mnt/ct/ward7 disc.zip --run checkpoints/hemorrhage/quickstart

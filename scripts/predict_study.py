@@ -73,7 +73,7 @@ def ask(one: ChosenRun, work: Path, words: Sequence[str]) -> Asked:
     config_class, default = one.system.config_class()
     stage = Stage(config_class, DESCRIPTION, default, role="applies", parts=("folds", "threads"), single=True)
     parser = stage_parser(stage)
-    add_study_options(parser, labels=one.system.scores_given)
+    add_study_options(parser)
     parser.add_argument(
         "--run", help="checkpoints/SYSTEM/EXPERIMENT (default: the newest finished); may be given twice"
     )

@@ -44,7 +44,6 @@ class System(NamedTuple):
     name: str  # of its package, and of its folders below configs/, checkpoints/ and preds/
     config: str  # the class of its configuration
     prepare: str  # the program that prepares its data sets
-    scores_given: bool = False  # can it score a run on given studies with labels?
     shifts: bool = False  # has it a module `shifts`, which answers changed images?
 
     @property
@@ -74,9 +73,9 @@ class System(NamedTuple):
 SYSTEMS = {
     one.name: one
     for one in (
-        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", scores_given=True, shifts=True),
-        System("stacking", "StackingConfig", "rsna2019_prepare", scores_given=True),
-        System("spine", "SpineConfig", "rsna2022_prepare", scores_given=True),
+        System("hemorrhage", "HemorrhageConfig", "rsna2019_prepare", shifts=True),
+        System("stacking", "StackingConfig", "rsna2019_prepare"),
+        System("spine", "SpineConfig", "rsna2022_prepare"),
         System("pneumothorax", "PneumothoraxConfig", "siim2019_prepare"),
     )
 }

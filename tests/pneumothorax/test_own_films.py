@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from made_data import SIZE, made_films, made_maps, seeing_map
+from made_data import DATA_SET, SIZE, made_films, made_maps, seeing_map
 from made_networks import CONFIG, by_hand, made_part, run_maps
 
 import dicom_files
-from chest_films import chest, film_file, write_films
+from chest_films import chest, corner, film_file, write_films
 from help_paths import missing
 from hounsfield.competitions.siim2019.domain import outside
-from hounsfield.competitions.siim2019.rle import decode
+from hounsfield.competitions.siim2019.rle import decode, encode
 from hounsfield.competitions.siim2019.submission import sample_films
-from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.errors import MissingInput, StaleOutput, WrongTable, WrongUse
+from hounsfield.core.evaluation.external import VALIDATION
 from hounsfield.core.evaluation.score_table import read_scores
+from hounsfield.core.intake.pseudonyms import Naming
+from hounsfield.core.stages.command import parse, stage_parser
 from hounsfield.core.stages.configuration import plain
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.storage.arrays import open_array
 from hounsfield.core.storage.files import read_json
 from hounsfield.pneumothorax.config import PneumothoraxConfig
+from hounsfield.pneumothorax.external import refuse_learned
 from hounsfield.pneumothorax.paths import predictions_folder
 from hounsfield.pneumothorax.pictures import OUTLINE, outlined
-from programs import run_program
+from programs import load_program, run_program
 
 RULE = "submission: {triplet: {top: 0.5, area: 0.01, bottom: 0.4}}\n"
 MINE = "mine"
@@ -73,6 +79,83 @@ def test_own_films_are_predicted_from_their_files_by_one_command_and_new_ones_ar
     assert "b.dcm" in capsys.readouterr().out
     meant = {"system": "pneumothorax", "experiment": "nets", "data_set": "ward"}
     assert missing(work, "run_17_predict_studies.sh", of="chest films", **meant) == []
+
+
+def given_films(work: Path) -> tuple[Path, list[object]]:
+    """Three films of one's own, and the command that answers for them."""
+    (work / "data" / DATA_SET / "pseudonyms.key").write_bytes(b"k" * 32)
+    films = {f"{name}.dcm": film_file(chest(number), PatientID=name) for number, name in enumerate("abc")}
+    run = ["--config", work / "nets.yaml", "--work", work, "--no-pages", "--jobs", 1]
+    return write_films(work / "ward", films), run
+
+
+def test_labelled_films_score_the_run_by_the_masks_that_it_submits(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, run = given_films(work)
+    (work / "rle.csv").write_text(f"ImageId,EncodedPixels\na,{encode(corner(20, 20))}\nb,-1\nnobody,-1\n")
+    run_program("predict_study", films, *run, "--labels", work / "rle.csv")
+    folder = predictions_folder(work, "nets", "ward")
+    texts = pd.read_csv(folder / "submission.csv", dtype=str).set_index("ImageId")["EncodedPixels"]
+    predicted = {name: decode(texts[name], (48, 48)) for name in "ab"}
+    both = np.count_nonzero(predicted["a"] & corner(20, 20))
+    dice = [2 * both / (np.count_nonzero(predicted["a"]) + 400), float(not predicted["b"].any())]
+    table = pd.read_csv(folder / "validation" / VALIDATION).set_index("system")
+    assert table.loc["rule", "one_minus_dice"] == pytest.approx(1 - np.mean(dice))
+    assert table.loc["prior", "one_minus_dice"] == 0.5  # no mask: right of b alone
+    assert (table["films"].tolist(), table["patients"].tolist()) == ([2, 2], [2, 2])
+    assert "external: ward" in capsys.readouterr().out
+    (work / "labels.csv").write_text("image,collapsed\na.dcm,1\nc.dcm,0\n")
+    run_program("predict_study", films, *run, "--labels", work / "labels.csv")
+    found = pd.read_csv(folder / "findings.csv").set_index("film_id")
+    table = pd.read_csv(folder / "validation" / VALIDATION).set_index("system")
+    values = found.loc[["a", "c"], "probability"].clip(1e-5, 1 - 1e-5).to_numpy()
+    loss = -np.log([values[0], 1 - values[1]]).mean()
+    assert table.loc["rule", "weighted_log_loss"] == pytest.approx(loss, rel=1e-4)
+    assert table.loc["rule", "sensitivity"] == found.loc["a", "pneumothorax"]
+    assert table.loc["rule", "specificity"] == 1 - found.loc["c", "pneumothorax"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("image,any\nnobody,1\n", r"labels\.csv: none of its 1 names is of one of the 3 films"),
+        ("ImageId,EncodedPixels\na,-1\n", r"labels\.csv: none of the 1 films with a label shows a pneumothorax"),
+        ("ImageId,EncodedPixels\na,99999 5\n", r"(?s)labels\.csv: 1 masks cannot be used.*\(a\)"),
+    ],
+    ids=["other films", "no mask", "outside of the film"],
+)
+def test_labels_that_cannot_be_of_the_films_are_refused_before_the_networks_answer(
+    work: Path, table: str, message: str
+) -> None:
+    films, run = given_films(work)
+    (work / "labels.csv").write_text(table)
+    with pytest.raises(WrongTable, match=message):
+        run_program("predict_study", films, *run, "--labels", work / "labels.csv")
+    assert (work / "data/ward/films.parquet").exists()
+    assert not (work / "data/ward/maps").exists()
+
+
+@pytest.mark.parametrize(
+    ("patient", "pixels", "message"),
+    [("a", "other", "learnt from 1 of the 1 patients: ID_here"), ("x", "same", "with the pixels of 1 of these: a"),
+     ("x", "other", None)],
+    ids=["patient", "pixels", "neither"],
+)  # fmt: skip
+def test_a_film_that_was_learnt_from_is_recognised_by_its_patient_or_its_pixels(
+    work: Path, monkeypatch: pytest.MonkeyPatch, patient: str, pixels: str, message: str | None
+) -> None:
+    films, _ = given_films(work)
+    trained = Naming(b"k" * 32).pseudonym(patient)
+    known = pd.DataFrame({"patient_id": [trained], "pixel_digest": [pixels]})
+    monkeypatch.setattr("hounsfield.pneumothorax.external.read_films", lambda *_: known)
+    stage = load_program("pneumothorax_submit").STAGE
+    options = ["--config", str(work / "nets.yaml"), "--work", str(work), "--apply-to", "ward"]
+    command = parse(stage_parser(stage), stage, options)
+    own = pd.DataFrame({"film_id": ["a"], "path": ["a.dcm"], "patient_id": ["ID_here"], "pixel_digest": ["same"]})
+    refused = nullcontext() if message is None else pytest.raises(WrongUse, match=message)
+    with refused:
+        refuse_learned(command, Ledger.of(DATA_SET, [trained]), own, [films], "nets")
 
 
 def test_no_film_is_read_before_all_networks_are_there(tmp_path: Path) -> None:

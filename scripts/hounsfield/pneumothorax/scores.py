@@ -121,7 +121,7 @@ def _result(
 def prior(labels: np.ndarray) -> System:
     """The submission in which no film shows a pneumothorax. labels: (M,)."""
     empty = FilmResults((labels == 0).astype(np.float64), np.zeros(len(labels), bool), np.zeros(len(labels)))
-    return replace(_system("prior", "", empty, labels), models="every mask is empty", over=None, ranks=False)
+    return replace(film_system("prior", "", empty, labels), models="every mask is empty", over=None, ranks=False)
 
 
 def scored_systems(scored: Scored, results: Mapping[str, FilmResults]) -> Iterator[System]:
@@ -132,11 +132,12 @@ def scored_systems(scored: Scored, results: Mapping[str, FilmResults]) -> Iterat
     of_rules[OPTIMISTIC_RULE] = np.full(len(films.patients), "train", object)
     for name, found in results.items():
         seen = gravest([of_maps, of_rules[name]]) if name in of_rules else of_maps
-        system = _system(name, scored.experiment, found, films.labels)
+        system = film_system(name, scored.experiment, found, films.labels)
         yield replace(system, seen=seen, by_design=_leak(name, of_maps))
 
 
-def _system(name: str, experiment: str, found: FilmResults, labels: np.ndarray) -> System:
+def film_system(name: str, experiment: str, found: FilmResults, labels: np.ndarray) -> System:
+    """A row of the table, compared with the first one. labels: (M,)."""
     chosen = {NESTED_RULE: "chosen on the other folds' maps", OPTIMISTIC_RULE: "chosen on the films scored: optimistic"}
     return System(
         name,

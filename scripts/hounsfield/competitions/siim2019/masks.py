@@ -95,19 +95,34 @@ def _place(task: MaskTask) -> str:
 
 def _draw(task: MaskTask, folder: Path, size: int) -> Mask:
     """Draw one mask. Raises Refused."""
+    mask = own_mask(task)
+    if not mask.any():
+        return Mask(task.film_id)
+    other = 0 if task.annotation.image is not None else other_height(mask)
+    resized = resize_mask(mask, size)
+    crc32 = store_image(image_path(folder, task.film_id, SUFFIX), encode_png(resized * np.uint8(255)))
+    return Mask(task.film_id, int(resized.sum()), crc32, other)
+
+
+def own_mask(task: MaskTask) -> np.ndarray:
+    """A film's mask at its own size, (rows, columns) bool. Raises Refused."""
     annotation = task.annotation
     if annotation.image is not None:
         mask = read_mask_image(annotation.image.read(), task.shape)
     else:
         mask = union([read_runs(row.text) for row in annotation.rows], task.shape)
-    if not mask.any():
-        return Mask(task.film_id)
     if mask.mean() > LARGEST_SHARE:
         raise Refused("mask_share", f"covers {mask.mean():.0%} of the film; are black and white exchanged?")
-    other = 0 if annotation.image is not None else other_height(mask)
-    resized = resize_mask(mask, size)
-    crc32 = store_image(image_path(folder, task.film_id, SUFFIX), encode_png(resized * np.uint8(255)))
-    return Mask(task.film_id, int(resized.sum()), crc32, other)
+    return mask
+
+
+def check_mask(task: MaskTask) -> Fault | None:
+    """What is wrong with a film's annotation, None where it is a mask."""
+    try:
+        own_mask(task)
+    except Refused as refusal:
+        return Fault(_place(task), task.film_id, refusal.message)
+    return None
 
 
 def read_mask_image(content: bytes, shape: tuple[int, int]) -> np.ndarray:

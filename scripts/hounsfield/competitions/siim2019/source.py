@@ -17,21 +17,23 @@ import pyarrow.compute as pc
 from hounsfield.competitions.siim2019.film_phantom.archive import write_archive
 from hounsfield.competitions.siim2019.film_phantom.recipe import QUICKSTART
 from hounsfield.competitions.siim2019.masks import Annotation
+from hounsfield.competitions.siim2019.own_labels import (
+    DICOM_SUFFIX,
+    annotation_digest,
+    annotations_of,
+    own_annotations,
+)
 from hounsfield.competitions.siim2019.paths import ARCHIVE_NAME, PHANTOM, PREPARE
-from hounsfield.competitions.siim2019.rle_table import RleRow, read_rle_table, refuse_unknown
-from hounsfield.core.errors import BadInput, MissingInput, WrongTable, WrongUse
-from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.competitions.siim2019.rle_table import read_rle_table, refuse_unknown
+from hounsfield.core.errors import BadInput, MissingInput, WrongUse
+from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.given_studies import Intake, own_places
-from hounsfield.core.intake.identifiers import read_identifiers
-from hounsfield.core.intake.label_matching import UID
 from hounsfield.core.intake.listings import (
-    composed,
     content_key,
     content_of,
     files_digest,
     only_file,
     packed_within,
-    places_by_name,
     recorded_options,
 )
 from hounsfield.core.intake.pseudonyms import Naming, read_key
@@ -40,7 +42,6 @@ from hounsfield.core.logs import logger
 from hounsfield.core.phantom_kit.archive_writer import recipe_path
 from hounsfield.core.stages.variables import as_given
 from hounsfield.core.storage.data_sets import data_folder, raw_archive
-from hounsfield.core.storage.files import value_digest
 
 TRAIN_FOLDER, TEST_FOLDERS = "dicom-images-train", ("dicom-images-test", "stage_2_images")
 FOLDERS = (TRAIN_FOLDER, *TEST_FOLDERS)
@@ -51,10 +52,8 @@ SAMPLES = ("stage_2_sample_submission.csv", "sample_submission.csv")
 FOLDS_TABLE = "folds-table"  # the option
 LISTS = ("archive", "images")  # options that take several words
 INTAKE = Intake(stage=PREPARE, reserved=("siim2019", PHANTOM), lists=LISTS, places="images")
-LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini")  # in any folder of images
 FILM_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}")  # what may become a file's name
 OF_TABLES = (".csv", ".json")  # a film's answers lie in a folder of its name beside tables of all films
-DICOM_SUFFIX = re.compile(r"\.(dcm|dicom|ima)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,9 @@ class Source:
 
     def digests(self) -> dict[str, str]:
         """Change when a film, an annotation, the sample or the table of folds does."""
-        labels = value_digest([[film, *map(_plain, self.annotations[film])] for film in sorted(self.annotations)])
+        labels = annotation_digest(self.annotations)
         sample, folds = (hashlib.sha256(table or b"").hexdigest() for table in (self.sample, self.folds))
         return {"files": files_digest(self.files), "labels": labels, "sample submission": sample, "folds": folds}
-
-
-def _plain(part: tuple[RleRow, ...] | SourceFile | None) -> list[str]:
-    if isinstance(part, SourceFile):
-        return [part.label, hashlib.sha256(content_of(part)).hexdigest()]
-    return [row.text for row in part or ()]
 
 
 def default_source(work: Path, data_set: str) -> dict[str, Any]:
@@ -160,7 +153,7 @@ def competition_source(archives: Sequence[Path]) -> Source:
     if table is not None and (folder == "stage_2_images").all():
         logger.info("%s is of training films, of which there are none here: not used", table.name)
     elif table is not None:
-        annotations = _annotations(read_rle_table(content_of(table), f"{archive}/{table.label}"))
+        annotations = annotations_of(read_rle_table(content_of(table), f"{archive}/{table.label}"))
         rows = [row for annotation in annotations.values() for row in annotation.rows]
         refuse_unknown(f"{archive}/{table.label}", rows, film_ids)
     return Source(
@@ -233,64 +226,3 @@ def own_source(places: Sequence[Path], labels: str | None, outputs: Path) -> Sou
         patients=naming,
         options=options,
     )
-
-
-def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict[str, Annotation]:
-    """The annotations of a table or of a folder, by film, named by path, file name, stem or SOPInstanceUID."""
-    if labels.is_file():
-        named = _annotations(read_rle_table(labels.read_bytes(), str(labels)))
-    elif labels.is_dir():
-        named = _mask_images(labels)
-    else:
-        raise MissingInput(f"{labels} does not exist; --labels takes a table of run lengths or a folder of mask images")
-    known = places_by_name(files) | {name: place for place, name in enumerate(film_ids)}
-    known |= {DICOM_SUFFIX.sub("", composed(file.path)): place for place, file in enumerate(files) if "/" in file.path}
-    if all(map(UID.fullmatch, named)) and known.keys().isdisjoint(named):
-        known = places_by_sop_uid(files)
-    found: dict[str, Annotation] = {}
-    problems: dict[str, list[str]] = {"are of no film that is there": [], "fit several films or repeat another": []}
-    for name, annotation in named.items():
-        place = known.get(composed(name), -1)
-        film = None if place is None else str(film_ids[place])
-        if place == -1:
-            problems["are of no film that is there"].append(name)
-        elif film is None or film in found:
-            problems["fit several films or repeat another"].append(name)
-        else:
-            found[film] = annotation
-    for fact, names in problems.items():
-        if names:
-            raise WrongTable(f"{labels}: {len(names)} masks {fact}; the first are {names[:10]}. Correct their names")
-    return found
-
-
-def places_by_sop_uid(files: FileList) -> dict[str, int | None]:
-    """The place of each film by its SOPInstanceUID, for which all are read; None where several have it."""
-    known: dict[str, int | None] = {}
-    uids = read_identifiers(files)["sop_uid"]
-    for place, label in enumerate(files.labels.to_pylist()):
-        if uid := uids.get(label, ""):
-            known[uid] = None if uid in known else place
-    return known
-
-
-def _mask_images(folder: Path) -> dict[str, Annotation]:
-    """The images of a folder by path without suffix; what a system leaves beside them does not count."""
-    named: dict[str, list[SourceFile]] = defaultdict(list)
-    for image in list_files(folder):
-        name = PurePosixPath(image.path)
-        if not name.name.startswith(".") and name.name.lower() not in LEFT_BY_SYSTEMS:
-            named[str(name.with_suffix(""))].append(image)
-    if not named:
-        raise WrongTable(f"{folder} holds no mask image; name the folder of images that have the films' names")
-    twice = [image.label for images in named.values() if len(images) > 1 for image in images]
-    if twice:
-        raise WrongTable(f"{folder}: {len(twice)} images are of the same films: {twice[:10]}. Leave one each")
-    return {name: Annotation(image=images[0]) for name, images in named.items()}
-
-
-def _annotations(rows: list[RleRow]) -> dict[str, Annotation]:
-    grouped: dict[str, list[RleRow]] = defaultdict(list)
-    for row in rows:
-        grouped[row.film].append(row)
-    return {film: Annotation(tuple(found)) for film, found in grouped.items()}

@@ -38,7 +38,7 @@ def external_scores(
     """
     table = score_table(label_set, systems, labels, patients, f"external: {data_set}", metric=metric)
     table = table.assign(ledger=NO_PATIENT_SEEN)
-    both = ((labels > 0.5).any(axis=0) & (labels <= 0.5).any(axis=0)).any()
+    both = not labels.shape[1] or ((labels > 0.5).any(axis=0) & (labels <= 0.5).any(axis=0)).any()
     if table["patients"].iloc[0] < FEWEST or not both:
         bounds = [name for name in table if name in ("low", "high") or str(name).endswith(BOUNDS)]
         table = table.assign(**dict.fromkeys(map(str, bounds), np.nan))

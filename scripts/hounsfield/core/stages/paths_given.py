@@ -14,10 +14,9 @@ from hounsfield.core.stages.ranges import whole_count
 NUMBER = re.compile(r"-[\d.]+\S*")
 
 
-def add_study_options(parser: ArgumentParser, *, labels: bool = True) -> None:
-    """The options of a program that predicts given studies. labels: can it score the run on them?"""
-    if labels:
-        parser.add_argument("--labels", type=str, default=None, help="a label table: score the run on these studies")
+def add_study_options(parser: ArgumentParser) -> None:
+    """The options of a program that predicts given studies."""
+    parser.add_argument("--labels", type=str, default=None, help="score the run on these studies: a label table")
     parser.add_argument("--show-identifiers", action="store_true", help="also write the answers with your identifiers")
     parser.add_argument(
         "--jobs", type=whole_count, default=None, help="processes that read DICOM (default: one per core)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hounsfield.competitions.siim2019.own_labels import read_own_labels
 from hounsfield.competitions.siim2019.source import INTAKE
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.intake.given_studies import (
@@ -14,10 +15,13 @@ from hounsfield.core.intake.given_studies import (
     settings_of_given,
     up_to_date,
 )
-from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.logs import show
+from hounsfield.core.stages.command import applied_to, on_training_set
+from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.pneumothorax.checkpoints import mapped_part
-from hounsfield.pneumothorax.paths import TRAIN, part_folder
+from hounsfield.pneumothorax.external import labelled_films, refuse_learned, validate
+from hounsfield.pneumothorax.paths import SUBMIT, TRAIN, part_folder, predictions_folder
 from hounsfield.pneumothorax.remedies import PneumothoraxCommand, configured_folds, remedies
 from hounsfield.pneumothorax.stages.maps import make_maps
 from hounsfield.pneumothorax.stages.own_films import rule_for
@@ -36,6 +40,7 @@ def predict_films(
     has no trained networks, or no rule.
     """
     given, networks = check_given(paths, STAGE), models_of(command)
+    labels = read_own_labels(Path(command.arguments.labels)) if command.arguments.labels else None
     rule_for(command, configured_folds(command))
     size = networks[0].record["inputs"]["data set"]["settings"]["image_size"]
     settings = settings_of_given(command.config.prepare) | {"image_size": size}
@@ -45,8 +50,19 @@ def predict_films(
         prepare(read_prepare([*config, *prepare_options(command, given, INTAKE)]))
 
     command = prepare_given(command, given, INTAKE, prepare_films, settings)
+    known = None
+    if labels is not None:  # before the networks: a wrong table need not wait for them
+        known = labelled_films(command, given, labels)
+        learned = Ledger.joined([one.learned() for one in networks])
+        refuse_learned(command, learned, known.films, given, command.experiment)
     for step in (make_maps, submit_films):
         up_to_date(step, command)
+    if labels is not None and known is not None:
+        folder = predictions_folder(command.work, command.experiment, applied_to(command))
+        answers = require(command.work, folder, SUBMIT, remedies(command))
+        what = f"the rule or calibration of {command.experiment}"
+        refuse_learned(command, answers.learned(), known.films, given, what)
+        show(f"\n{validate(command, answers, labels, known)}")
     return command
 
 
