@@ -87,7 +87,7 @@ def _missing(level: Level) -> str:
 
 def _spread(one: dict[str, Any]) -> str:
     low, _, middle, _, high = one["quartiles"]
-    return f"{one['name']} {low:g} to {high:g}, median {middle:g} {one['unit']}"
+    return f"{one['name']} {low:.4g} to {high:.4g}, median {middle:.4g} {one['unit']}"
 
 
 def _partitions(prevalence: list[dict[str, Any]], level: Level) -> str:

@@ -40,7 +40,8 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9,
-    "legend.frameon": False,
+    "legend.facecolor": "white",  # a line behind a word would strike it out
+    "legend.edgecolor": "none",
     "legend.fontsize": 8,
     "text.parse_math": False,  # a dollar sign is one
     "figure.facecolor": "white",

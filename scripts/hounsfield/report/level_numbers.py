@@ -33,12 +33,15 @@ DRAWS = 400  # bootstrap samples of patients, for the interval of an area
 SEED = 2019
 
 
-def level_numbers(level: Level, calibration: Calibration, seen: Collection[str]) -> dict[str, Any]:
-    """Everything that the report says of a level. calibration: the run's. seen: patients whom models have seen."""
+def level_numbers(level: Level, calibration: Calibration, seen: Collection[str], by_design: str) -> dict[str, Any]:
+    """Everything that the report says of a level.
+
+    calibration: the run's. seen: patients whom what predicts them has seen, by_design: how, in words.
+    """
     learned = calibration.levels.get(level.calibration, {})
     return {
         "rows": len(level.ids),
-        "counted": counted_words(level, calibration, seen),
+        "counted": counted_words(level, calibration, seen, by_design),
         "what": level.rows,
         "patients": len(pd.unique(level.patients)),
         "how": level.how,
@@ -52,12 +55,12 @@ def level_numbers(level: Level, calibration: Calibration, seen: Collection[str])
     }
 
 
-def counted_words(level: Level, calibration: Calibration, seen: Collection[str]) -> dict[str, str]:
+def counted_words(level: Level, calibration: Calibration, seen: Collection[str], by_design: str) -> dict[str, str]:
     """On which rows each table of the level counts, in words: what is calibrated leaves out whom models have seen."""
     known = int(np.isin(level.patients, list(seen)).sum())
     scored = f"all {len(level.ids)} scored {level.rows} of {count_of(len(pd.unique(level.patients)), 'patients')}"
     if known:
-        scored += f"; models have seen the patients of {known} of them, by design"
+        scored += f"; what predicts {known} of them has seen their patients, by design ({by_design})"
     scored += "; of each class those with a known label"
     learned, names = calibration.notes.get(level.calibration, ""), calibration.levels.get(level.calibration, {})
     nested = f"; where a class is calibrated: {learned}, each by a calibrator of other patients"

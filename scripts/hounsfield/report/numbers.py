@@ -40,7 +40,9 @@ def report_numbers(report: RunReport, figures: Path) -> dict[str, Any]:
         "data_set": report.data_set,
         "drawn": report.drawn,
         "scores": json.loads(report.scores.to_json(orient="records", double_precision=8)),
-        "levels": {level.row: level_numbers(level, report.calibration, seen) for level in report.levels},
+        "levels": {
+            level.row: level_numbers(level, report.calibration, seen, report.seen_by_design) for level in report.levels
+        },
         "later_stage": {level.row: gain_numbers(level) for level in report.levels},
         "changed": examples_shown(figures, shown, changed_rows(shown), "changed"),
         "worst": examples_shown(figures, shown, worst_rows(shown), "worst"),

@@ -285,7 +285,7 @@ def time_rows(found: list[dict[str, Any]]) -> Table:
             if one["seconds"] is None
             else f"{one['seconds']:.1f}" + (f" (of {one['timed']})" if one["timed"] < one["outputs"] else ""),
             shown(one["samples_per_second"], 1),
-            one["finished"] or NOT_RECORDED,
+            one["finished"].replace("T", " ").removesuffix("Z") if one["finished"] else NOT_RECORDED,
             "; ".join(one["machines"]) or NOT_RECORDED,
         ]
         for one in found
