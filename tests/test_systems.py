@@ -189,10 +189,10 @@ def test_each_system_s_program_of_preparation_can_be_imported() -> None:
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
-@pytest.mark.parametrize("name", ["hemorrhage", "stacking"])
-def test_models_are_looked_for_before_torch_is_imported(name: str) -> None:
+def test_models_are_looked_for_before_torch_is_imported() -> None:
     """It takes seconds, in which files can be read."""
-    code = f"import sys\nfrom hounsfield.systems import SYSTEMS\nSYSTEMS['{name}'].adaptor()\n"
+    code = "import sys\nfrom hounsfield.systems import SYSTEMS\n"
+    code += "for name in ('hemorrhage', 'stacking'): SYSTEMS[name].adaptor()\n"
     code += "assert not {'torch', 'timm', 'captum'} & set(sys.modules)"
     environment = {"PYTHONPATH": str(REPOSITORY / "scripts")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -87,6 +87,7 @@ def test_what_the_time_does_not_suffice_for_is_listed_as_not_run(tmp_path: Path)
     assert len(checks) == 5 * 4 + 3 * 2 + 2 + 4 + 3 + 8 + 2
 
 
+@pytest.mark.slow
 def test_lines_of_a_cpu_are_marked_and_its_table_says_that_no_figure_is_of_a_gpu(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

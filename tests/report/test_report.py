@@ -132,6 +132,7 @@ def test_figures_lie_beside_the_page_as_png_and_svg(folder: Path) -> None:
     assert {"slice_5_roc", "study_5_decision", "slice_gain", "data_0", "flow"} <= vectors
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "report" in str(path)}
     report_run(folder, folder.parents[2], "--force")

@@ -95,7 +95,7 @@ def test_boxes_that_are_replaced_leave_the_networks_that_found_them_unless_these
     assert [path for path, then in made.items() if path.stat().st_mtime_ns != then] == [weights]
 
 
-@pytest.mark.parametrize("step", [1, 5])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, trained: Path, step: int) -> None:
     work = tmp_path / "work"
     shutil.copytree(trained / "data", work / "data", ignore=shutil.ignore_patterns("boxes"))

@@ -84,6 +84,7 @@ def command(*words: str) -> SpineCommand:
     return parse(stage_parser(stage), stage, ["--config", str(DEFAULT_CONFIG), *words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fold", FOLDS)
 def test_nothing_upstream_of_a_folds_scores_has_seen_its_patients_in_any_way(nested: Path, fold: int) -> None:
     assert list(who_has_seen(nested, fold)) == []
@@ -92,6 +93,7 @@ def test_nothing_upstream_of_a_folds_scores_has_seen_its_patients_in_any_way(nes
     assert set(learned.rows["patient_id"]) == others  # it is no empty list that has seen nobody
 
 
+@pytest.mark.slow
 def test_scores_are_out_of_fold_and_no_leak_is_named(nested: Path) -> None:
     scores = read_scores(nested / "preds" / "spine" / NAME / "scores.csv").set_index("system")
     assert scores["ledger"].to_dict() == {
@@ -111,6 +113,7 @@ def test_without_the_option_boxes_and_pseudo_labels_have_seen_them_and_the_rows_
     assert scores["system"].tolist() == ["prior", "one_second_order", "bag_second_order"]
 
 
+@pytest.mark.slow
 def test_each_pair_of_folds_has_networks_that_have_learnt_from_neither(nested: Path) -> None:
     for folder in (localizers(nested), localizers(nested).parents[1] / "vertebrae" / "cropped"):
         assert sorted(path.name for path in folder.iterdir()) == [
@@ -120,6 +123,7 @@ def test_each_pair_of_folds_has_networks_that_have_learnt_from_neither(nested: P
     assert set(learned.rows["patient_id"]) == {"p001", "p004"}
 
 
+@pytest.mark.slow
 def test_a_table_for_a_fold_is_answered_by_networks_that_have_seen_neither_it_nor_the_study(nested: Path) -> None:
     table = pd.read_parquet(pseudo_labels_folder(nested, DATA_SET, NAME, (1,)) / "rows.parquet")
     of_study = table.groupby("study_uid")["models"].unique().explode()
@@ -168,6 +172,7 @@ def test_the_published_networks_and_their_number_stay_and_ten_pairs_come_beside_
     assert [one.without for one in cropped] == [(0,), (0,), (0,), (0, 3), (0, 3), (0, 3)]
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_made_again(copied: Path) -> None:
     before = files_left(copied)
     for stage in STAGES:
@@ -175,6 +180,7 @@ def test_what_is_there_is_not_made_again(copied: Path) -> None:
     assert files_left(copied) == before
 
 
+@pytest.mark.slow
 def test_a_pairs_network_that_was_killed_goes_on_to_the_same_bytes(
     nested: Path, copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,12 +211,14 @@ def test_stages_name_what_was_not_made_nested_with_the_command(tmp_path: Path, s
         start(tmp_path, stage, "--nested", "true")
 
 
+@pytest.mark.slow
 def test_pseudo_labels_for_a_fold_that_are_missing_are_named(copied: Path) -> None:
     shutil.rmtree(pseudo_labels_folder(copied, DATA_SET, NAME, (2,)))
     with pytest.raises(MissingInput, match=r"without2 is missing; make it with: .*run_53_spine_vertebrae\.sh"):
         start(copied, "fracture")
 
 
+@pytest.mark.slow
 def test_networks_of_the_other_kind_are_not_used(copied: Path) -> None:
     before = files_left(copied)
     start(configured(copied, PUBLISHED), "boxes")  # whose networks are the same
@@ -238,6 +246,7 @@ def test_a_ledger_that_shows_a_patient_of_the_fold_in_any_part_is_refused() -> N
         refuse_seen("boxes without fold 0", ledger, studies, "make", (0,))
 
 
+@pytest.mark.slow
 def test_tables_that_are_kept_apart_lie_within_the_usual_ones(nested: Path) -> None:
     boxes, labels = (data_folder(nested, DATA_SET) / name / NAME for name in ("boxes", "pseudo_labels"))
     pairs = [f"without{name}" for name in ("0+1", "0+2", "1+2")]

@@ -116,6 +116,7 @@ def test_labels_of_other_studies_are_refused_before_the_networks_answer(copied: 
     assert not (copied / "data/ct/boxes").exists()
 
 
+@pytest.mark.slow
 def test_files_that_are_added_are_answered_for_in_the_same_data_set(copied: Path, tmp_path: Path) -> None:
     folder = given(tmp_path / "ct", "1.2.7")
     predict(copied, folder)

@@ -95,7 +95,7 @@ def test_what_is_there_is_not_made_again(copied: Path) -> None:
     assert files_left(copied) == before
 
 
-@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_run_killed_in_any_step_goes_on_to_the_same_bytes(tmp_path: Path, trained: Path, step: int) -> None:
     work = tmp_path / "work"
     shutil.copytree(trained / "data", work / "data", ignore=shutil.ignore_patterns("pseudo_labels"))

@@ -126,7 +126,7 @@ def test_a_request_to_stop_saves_the_state_and_ends_with_143(copy: Work, monkeyp
     assert (copy.folder / "checkpoints/hemorrhage/mini/fold0/unfinished/state.pt").exists()
 
 
-@pytest.mark.parametrize("choice", [("crop", "false"), ("crop_boxes", "jpeg")])
+@pytest.mark.parametrize("choice", [("crop", "false"), pytest.param(("crop_boxes", "jpeg"), marks=pytest.mark.slow)])
 def test_the_crop_of_the_embeddings_is_the_checkpoints_and_not_the_configurations(
     copy: Work, finished: Work, choice: tuple[str, str]
 ) -> None:
@@ -196,6 +196,7 @@ def test_another_data_set_is_predicted_with_the_models_of_the_experiment(finishe
     assert all(after[name] == before[name] for name in before)
 
 
+@pytest.mark.slow
 def test_the_single_model_trains_on_everything_and_ends_with_a_submission(copy: Work) -> None:
     for program in ("hemorrhage_train_classifier", "hemorrhage_extract_embeddings", "hemorrhage_train_sequence"):
         run_program(program, *copy.arguments, "--fold", "all")
