@@ -51,9 +51,15 @@ def parsed(source: str, name: str) -> ast.Module:
     return ast.parse(source, filename=name)
 
 
+@cache
+def nodes_of(tree: ast.Module) -> list[ast.AST]:
+    """All nodes of a file, walked once for all rules."""
+    return list(ast.walk(tree))
+
+
 def imports(module: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and full dotted name of everything that a module imports; relative imports are resolved."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -71,12 +77,12 @@ def layer(dotted: str) -> str:
 def names_used(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
     """Every name or attribute that is used, under the full name by which it was imported."""
     known = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             known.update({alias.asname: alias.name for alias in node.names if alias.asname})
         elif isinstance(node, ast.ImportFrom) and node.module:
             known.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             first, dot, rest = ast.unparse(node).partition(".")
             yield node, known.get(first, first) + dot + rest
@@ -190,7 +196,7 @@ def functions_too_long(folder: Path) -> list[str]:
     return [
         f"{module}:{node.lineno}: {node.name}, {lines} lines"
         for module, tree in modules(folder)
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (lines := node.end_lineno - node.lineno + 1) > LONGEST_FUNCTION
     ]
@@ -200,7 +206,7 @@ def lines_that_stand_twice(scripts: Path) -> list[str]:
     """Runs of lines in two files, other than imports and the openings of programs."""
     found, first = [], {}
     for module, tree in modules(scripts):
-        skipped = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        skipped = [node for node in nodes_of(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         if len(module.parts) == 1:
             skipped += [node for node in tree.body if getattr(node, "name", "") == "main" or not hasattr(node, "body")]
         outside = {line for node in skipped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
@@ -230,7 +236,7 @@ def library_reads_arguments_or_environment(scripts: Path) -> list[str]:
     for module, tree in modules(scripts):
         if len(module.parts) == 1 or module in ENTRIES:
             continue
-        called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        called = {node.func for node in nodes_of(tree) if isinstance(node, ast.Call)}
         for node, name in names_used(tree):
             # a parser may be handed over to be added to, so only making one counts
             if name in READS_ARGUMENTS and (node in called or not name.endswith("ArgumentParser")):
@@ -242,7 +248,7 @@ def unsafe_calls(scripts: Path) -> list[str]:
     found = []
     for module, tree in modules(scripts):
         names = dict(names_used(tree))
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if not isinstance(node, ast.Call):
                 continue
             name = names.get(node.func, "")
