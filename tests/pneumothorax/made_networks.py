@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from made_data import DATA_SET, SIZE
+from made_data import DATA_SET, SIZE, made_films
 
 from hounsfield.competitions.siim2019.paths import film_path
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
@@ -63,6 +63,15 @@ def made_part(work: Path, fold: int, *, broken: bool = False, knows: tuple[str, 
         facts = {"trained_on": {"data_set": DATA_SET, "drawn": True, "views": ["PA"]}}
         out.finish([TOP, *names], learned=Ledger.joined(learned), facts=facts)
     return task.folder
+
+
+def made_parts(work: Path) -> Path:
+    """Ten films, and what training leaves of both folds."""
+    made_films(work, train=8, test=2)
+    (work / "nets.yaml").write_text(CONFIG)
+    for fold in (0, 1):
+        made_part(work, fold)
+    return work
 
 
 def run_maps(work: Path, *more: object, data_set: str = DATA_SET) -> Path:

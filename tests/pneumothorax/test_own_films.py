@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_data import DATA_SET, SIZE, made_films, made_maps, seeing_map
-from made_networks import CONFIG, by_hand, made_part, run_maps
+from made_networks import CONFIG, by_hand, made_parts, run_maps
+from map_stages import without_figures
 
 import dicom_files
 from chest_films import chest, corner, film_file, write_films
@@ -53,13 +55,16 @@ def submit(work: Path, *more: object) -> Path:
     return predictions_folder(work, "nets", MINE)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_parts(tmp_path_factory.mktemp("trained"))
+
+
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    made_films(tmp_path, train=8, test=2)
-    (tmp_path / "nets.yaml").write_text(CONFIG + RULE)
-    for fold in (0, 1):
-        made_part(tmp_path, fold)
-    return tmp_path
+def work(trained: Path, tmp_path: Path) -> Path:
+    work = Path(shutil.copytree(trained, tmp_path / "work"))
+    (work / "nets.yaml").write_text(CONFIG + RULE)
+    return work
 
 
 @pytest.mark.slow
@@ -231,7 +236,10 @@ def test_the_name_of_the_chosen_rules_is_not_one_for_films(work: Path) -> None:
         run_program("pneumothorax_submit", "--config", work / "nets.yaml", "--work", work, "--apply-to", "thresholds")
 
 
-def test_own_films_are_answered_by_the_chosen_rule_which_says_what_it_was_worth_out_of_fold(work: Path) -> None:
+def test_own_films_are_answered_by_the_chosen_rule_which_says_what_it_was_worth_out_of_fold(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_figures(monkeypatch)
     (work / "nets.yaml").write_text(CONFIG)
     arguments = ["--config", work / "nets.yaml", "--work", work]
     settings = {"folds": [0, 1], **plain(PneumothoraxConfig().maps), "top": 2, "batch_size": 3}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_data import DATA_SET, SIZE, made_films
-from made_networks import CONFIG, by_hand, made_part, run_maps
+from made_data import DATA_SET, SIZE
+from made_networks import by_hand, made_part, run_maps
 
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.stages.ledger import Ledger
@@ -22,18 +23,21 @@ from hounsfield.pneumothorax.paths import MAPS, maps_folder
 from killed_runs import killed_at
 
 
-@pytest.fixture
-def work(tmp_path) -> Path:
-    made_films(tmp_path, train=8, test=2)
-    (tmp_path / "nets.yaml").write_text(CONFIG)
-    return tmp_path
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory) -> Path:
+    return made_parts(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
-def trained(work) -> Path:
-    for fold in (0, 1):
-        made_part(work, fold)
-    return work
+def trained(trained_once, tmp_path) -> Path:
+    return Path(shutil.copytree(trained_once, tmp_path / "work"))
+
+
+@pytest.fixture
+def work(trained) -> Path:
+    """Before training."""
+    shutil.rmtree(trained / "checkpoints")
+    return trained
 
 
 def test_a_film_is_mapped_by_the_networks_that_do_not_know_it_and_a_test_film_by_all(trained) -> None:
