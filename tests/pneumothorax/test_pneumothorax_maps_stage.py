@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_data import DATA_SET, SIZE
-from made_networks import by_hand, made_part, run_maps
+from made_networks import by_hand, made_part, made_parts, run_maps
 
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput, WrongUse
 from hounsfield.core.stages.ledger import Ledger
