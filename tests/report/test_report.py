@@ -25,6 +25,8 @@ from hounsfield.core.storage.files import write_json
 from hounsfield.hemorrhage import shifts
 from hounsfield.hemorrhage.ensemble import BaggedRun
 from hounsfield.hemorrhage.report_facts import bagged_runs, report_facts
+from hounsfield.report import build
+from hounsfield.report import level_numbers as level_numbers_module
 from hounsfield.report.build import write_report
 from hounsfield.report.card import escaped
 from hounsfield.report.flow_diagram import flow_svg
@@ -237,15 +239,17 @@ def test_robustness_that_was_not_measured_is_a_visible_blank_with_the_command_or
 
 
 def test_a_report_is_written_again_only_when_the_run_or_a_file_of_it_is_another_or_by_force(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(build, "level_charts", lambda *_: [])  # which take longer than all the rest
+    monkeypatch.setattr(level_numbers_module, "DRAWS", 4)
     work = shutil.copytree(folder.parents[2], tmp_path / "work")
     run = work / folder.relative_to(folder.parents[2])
 
     def drawn(*options: str) -> bool:
         for path in (run / "report.html", run / "report" / "flow.svg"):
             os.utime(path, (0, 0)) if path.exists() else None
-        report_run(run, work, *options)
+        run_program("report", "--run", run, "--work", work, *options)
         return (run / "report.html").stat().st_mtime > 0
 
     assert not drawn()

@@ -27,6 +27,8 @@ from conftest import MINI_PHANTOM
 from hounsfield.core.errors import StaleOutput, WrongUse
 from programs import MINI_CONFIG, held_by_another_process, run_program, work_of
 
+pytestmark = pytest.mark.slow  # it trains five folds, and anew after most changes
+
 THREE = ("--prepare.fold_count", 3, "--fold", 0, 1, 2)
 
 
@@ -72,7 +74,6 @@ def test_other_folds_are_refused_saying_what_changes_and_what_becomes_stale(told
     told.run(BAG)  # nothing has changed
 
 
-@pytest.mark.slow
 def test_after_other_folds_every_stage_names_the_classifier_and_why_and_the_remedies_end_clean(told: Told) -> None:
     assert_clean(told, 5)
     told.prepare("--prepare.fold_count", 3, "--force")
@@ -105,7 +106,6 @@ def test_preparing_again_as_the_first_remedy_says_makes_all_whole_without_traini
     assert_clean(told, 5)
 
 
-@pytest.mark.slow
 def test_embeddings_of_a_classifier_of_other_folds_are_refused(told: Told, tmp_path: Path) -> None:
     """A person puts the classifiers of five folds back where those of three were trained."""
     shutil.copytree(told.work / "checkpoints", tmp_path / "five folds")
@@ -119,7 +119,6 @@ def test_embeddings_of_a_classifier_of_other_folds_are_refused(told: Told, tmp_p
     assert_clean(told, 3)
 
 
-@pytest.mark.slow
 def test_changed_labels_are_refused_and_train_everything_anew(told: Told, tmp_path: Path) -> None:
     other = with_other_labels(told.archive, tmp_path / "other labels.zip")
     refusal = told.refusal(PREPARE, "--archive", other)
@@ -230,7 +229,6 @@ def refusals(told: Told) -> Iterator[str]:
     yield one(BAG, "--fold", 0, *THREE[:2])  # all that was made of five
 
 
-@pytest.mark.slow
 def test_every_remedy_works_as_it_is_printed_from_another_folder(trained_once: Told, tmp_path: Path) -> None:
     """Paths hold blanks and a quote. Each command ends well, and what it was to put right is not refused again."""
     folder = tmp_path / "it's another folder"

@@ -108,6 +108,7 @@ def test_killed_training_and_prediction_go_on_to_the_same_bytes(copy: Work, pred
     assert {name for name in found if found[name] != expected[name]} == set()
 
 
+@pytest.mark.slow
 def test_two_processes_predict_to_the_same_bytes_as_one(copy: Work, predicted: Work, tmp_path: Path) -> None:
     shutil.copytree(predicted.folder / "checkpoints", copy.folder / "checkpoints")
     run_together(2, "stacking_predict", *copy.arguments, *NETWORKS, log=tmp_path / "log")

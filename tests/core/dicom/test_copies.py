@@ -87,7 +87,7 @@ def test_files_without_a_position_are_copies_by_their_pixels_alone() -> None:
     assert refused_of(table) == {"s/IM3": "copy"}
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.permutations(range(12)))
 def test_the_choice_does_not_depend_on_the_order_of_files_nor_on_pseudonyms(order: list[int]) -> None:
     table = together(*(again(slices([0.0, 5, 10]), start) for start in "dcba"))

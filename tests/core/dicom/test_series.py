@@ -123,7 +123,7 @@ def test_nameless_slices_of_one_study_are_one_stack_also_with_a_gap() -> None:
     assert refused_of(slices([z for z in TEN if z not in (15, 20)], **NAMELESS)) == {}
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(st.permutations(range(10)))
 def test_a_new_series_on_every_slice_is_one_series_whatever_the_order_of_files(order: list[int]) -> None:
     table = slices(TEN, series_uid=[f"U{(n * 7) % 10}" for n in range(10)]).iloc[order]

@@ -37,6 +37,7 @@ def test_a_decoder_that_dies_and_one_that_hangs_cost_one_file_each() -> None:
     assert sorted(sum(results, [])) == sorted([-13, -14, *(2 * n for n in (10, 11, 12, 15, 16, 17, 18, 19))])
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_while_the_caller_is_busy_costs_its_file_alone() -> None:
     chunks = [[n, 13] if n == 22 else [n] for n in range(20, 30)]
     results = []
