@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from hounsfield.core.intake.executors import file_time_limit, run_chunks
 
 
