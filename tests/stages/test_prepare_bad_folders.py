@@ -129,4 +129,4 @@ def test_preparation_needs_no_network(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "--images", str(tmp_path / "ct"), *map(str, TABLE)], capture_output=True, text=True, timeout=PATIENCE
     )
-    assert (done.returncode, "1 slices in the table" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, "1 slice in the table" in done.stderr) == (0, True), done.stderr

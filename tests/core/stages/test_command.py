@@ -132,7 +132,7 @@ def test_a_remedy_repeats_what_was_given_quoted_for_a_shell(tmp_path: Path, monk
     config.write_text("data_set: own\n")
     monkeypatch.chdir(tmp_path)
     given = ("--config", str(config), "--work", str(folder), "--fold", "0", "1", "--apply-to", "ward7", "--force")
-    overrides = ("--seed", "-7", "--embedding.views", "[identity, hflip]", "--sequence.epochs=3")
+    overrides = ("--seed", "-0", "--embedding.views", "[identity, hflip]", "--sequence.epochs=3")
     command = command_with(config, *given, *overrides, role="applies", default=Path("other.yaml"))
     words = shlex.split(command.remedy("run_14_trainfull_sequential.sh", "--archive", "a b"))
     assert words == [
