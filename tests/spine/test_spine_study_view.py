@@ -153,7 +153,11 @@ def test_the_runs_calibration_is_for_studies_that_it_has_not_learnt_from(own: Ne
         ("youden", True, (0.5, 0.9)), ("rest", False, (0.5, 0.9)),
     ]  # fmt: skip
     assert {one.calibrated for one in others} == {None}
-    assert view.findings(SEGMENTED).answers[0].calibrated is None  # stage 56 has told none out of fold
+    assert first.how.endswith("; calibration: isotonic regression")
+    assert others[0].how.endswith("; calibration: not calibrated: positives of 2 patients")
+    learned = view.findings(SEGMENTED).answers[0]
+    assert learned.calibrated is None  # stage 56 has told none out of fold
+    assert learned.how.endswith("; calibration: none of this study, which took no part in it")
 
 
 def test_slices_stand_from_head_to_feet_with_file_and_place(given: NeckAnswers) -> None:

@@ -47,11 +47,9 @@ def test_the_page_holds_the_numbers_of_the_findings() -> None:
     assert view["boxes"][0]["corners"][0] == [None] * 4
 
 
-def test_a_page_whose_study_alone_is_calibrated_says_so_of_its_slices() -> None:
-    findings = made_findings(6, calibrated=False)
-    assert "raw: only the answers for the study are calibrated" in study_page(findings, 0, PIXELS)
-    answers = [replace(one, calibrated=None) for one in findings.answers]
-    assert "raw: the run is not calibrated" in study_page(replace(findings, answers=answers), 0, PIXELS)
+def test_a_page_without_calibrated_slices_says_so_of_them_and_not_of_the_run() -> None:
+    html = study_page(made_findings(6, calibrated=False), 0, PIXELS)
+    assert "raw: slices are not calibrated" in html and 'id="calibrated"' not in html
 
 
 def test_the_range_is_the_union_of_the_windows() -> None:

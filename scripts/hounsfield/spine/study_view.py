@@ -216,11 +216,14 @@ class NeckAnswers:
         raw = self._bag.loc[[study], list(NAMES)].to_numpy(np.float64)  # (1, 8)
         count = len(self._networks(study))
         who = "one network that sees" if count == 1 else f"mean of {count} networks that see"
-        how = f"study head: {who} the whole neck; {self.worth.in_words}"
-        points, found = self.worth.calibration.points("study"), []
+        how = f"study head: {who} the whole neck; {self.worth.in_words}; calibration: "
+        known, found = self.worth.calibration.levels.get("study", {}), []
         for name, value, sure in zip(NAMES, raw[0].tolist(), self._calibrated(study, raw).tolist(), strict=True):
-            met = [PointMet.of(point, value) for point in points.get(name, ())]
-            found.append(StudyAnswer(self._run, name, value, None if np.isnan(sure) else sure, how, met))
+            met = [PointMet.of(point, value) for point in (known[name].points if name in known else ())]
+            words = known[name].words if name in known else self.worth.calibration.words("study")
+            if np.isnan(sure) and name in known and known[name].calibrator is not None:
+                words = "none of this study, which took no part in it"
+            found.append(StudyAnswer(self._run, name, value, None if np.isnan(sure) else sure, how + words, met))
         return found
 
     def _calibrated(self, study: str, raw: np.ndarray) -> np.ndarray:

@@ -83,7 +83,6 @@ def study_page(
         curves=[one.name for one in overlays if isinstance(one, Curves)],
         overlay_kinds={type(one).__name__ for one in overlays},
         has_calibrated=any(model.calibrated is not None for model in found.models),
-        calibrated_study=any(one.calibrated is not None for one in findings.answers),
         pages=[page_name(number) for number in range(len(findings.series))],
         **_explained(findings.picture, len(found.slices)),
         answers=answers_table(findings),
