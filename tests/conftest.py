@@ -15,7 +15,8 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as the stages do: nothing in the
 # own number wins; it is read when torch and numpy are imported, so it stands above all imports that bring them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from programs import MINI_CONFIG, run_program
+from hounsfield.core.intake import executors
+from programs import MINI_CONFIG, lasting_pool, run_program
 
 EXAMPLES = "the same examples on every machine, however slow it is"
 settings.register_profile(EXAMPLES, derandomize=True, deadline=None, max_examples=50)
@@ -80,6 +81,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, prepared: Work) -> Work:
         run_stages(work_at(top))
 
     return work_at(made_once(tmp_path_factory, "finished", make))
+
+
+@pytest.fixture
+def one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in the pool that serves one program after another."""
+    monkeypatch.setattr(executors, "_local_pool", lasting_pool)
 
 
 def run_stages(work: Work, *extra: str) -> None:

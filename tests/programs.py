@@ -46,7 +46,7 @@ def run_program(name: str, *arguments: object) -> None:
     """Run a program's main with these arguments; what it raises, it raises here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        patch.setattr(executors, "_local_pool", _lasting_pool)
+        patch.setattr(executors, "_local_pool", lasting_pool)
         set_up_logging()
         load_program(name).main()
 
@@ -61,7 +61,7 @@ def report_run(folder: Path, work: Path, *options: object) -> None:
         run_program("report", "--run", folder, "--work", work, *options)
 
 
-def _lasting_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
+def lasting_pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor]:
     """The last program's pool of as many workers; a new one where a worker has died.
 
     Not loky's reusable one: joblib takes that for its own.

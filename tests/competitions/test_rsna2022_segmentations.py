@@ -187,6 +187,7 @@ def test_what_is_no_segmentation_is_refused(tmp_path: Path, content: bytes) -> N
     assert caught.value.code == "segmentation_unreadable"
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_a_refused_segmentation_costs_itself_alone(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):

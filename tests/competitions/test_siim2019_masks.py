@@ -110,6 +110,7 @@ def test_a_mask_that_cannot_be_used_is_named() -> None:
         check_masks([Mask("a", fault=Fault("row 7", "a", "ends too late"))], "t.csv")
 
 
+@pytest.mark.usefixtures("one_pool")
 @pytest.mark.parametrize(("text", "fault"), [("0 1024", True), ("100 600", True), ("100 500", False)])
 def test_a_mask_of_most_of_its_film_is_refused_as_black_and_white_exchanged(
     tmp_path: Path, text: str, fault: bool

@@ -61,11 +61,13 @@ def run(tmp_path: Path, files: FileList, **options: Any) -> tuple[dict[str, int]
     return rows["value"].to_dict(), rejected["reason"].to_dict()
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_each_file_becomes_a_row_or_a_refusal_also_where_one_ends_its_process(tmp_path: Path) -> None:
     files = folder_of(tmp_path, a=b"1", b=b"bad", c=b"die", d=b"4")
     assert run(tmp_path, files, files_per_chunk=3) == ({"a": 1, "d": 4}, {"b": "no_number", "c": "decoder_died"})
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_only_files_without_a_result_are_prepared_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, folder_of(tmp_path, a=b"1", b=b"bad", c=b"die"))
     (tmp_path / "files" / "c").write_bytes(b"3")
@@ -77,6 +79,7 @@ def test_only_files_without_a_result_are_prepared_again(tmp_path: Path, monkeypa
     assert [task.file.name for task in seen] == ["c", "d"]
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_what_is_known_of_a_file_is_handed_over_with_it(tmp_path: Path) -> None:
     files = folder_of(tmp_path, a=b"1", b=b"2")
     facts = pd.DataFrame({"addend": [20, 10, 30]}, index=["b", "a", "c"])
@@ -102,6 +105,7 @@ def rejected(*reasons: str) -> pd.DataFrame:
     return pd.DataFrame({"path": paths, "stamp": 0, "reason": reasons, "message": "why"})
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_the_listing_is_sorted_and_escaped_and_its_reasons_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +118,7 @@ def test_the_listing_is_sorted_and_escaped_and_its_reasons_are_counted(
     assert said == [(2, "cut", listing), (1, "colour", listing)]
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_more_bad_files_than_the_share_are_an_error_and_foreign_ones_do_not_count(tmp_path: Path) -> None:
     check = partial(check_usable, tmp_path / "rejected.csv", option="own.share", foreign={"not_dicom"})
     check(8, rejected("cut", "cut", *["not_dicom"] * 9), 0.2)
@@ -121,6 +126,7 @@ def test_more_bad_files_than_the_share_are_an_error_and_foreign_ones_do_not_coun
         check(8, rejected("cut", "cut", "cut"), 0.2)
 
 
+@pytest.mark.usefixtures("one_pool")
 def test_nothing_usable_is_an_error_whatever_the_share(tmp_path: Path) -> None:
     check = partial(check_usable, tmp_path / "rejected.csv", option="own.share", foreign={"not_dicom"})
     with pytest.raises(BadInput, match=r"rejected\.csv: none of 2 "):
