@@ -59,7 +59,7 @@ def test_what_is_missing_or_only_begun_names_its_stage(tmp_path: Path, record: b
 
 def test_of_a_work_folder_that_is_not_there_it_is_said(tmp_path: Path) -> None:
     work = tmp_path / "mistyped"
-    with pytest.raises(MissingInput, match=rf"is missing, as all of {work}, which is no folder"):
+    with pytest.raises(MissingInput, match=rf"is missing: there is no folder {work} at all"):
         require(work, work / "data", "data", remedy_of)
 
 

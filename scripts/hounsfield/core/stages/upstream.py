@@ -76,7 +76,7 @@ def require(work: Path, folder: Path, stage: str, remedy_of: RemedyOf) -> Upstre
     if record is None:
         fact = "was begun and is not finished" if (folder / RECORD).exists() else "is missing"
         if not work.exists():
-            fact = f"is missing, as all of {work}, which is no folder (is --work or WORK what you mean?)"
+            fact = f"is missing: there is no folder {work} at all (is that what --work or WORK should say?)"
         raise MissingInput(f"{folder} {fact}; make it with: {remedy}")
     damaged = files_whole(folder, record)
     if damaged:
