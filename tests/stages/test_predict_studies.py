@@ -91,6 +91,7 @@ def test_a_folder_is_known_again_and_grows_and_another_of_its_name_is_kept_apart
 
 def test_missing_models_are_named_before_a_file_is_read(prepared: Work, tmp_path: Path) -> None:
     series(tmp_path / "ct", "a")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInput, match=r"checkpoints/hemorrhage/mini/fold0 is missing; make it with: .*run_12"):
         run_program("predict_study", *work_at(tmp_path / "empty").arguments, tmp_path / "ct")
     assert not (tmp_path / "empty/data").exists()
@@ -170,8 +171,7 @@ def test_another_labelled_data_set_is_scored_beside_the_out_of_fold_scores(
     assert list(table["where"]) == ["out of fold: phantom"] * 3 + ["external: second"] * 3
     assert list(table["system"]) == ["prior", "classifier", "bag"] * 2
     own = table[table["where"] == "external: second"]
-    assert (own["low"] < own["weighted_log_loss"]).all()
-    assert (own["weighted_log_loss"] < own["high"]).all()
+    assert own["weighted_log_loss"].gt(0).all() and own["low"].isna().all()  # six patients give no interval
     assert set(own["patients"]) == {6}
     assert "external: second" in capsys.readouterr().out
     slices = pd.read_csv(tmp_path / "labels.csv").merge(training_headers(second), on="SOPInstanceUID")

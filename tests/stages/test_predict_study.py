@@ -144,6 +144,7 @@ def test_the_same_call_does_nothing_twice(predicted: tuple[Work, str], given: Pa
 
 @pytest.mark.parametrize("run", [(), ("--run", "checkpoints/hemorrhage/mini")])
 def test_missing_models_are_named_before_a_file_is_read(tmp_path: Path, given: Path, run: tuple[str, ...]) -> None:
+    (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInput, match=r"checkpoints/hemorrhage/mini/fold0 is missing; make it with: .*run_12"):
         predict(work_at(tmp_path / "empty"), given, *run)
     assert not (tmp_path / "empty/data").exists()
