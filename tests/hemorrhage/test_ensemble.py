@@ -117,7 +117,7 @@ def test_a_slice_without_a_prediction_takes_the_training_prior_and_is_counted(mo
     train = slices[slices["split"] == "train"]
     for name in CLASSES:
         assert submitted[f"ID_refused_{name}"] == pytest.approx(train[name].mean(), abs=1e-9)
-    assert "1 slices of the sample submission have no prediction" in capsys.readouterr().err
+    assert "1 slice of the sample submission without a prediction" in capsys.readouterr().err
     assert "ID_refused" not in set(pd.read_csv(folder_of(work) / "findings.csv")["image_id"])
 
 
@@ -166,7 +166,7 @@ def test_another_data_sets_prior_is_that_of_the_training_set_or_a_half(monkeypat
     train = make_data_set(work)
     train = train[train["split"] == "train"]
     assert read_submission(folder)["ID_lost_any"] == pytest.approx(train["any"].mean(), abs=1e-9)
-    assert "2 predicted slices are not in the sample submission" in capsys.readouterr().err
+    assert "2 predicted slices that the sample submission lacks" in capsys.readouterr().err
     shutil.rmtree(data_folder(work, DATA_SET))
     bag(monkeypatch, work, "--apply-to", "own", "--force")
     assert read_submission(folder)["ID_lost_any"] == 0.5

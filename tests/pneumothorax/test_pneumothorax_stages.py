@@ -77,7 +77,7 @@ def test_thresholds_and_submission_are_what_the_plain_rules_give(work, capsys) -
     assert findings["pneumothorax"].tolist() == [1, 0, 0, 1]
 
     out, err = capsys.readouterr()
-    assert "1 films of the sample submission have no map; their mask is empty; the first: unknown" in err
+    assert "1 film of the sample submission without a map, for which stands an empty mask; the first: unknown" in err
     assert "chosen without fold 0" in out
     assert CLEAN_HEADING in out
     for name in (thresholds_folder(work, "one") / "surface.png", folder / "gallery.png"):

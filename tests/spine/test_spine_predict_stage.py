@@ -130,7 +130,7 @@ def test_a_sample_submission_is_answered_in_its_order_and_its_other_studies_take
     assert table["row_id"].tolist() == asked
     # of six studies three are healthy (C3 weighs 1 of 14) and three have one fracture: C1, C2, or C3 (1 or 2 of 22)
     assert table.loc[0, "fractured"] == pytest.approx((2 / 22) / (3 / 14 + 4 / 22), abs=1e-8)
-    assert "1 studies of the sample submission have no prediction" in capsys.readouterr().err
+    assert "1 study of the sample submission without a prediction" in capsys.readouterr().err
 
 
 def test_missing_networks_are_named_with_the_command_that_trains_them(copied: Path) -> None:

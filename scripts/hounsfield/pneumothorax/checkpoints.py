@@ -10,6 +10,7 @@ from torch import nn
 
 from hounsfield.competitions.siim2019.paths import PREPARE
 from hounsfield.competitions.siim2019.tables import TEST_FOLD
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, StaleOutput, WrongUse
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import applied_to
@@ -55,7 +56,7 @@ def open_checkpoints(command: PneumothoraxCommand, data: Upstream, folds: Sequen
         refuse_other_size(command, data, part)
         epochs = [one.epoch for one in kept_epochs(part)][:top]
         if len(epochs) < top:
-            logger.info("%s kept %d epochs; all of them are averaged", task.name, len(epochs))
+            logger.info("%s kept %s, averaged", task.name, count_of(len(epochs), "epochs"))
         found[fold] = Checkpoints(part, epochs)
     return found
 

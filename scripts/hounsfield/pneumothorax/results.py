@@ -13,6 +13,7 @@ from hounsfield.competitions.siim2019.rle import encode
 from hounsfield.competitions.siim2019.submission import fill as submission_of
 from hounsfield.competitions.siim2019.submission import sample_films
 from hounsfield.competitions.siim2019.submission import write as write_submission
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import SUFFIX, Calibration
 from hounsfield.core.evaluation.findings import write_csv
 from hounsfield.core.logs import logger, progress
@@ -45,11 +46,11 @@ def write_test_films(
     texts = dict(zip(predicted["film_id"], predicted["run_lengths"], strict=True))
     submission = submission_of(asked, texts)
     for what, found in (
-        ("films of the sample submission have no map; their mask is empty", submission.filled),
-        ("mapped films are not in the sample submission; they are left out", submission.left_out),
+        ("films of the sample submission without a map, for which stands an empty mask", submission.filled),
+        ("mapped films that the sample submission lacks, left out", submission.left_out),
     ):
         if found:
-            logger.warning("%d %s; the first: %s", len(found), what, ", ".join(map(escape_cell, found[:SHOWN])))
+            logger.warning("%s; the first: %s", count_of(len(found), what), ", ".join(map(escape_cell, found[:SHOWN])))
     write_submission(folder / SUBMISSION, submission)
     write_csv(folder / FINDINGS, predicted.drop(columns="run_lengths"))
     return predicted

@@ -11,6 +11,7 @@ import pandas as pd
 from hounsfield.competitions.rsna2022.labels import NAMES
 from hounsfield.competitions.rsna2022.submission import best_constant, fill, rows_of, sample_rows, write
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_slices
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.outputs import Input, Provenance
@@ -127,9 +128,12 @@ def write_submission(path: Path, task: AnswerTask, studies: pd.DataFrame, asked:
     labels = studies.loc[studies["split"] == "train", list(NAMES)].to_numpy(np.float64, na_value=np.nan)
     submission = fill(rows, asked, found, best_constant(labels))
     for what, names in (
-        ("studies of the sample submission have no prediction; they take the best constant", submission.filled),
-        ("predicted studies are not in the sample submission; they are left out", submission.left_out),
+        (
+            "studies of the sample submission without a prediction, for which stands the best constant",
+            submission.filled,
+        ),
+        ("predicted studies that the sample submission lacks, left out", submission.left_out),
     ):
         if names:
-            logger.warning("%d %s; the first: %s", len(names), what, ", ".join(names[:SHOWN]))
+            logger.warning("%s; the first: %s", count_of(len(names), what), ", ".join(names[:SHOWN]))
     write(path, submission)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from label_sets import STUDIES
+from label_sets import DICE, STUDIES
 
 from hounsfield.core.evaluation.external import FEWEST, external_scores, without_interval
 from hounsfield.core.evaluation.score_table import System, readable
@@ -24,6 +24,15 @@ def test_enough_patients_of_both_kinds_have_an_interval() -> None:
     table = scores_of(FEWEST)
     assert without_interval(table) == "" and table[["low", "high"]].notna().all(axis=None)
     assert "95 % interval" in readable(table) and "better than" in readable(table)
+
+
+def test_masks_which_have_no_classes_have_an_interval_from_as_many_patients_on() -> None:
+    for patients in (FEWEST, FEWEST - 1):
+        dice, people = np.linspace(0, 1, patients)[:, np.newaxis], np.arange(patients).astype(str)
+        table = external_scores(
+            DICE, [System("rule", "", dice, "all")], np.empty((patients, 0)), people, "ward", "one_minus_dice"
+        )
+        assert (without_interval(table) == "") == (patients == FEWEST)
 
 
 @pytest.mark.parametrize(

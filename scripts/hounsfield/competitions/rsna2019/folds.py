@@ -39,7 +39,7 @@ def folds_of_own_labels(
     of_patient = pd.Series(folds, slices.loc[train, "patient_id"]).groupby(level=0).first()
     tested = slices.loc[slices["split"] == "test", "patient_id"]
     if both := len(set(tested) & set(of_patient.index)):
-        logger.warning("%d patients are both in training and in the test set: it is no test of strangers", both)
+        logger.warning("patients both in training and in the test set: %d; it is no test of strangers", both)
     return slices["patient_id"].map(of_patient).where(slices["split"] != "test").to_numpy(np.float64)
 
 

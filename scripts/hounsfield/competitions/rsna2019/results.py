@@ -12,6 +12,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import LABELS, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.submission import bounded, fill, ids_of, sample_ids, write
+from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.evaluation.metrics import means_by_name
@@ -68,10 +69,10 @@ def write_submission(
     ids = sample_ids(sample) if sample.exists() else ids_of(images)
     submission = fill(ids, images, probabilities, otherwise, clip=clip)
     for what, found in (
-        (f"slices of the sample submission have no prediction; they take {otherwise_is}", submission.filled),
-        ("predicted slices are not in the sample submission; they are left out", submission.left_out),
+        (f"slices of the sample submission without a prediction, for which stands {otherwise_is}", submission.filled),
+        ("predicted slices that the sample submission lacks, left out", submission.left_out),
     ):
         if found:
-            logger.warning("%d %s; the first: %s", len(found), what, ", ".join(found[:10]))
+            logger.warning("%s; the first: %s", count_of(len(found), what), ", ".join(found[:10]))
     write(path, submission)
     return [path.name]

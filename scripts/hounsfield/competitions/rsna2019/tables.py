@@ -127,7 +127,7 @@ def log_slices(slices: pd.DataFrame, ignored: int, spacing: Path) -> None:
     )  # fmt: skip
     both = sorted(set(slices["patient_id"][train]) & set(slices["patient_id"][test]))
     if both:
-        logger.warning("%d patients are both in training and test; the first: %s", len(both), ", ".join(both[:10]))
+        logger.warning("patients both in training and test: %d; the first: %s", len(both), ", ".join(both[:10]))
     flags, counts = np.unique(" ".join(slices["flags"]).split(), return_counts=True)
     for flag, count in zip(flags, counts, strict=True):
         logger.info("flagged %d: %s", count, flag)

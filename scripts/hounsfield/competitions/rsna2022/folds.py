@@ -72,4 +72,4 @@ def check_folds(folds: np.ndarray, patients: pd.Series, labels: pd.DataFrame, co
     of_patient = pd.Series(folds).groupby(patients.to_numpy())
     several = int((of_patient.max() > of_patient.min()).sum())
     if several:
-        logger.warning("%d patients are in several folds: their scores are of patients seen before", several)
+        logger.warning("patients in several folds: %d; their scores are of patients seen before", several)

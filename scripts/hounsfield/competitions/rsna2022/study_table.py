@@ -146,7 +146,7 @@ def log_studies(tables: StudyTables, ignored: int) -> None:
         logger.info("folds (fractured studies):\n%s", table)
     both = set(studies["patient_id"][train]) & set(studies["patient_id"][~train])
     if both:
-        logger.warning("%d patients are both in training and test", len(both))
+        logger.warning("patients both in training and test: %d", len(both))
     for of, frame in (("studies", studies), ("slices", tables.slices)):
         for flag, count in frame["flags"].str.split().explode().value_counts().items():
             logger.info("flagged %s: %s", count_of(count, of), flag)

@@ -185,7 +185,7 @@ def once_each(files: FileList) -> np.ndarray:
     if unlike:
         raise BadInput(f"{len(unlike)} films occur with different content; the first are {unlike[:10]}. Leave one each")
     if repeated:
-        logger.info("%d films occur several times, and are read once", len(repeated))
+        logger.info("films that occur several times, read once: %d", len(repeated))
     return np.array(sorted(found[0] for found in places.values()))
 
 

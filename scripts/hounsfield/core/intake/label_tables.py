@@ -160,7 +160,7 @@ def _without_repeats(table: LabelTable) -> LabelTable:
     contradicting = content[first].duplicated("key", keep=False).to_numpy()
     _refuse(table.source, "rows contradict others of the same name", table.lines[first][contradicting])
     if not first.all():
-        logger.info("%s: %d rows repeat others and count once", table.source, (~first).sum())
+        logger.info("%s: rows that repeat others, and count once: %d", table.source, (~first).sum())
     kept = LabelTable(
         table.source, table.key, table.keys[first], table.lines[first], table.values[first].reset_index(drop=True),
         table.any_of, table.soft,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.logs import duration, need_space
 from hounsfield.core.stages.outputs import UNFINISHED, read_record
 
@@ -62,7 +63,7 @@ class Course:
             wanted = (run.kept + (STATES * STATE if run.folder == folder else 0)) * weights
             there = sum(path.stat().st_size for kind in THERE for path in run.folder.glob(kind))
             needed += max(0, wanted - there)
-        need_space("train", needed, folder, what=f"weights of {len(runs)} runs and the training state")
+        need_space("train", needed, folder, what=f"weights of {count_of(len(runs), 'runs')} and the training state")
 
     def begin_epoch(self, epoch: int, share: float) -> None:
         """Begin an epoch, or go on with it where `share` of its steps is done."""
