@@ -43,7 +43,7 @@ RULE = "submission: {triplet: {top: 0.5, area: 0.01, bottom: 0.4}}\n"
 def command_in(work: Path, name: str) -> PneumothoraxCommand:
     """As a program for every system reads it."""
     parser = stage_parser(STAGE)
-    add_study_options(parser, labels=False)
+    add_study_options(parser)
     return parse(parser, STAGE, ["--config", str(work / f"{name}.yaml"), "--work", str(work)])
 
 
