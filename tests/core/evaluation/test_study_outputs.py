@@ -246,6 +246,16 @@ def test_a_blend_of_other_runs_or_of_a_run_that_was_made_anew_is_not_this_one(tm
     assert blend_of(tmp_path).raw == pytest.approx(0.375)
 
 
+def test_pages_that_are_there_stay_where_findings_alone_are_asked_for_the_next_time(tmp_path: Path) -> None:
+    view = Toy(tmp_path, "toy/a", 0.5)
+    answer([view], Drawn(), folder=tmp_path / "out")
+    answer([view], None, folder=tmp_path / "out")
+    assert (tmp_path / "out/ID_1/series_1.html").exists()
+    answer([Toy(tmp_path, "toy/a", 0.75)], None, folder=tmp_path / "out")
+    assert not (tmp_path / "out/ID_1/series_1.html").exists()  # they would show other answers
+    assert json.loads((tmp_path / "out/ID_1" / JSON).read_text())["answers"][0]["raw"] == 0.75
+
+
 def test_pages_stay_where_their_pixels_are_gone_and_they_cannot_be_made_anew(tmp_path: Path) -> None:
     view = Toy(tmp_path, "toy/a", 0.5, ["ID_1"])
     arguments = ([Answered("toy/a", view, 1.0)], tmp_path / "out", "run_71", Pages(Drawn(), lambda place: "one.html"))

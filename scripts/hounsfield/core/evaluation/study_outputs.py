@@ -21,7 +21,16 @@ from hounsfield.core.evaluation.study_view import StudyView
 from hounsfield.core.imaging.series_view import Overlay, SeriesPixels
 from hounsfield.core.intake.given_studies import own_identifiers
 from hounsfield.core.logs import Stopwatch, progress, show
-from hounsfield.core.stages.outputs import Input, Output, Provenance, made_otherwise, maker, output
+from hounsfield.core.stages.outputs import (
+    Input,
+    Output,
+    Provenance,
+    made_otherwise,
+    maker,
+    output,
+    read_record,
+    to_replace,
+)
 from hounsfield.core.stages.records import forget_damaged
 from hounsfield.core.storage.files import write_bytes
 from hounsfield.core.storage.tables import escape_cell
@@ -113,12 +122,20 @@ def answer_study(
 ) -> None:
     """Write findings and pages of one study, unless they are there. force: write them anew."""
     forget_damaged(place)
+    if pages is None and not force and _has_pages(place, provenance):
+        return  # findings alone are asked for, and the pages beside them cost nothing
     anew = force or made_otherwise(place, provenance)
     if anew and pages is not None and findings.series and maker(place) is not None:
         view.pixels(findings.study, findings.series[0].series)  # a source that is gone must not cost the old pages
     with output(place, provenance, force=anew, remedy="") as out:
         if not out.finished:
             _write_study(view, findings, out, pages)
+
+
+def _has_pages(place: Path, provenance: Provenance) -> bool:
+    """Whether a study is finished with pages, and is otherwise what is asked for."""
+    with_pages = replace(provenance, settings={**provenance.settings, "pages": True})
+    return read_record(place) is not None and not to_replace(place, with_pages)
 
 
 def _write_study(view: StudyView, findings: StudyFindings, out: Output, pages: Pages | None) -> None:
