@@ -85,14 +85,13 @@ def test_an_experiment_without_a_yaml_beside_the_given_one_is_refused(monkeypatc
         bag(monkeypatch, work, "--experiments", "crop", "crop")
 
 
-def test_what_else_lies_in_the_folder_is_ignored(monkeypatch, work):
-    bag(monkeypatch, work)
-    before = (folder_of(work) / "submission.csv.gz").read_bytes()
+def test_what_else_lies_in_the_folder_is_ignored(monkeypatch, work, bagged):
+    before = (folder_of(bagged) / "submission.csv.gz").read_bytes()
     make_store(work, "crop", "0", 7)
     make_predictions(work, "crop", toy_config(), "0", 7)
     (folder_of(work) / "fold9_epoch9").mkdir()
     (folder_of(work) / "fold9_epoch9" / PREDICTIONS).write_bytes(b"stray")
-    bag(monkeypatch, work, "--force")
+    bag(monkeypatch, work)
     assert (folder_of(work) / "submission.csv.gz").read_bytes() == before
 
 

@@ -238,6 +238,7 @@ def test_robustness_that_was_not_measured_is_a_visible_blank_with_the_command_or
         program.with_shifts(SYSTEMS["hemorrhage"], studies, remedy_of, compute=True)
 
 
+@pytest.mark.slow
 def test_a_report_is_written_again_only_when_the_run_or_a_file_of_it_is_another_or_by_force(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,9 @@ def test_importance_names_every_feature_of_every_model(second_level_work, booste
     assert own.mean() > 1 / 28  # more than an equal share
 
 
-@pytest.mark.parametrize("booster", BOOSTERS)
+@pytest.mark.parametrize(
+    "booster", [pytest.param(one, marks=() if one == "xgboost" else pytest.mark.slow) for one in BOOSTERS]
+)
 def test_a_run_that_was_killed_goes_on_with_the_missing_models_and_ends_the_same(
     second_level_work, work, booster, monkeypatch
 ) -> None:

@@ -255,6 +255,7 @@ def test_without_preparation_the_remedy_is_named(tmp_path: Path, phantom_archive
         run_stage(work_at(tmp_path, CONFIG), phantom_archive)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_costs_itself_alone(
     tmp_path: Path, prepared: Work, phantom_archive: Path
 ) -> None:

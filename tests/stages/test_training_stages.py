@@ -80,7 +80,7 @@ def test_a_second_run_of_every_stage_does_nothing_and_says_so(
     assert capsys.readouterr().err.count("nothing to do") == 2 + 4 + 4 + 1
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_killed_classifier_goes_on_to_the_same_bytes(copy: Work, finished: Work, steps: int) -> None:
     with killed_at(steps + 1, TrainingState, "update"):
         run_program("hemorrhage_train_classifier", *copy.arguments, "--fold", 0)
