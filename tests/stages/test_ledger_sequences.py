@@ -237,7 +237,7 @@ def test_the_stand_ins_show_a_leak_that_no_record_tells_of(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS, last=CHAINS)
 def test_no_sequence_of_stages_and_changes_scores_a_seen_patient(
     whole_run: Path, actions: list[tuple], last: tuple
