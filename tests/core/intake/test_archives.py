@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -227,6 +228,18 @@ def test_names_with_backslashes_are_paths_and_their_members_are_read(tmp_path: P
         archive.writestr("top\\ct\\", b"")
         archive.writestr("top\\ct\\IM1.DCM", b"one")
     assert [(file.name, file.read()) for file in list_files(tmp_path / "A.ZIP")] == [("top/ct/IM1.DCM", b"one")]
+
+
+def test_members_of_one_name_each_have_a_path_of_their_own_and_are_read(tmp_path: Path) -> None:
+    names = ["a/dup.dcm", "a/dup.dcm", "a\\dup.dcm", "a/(2)/dup.dcm", "dup.dcm", "dup.dcm"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of the duplicates
+        for number, name in enumerate(names):
+            archive.writestr(name, bytes([number]))
+    files = list_files(tmp_path / "a.zip")
+    assert len({file.label for file in files}) == len(names)
+    assert sorted(file.read() for file in files) == [bytes([number]) for number in range(len(names))]
+    assert {Path(file.name).name for file in files} == {"dup.dcm"}
 
 
 def test_an_archive_locked_with_a_password_is_named_before_anything_is_read(tmp_path: Path) -> None:

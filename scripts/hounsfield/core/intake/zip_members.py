@@ -6,8 +6,8 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Container, Iterator
+from itertools import count, pairwise
 from operator import attrgetter
 from pathlib import Path
 
@@ -51,9 +51,19 @@ def zip_members(archive: Path) -> Iterator[Found]:
             f"{one_line(archive)}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
             f"{locked[0]!a}. Unpack it with the password, and name the folder"
         )
+    names: set[str] = set()
     for member in members:
         name = member.filename.replace("\\", "/")  # as some programs for Windows write it
         if not name.endswith("/"):
+            name = _own_name(name, names)
+            names.add(name)
             changes = member.CRC, member.header_offset, 0
             yield (name, member.file_size, member.header_offset, member.compress_size, member.compress_type,
                    member.CRC, *changes)  # fmt: skip
+
+
+def _own_name(name: str, taken: Container[str]) -> str:
+    """The name, or where another member has it, the same in a folder (2), (3) ...: a file is known by its path."""
+    folder, slash, last = name.rpartition("/")
+    numbered = (f"{folder}{slash}({number})/{last}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
