@@ -69,7 +69,7 @@ def test_a_run_trained_with_a_configuration_of_one_s_own_is_found_with_what_it_w
     trained = parse(stage_parser(stage), stage, ["--config", str(own), "--work", str(tmp_path), "--seed", "5"])
     finish(tmp_path, "hemorrhage/mine/fold0", 1)
     assert newest_runs(tmp_path) == []  # of a run from before configurations were kept nobody knows it
-    keep_config(trained, "hemorrhage")
+    keep_config(trained, "hemorrhage", trained=True)
     own.unlink()
     chosen = named_run(tmp_path, "checkpoints/hemorrhage/mine", None)
     assert newest_runs(tmp_path) == [chosen]
@@ -97,7 +97,7 @@ def test_where_the_shipped_configuration_fits_no_model_the_kept_one_is_named_wit
         return parse(stage_parser(stage), stage, ["--config", str(run.config), "--work", str(tmp_path)])
 
     finish(tmp_path, "hemorrhage/crop/fold0", 1)
-    keep_config(asked(ChosenRun(SYSTEMS["hemorrhage"], own)), "hemorrhage")
+    keep_config(asked(ChosenRun(SYSTEMS["hemorrhage"], own)), "hemorrhage", trained=True)
     shipped = named_run(tmp_path, "hemorrhage/crop", None)
     with (
         pytest.raises(MissingInput, match=r"^fold1 is missing\nOr .*classifier.epochs: 3 -> 5") as caught,
@@ -116,20 +116,50 @@ def test_where_the_shipped_configuration_fits_no_model_the_kept_one_is_named_wit
         raise MissingInput("fold1 is missing")
 
 
-def test_a_configuration_that_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
+def kept_by(work: Path, *options: str, trained: bool = True) -> HemorrhageConfig:
+    """What is kept of a run after a stage with these options."""
     stage = load_program("hemorrhage_train_classifier").STAGE
-    command = parse(stage_parser(stage), stage, ["--config", str(MINI_CONFIG), "--work", str(tmp_path)])
-    keep_config(command, "hemorrhage")
+
+    def command(config: Path, *words: str) -> Command[HemorrhageConfig]:
+        return parse(stage_parser(stage), stage, ["--config", str(config), "--work", str(work), *words])
+
+    keep_config(command(MINI_CONFIG, *options), "hemorrhage", trained=trained)
+    return command(kept_config(work, "hemorrhage", MINI_CONFIG.stem)).config
+
+
+def test_a_stage_that_trains_nothing_leaves_the_kept_configuration_as_it_is(tmp_path: Path) -> None:
+    first = kept_by(tmp_path, "--seed", "1", trained=False)  # of a run from before configurations were kept
+    assert first.seed == 1
+    assert kept_by(tmp_path, "--seed", "2", "--folds", "[0]", trained=False) == first
     kept = kept_config(tmp_path, "hemorrhage", MINI_CONFIG.stem)
     os.utime(kept, (1, 1))
-    keep_config(command, "hemorrhage")
+    assert kept_by(tmp_path, "--seed", "1") == first
     assert kept.stat().st_mtime == 1
+
+
+def test_a_run_that_is_trained_fold_by_fold_keeps_all_of_its_folds(tmp_path: Path) -> None:
+    several = ("--prepare.fold_count", "4")
+    assert kept_by(tmp_path, *several, "--folds", "[2]").folds == (2,)
+    assert kept_by(tmp_path, *several, "--folds", "[0, 3]").folds == (0, 2, 3)
+    again = kept_by(tmp_path, *several, "--folds", "[2]", "--classifier.epochs", "1", "--force")
+    assert (again.folds, again.classifier.epochs) == ((0, 2, 3), 1)
+    assert kept_by(tmp_path, "--prepare.fold_count", "3", "--folds", "[1]").folds == (0, 1, 2)  # there is no fold 3
+    assert kept_by(tmp_path, "--folds", "[all]").folds == ("all",)
+    assert kept_by(tmp_path, *several, "--folds", "[1]").folds == (1,)
+
+
+@pytest.mark.parametrize("content", [b"folds: 3", b"folds: [0, [1], x, -2, 99]", b"words", b"\xff"])
+def test_what_is_kept_and_cannot_be_read_is_written_anew(tmp_path: Path, content: bytes) -> None:
+    kept = kept_config(tmp_path, "hemorrhage", MINI_CONFIG.stem)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    assert set(kept_by(tmp_path, "--folds", "[1]").folds) <= {0, 1}
 
 
 def test_models_that_are_only_applied_keep_no_configuration(tmp_path: Path) -> None:
     stage = load_program("hemorrhage_train_sequence").STAGE
     applied = ["--config", str(MINI_CONFIG), "--work", str(tmp_path), "--apply-to", "ward7"]
-    keep_config(parse(stage_parser(stage), stage, applied), "hemorrhage")
+    keep_config(parse(stage_parser(stage), stage, applied), "hemorrhage", trained=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,7 +170,7 @@ def test_every_shipped_configuration_reads_back_the_same_where_it_is_kept(path: 
     config_class, default = SYSTEMS[path.parent.name].config_class()
     stage = Stage(config_class, "", default)
     first = parse(stage_parser(stage), stage, ["--config", str(path), "--work", str(tmp_path)])
-    keep_config(first, path.parent.name)
+    keep_config(first, path.parent.name, trained=True)
     kept = kept_config(tmp_path, path.parent.name, path.stem)
     again = parse(stage_parser(stage), stage, ["--config", str(kept), "--work", str(tmp_path)])
     assert again.config == first.config

@@ -63,7 +63,9 @@ def test_finished_runs_take_no_time_and_a_resumed_epoch_counts_from_where_it_sto
     runs = plan(tmp_path, 1, 1, 1)
     finish(runs[0])
     course = Course(runs, force=False)
+    assert not course.begun
     course.begin_run(runs[1].folder, NETWORK)
+    assert course.begun
     course.begin_epoch(3, 0.5)
     assert course.outlook(0.5) == "run 2 of 3, epoch 4 of 4"  # nothing is measured yet
     clock[0] += 20

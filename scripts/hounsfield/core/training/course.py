@@ -65,6 +65,11 @@ class Course:
             needed += max(0, wanted - there)
         need_space("train", needed, folder, what=f"weights of {count_of(len(runs), 'runs')} and the training state")
 
+    @property
+    def begun(self) -> bool:
+        """Whether any run was begun, or gone on with, and not all were there already."""
+        return self._current is not None
+
     def begin_epoch(self, epoch: int, share: float) -> None:
         """Begin an epoch, or go on with it where `share` of its steps is done."""
         self._epoch, self._from = epoch, share

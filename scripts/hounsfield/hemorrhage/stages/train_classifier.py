@@ -48,7 +48,7 @@ def train_classifiers(command: HemorrhageCommand) -> None:
             course = Course([PlannedRun(folder, epochs, kept=epochs) for folder in folders], force=command.force)
             for fold in folds:
                 train_fold(command, data, slices, fold, devices, course)
-            keep_config(command, "hemorrhage", first=devices.first)
+            keep_config(command, "hemorrhage", trained=course.begun, first=devices.first)
 
 
 def train_fold(

@@ -52,7 +52,7 @@ def train_sequences(command: HemorrhageCommand) -> None:
                     train_and_predict(run, slices, devices, course)
                 else:
                     predict_studies(run, slices, devices)
-            keep_config(command, "hemorrhage", first=devices.first)
+            keep_config(command, "hemorrhage", trained=course.begun, first=devices.first)
 
 
 def train_and_predict(task: SequenceRun, slices: pd.DataFrame, devices: Devices, course: Course) -> None:

@@ -34,7 +34,7 @@ def train_parts(command: PneumothoraxCommand) -> None:
             course = Course(planned, force=command.force)
             for run in runs:
                 train(run, films, devices, course)
-            keep_config(command, "pneumothorax", first=devices.first)
+            keep_config(command, "pneumothorax", trained=course.begun, first=devices.first)
 
 
 def chosen_parts(command: PneumothoraxCommand) -> list[int]:

@@ -44,7 +44,7 @@ def train_studies(command: SpineCommand) -> None:
                 network = train(run, data, boxes[run.without], split[0], devices, course)
                 if run.key.fold != ALL:
                     validate(run, network, data, boxes[run.without], split[1], devices)
-            keep_config(command, "spine", first=devices.first)
+            keep_config(command, "spine", trained=course.begun, first=devices.first)
 
 
 def train(

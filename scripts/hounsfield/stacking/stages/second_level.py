@@ -15,7 +15,7 @@ from hounsfield.core.logs import Stopwatch, logger, summary
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.kept_configs import keep_config
 from hounsfield.core.stages.ledger import Ledger
-from hounsfield.core.stages.outputs import Input, Provenance, output
+from hounsfield.core.stages.outputs import Input, Provenance, output, read_record
 from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.booster_runs import BoosterRun, booster_run, predict_with, run_ledger, train_models
 from hounsfield.stacking.boosters import distribution
@@ -53,13 +53,14 @@ def train_second_level(command: StackingCommand) -> None:
         tables = open_first_level(command, data, folds)
         inputs = {"stacking data": data.as_input(), **{table.name: table.output.as_input() for table in tables}}
         lesson = functools.cache(lambda: read_lesson(data, tables, folds))  # not read where there is nothing to do
-        for booster, stopping in itertools.product(boosters, stoppings):
-            one = booster_run(command, booster, stopping, folds)
+        runs = [booster_run(command, *one, folds) for one in itertools.product(boosters, stoppings)]
+        trains = command.force or any(read_record(one.models) is None for one in runs)
+        for one in runs:
             if applied_to(command):
                 predict(command, one, trained(command, one), lesson, inputs)
             else:
                 predict(command, one, learn(command, one, inputs, lesson), lesson, {})
-        keep_config(command, "stacking")
+        keep_config(command, "stacking", trained=trains)
 
 
 def read_lesson(data: Upstream, tables: list[CnnTable], folds: list[int]) -> Lesson:

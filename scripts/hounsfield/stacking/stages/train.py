@@ -57,7 +57,7 @@ def train_networks(command: StackingCommand) -> None:
         course = Course(planned, force=command.force)
         for network, fold in runs:
             train_network(command, network, fold, data, slices, devices, course)
-        keep_config(command, "stacking", first=devices.first)
+        keep_config(command, "stacking", trained=course.begun, first=devices.first)
 
 
 def train_network(
