@@ -143,7 +143,8 @@ stage_without() {
 
 check_devices() {
     case $GPUS-$NODES in
-        *[!0-9-]* | -* | *- | 0* | *-0*) fail "GPUS=$GPUS NODES=$NODES: both are whole numbers from 1" ;;
+        *[!0-9-]* | -* | *- | 0* | *-0* | *[0-9][0-9][0-9][0-9]*)
+            fail "GPUS=$GPUS NODES=$NODES: both are whole numbers from 1 to 999" ;;
     esac
     if [ "$NODES" = 1 ] && [ "${NODE_RANK:-0}" != 0 ]; then fail "NODE_RANK=$NODE_RANK needs NODES, the number of machines"; fi
     case $RESTARTS in

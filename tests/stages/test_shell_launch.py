@@ -40,8 +40,9 @@ def test_restarts_are_left_to_torchrun_even_of_one_process(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"GPUS": "two"}, "GPUS=two NODES=1: both are whole numbers from 1"),
-        ({"GPUS": "0"}, "GPUS=0 NODES=1: both are whole numbers from 1"),
+        ({"GPUS": "two"}, "GPUS=two NODES=1: both are whole numbers from 1 to 999"),
+        ({"GPUS": "0"}, "GPUS=0 NODES=1: both are whole numbers from 1 to 999"),
+        ({"NODES": "1000"}, "GPUS=1 NODES=1000: both are whole numbers from 1 to 999"),
         ({"NODES": "2"}, "NODES=2 needs MASTER_ADDR, the first machine's name"),
         ({"NODE_RANK": "1"}, "NODE_RANK=1 needs NODES, the number of machines"),
         ({"RESTARTS": "often"}, "RESTARTS=often: a whole number is needed"),

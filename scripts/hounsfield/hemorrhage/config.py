@@ -11,7 +11,7 @@ from typing import Literal
 from hounsfield.competitions.rsna2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
 from hounsfield.core.stages.configuration import plain
-from hounsfield.core.stages.ranges import Count, Natural, Positive
+from hounsfield.core.stages.ranges import Count, Natural, Positive, Threads, Workers
 from hounsfield.core.training.precision import Precision
 
 View = Literal["identity", "hflip", "transpose"]
@@ -36,7 +36,7 @@ class ClassifierConfig:
     learning_rate: Positive = 2e-5  # constant
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
-    workers: Natural = 8  # loader processes for each training process
+    workers: Workers = 8  # loader processes for each training process
     steps_per_epoch: Count | None = None  # None: all slices; a number cuts every epoch short
     save_every: Count = 1000  # steps between saved training states
     sanity_slices: Count = 1000  # fold `all`: the first training slices, scored to see that it learns at all
@@ -79,7 +79,7 @@ class HemorrhageConfig:
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int | Literal["all"], ...] = (0, 1, 2)  # all: one model of every patient. Three were trained in 2019
     seed: Natural = 1234
-    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Threads | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)

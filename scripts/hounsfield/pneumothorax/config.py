@@ -10,7 +10,7 @@ from typing import Literal
 
 from hounsfield.competitions.siim2019.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare, Threads, Workers
 from hounsfield.core.training.precision import Kept, Precision
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "pneumothorax" / "albunet_valid.yaml"
@@ -95,7 +95,7 @@ class TrainingConfig:
     triplets: tuple[Triplet, ...] = PUBLISHED_TRIPLETS  # the best one's mean Dice is an epoch's score
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
-    workers: Natural = 8  # loader processes for each training process
+    workers: Workers = 8  # loader processes for each training process
     save_every: Count = 1000  # steps between saved training states
 
 
@@ -110,7 +110,7 @@ class MapsConfig:
     precision: Precision = "auto"
     batch_size: Count = 2
     block_batches: Count = 16  # batches written at a time
-    workers: Natural = 8  # loader processes
+    workers: Workers = 8  # loader processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class PneumothoraxConfig:
     data_set: str = "siim2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4)
     seed: Natural = 42
-    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Threads | None = None  # compute threads of a process on a CPU; None: one for each core
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

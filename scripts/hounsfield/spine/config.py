@@ -10,7 +10,7 @@ from typing import Literal
 
 from hounsfield.competitions.rsna2022.config import PrepareConfig
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, Share
+from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, Share, Threads, Workers
 from hounsfield.core.training.precision import Precision
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "spine" / "published.yaml"
@@ -180,9 +180,9 @@ class SpineConfig:
     # stages 52 and 53 for each pair of folds; false (published): the networks that made them have seen its patients
     nested: bool = False
     seed: Natural = 42
-    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Threads | None = None  # compute threads of a process on a CPU; None: one for each core
     precision: Precision = "auto"
-    workers: Natural = 8  # loader processes for each training process
+    workers: Workers = 8  # loader processes for each training process
     save_every: Count = 500  # steps between saved training states
     excluded: tuple[str, ...] = (  # two known bad scans, left out of training
         "1.2.826.0.1.3680043.20574",

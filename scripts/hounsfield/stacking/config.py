@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 from hounsfield.core.stages.command import REPOSITORY
-from hounsfield.core.stages.ranges import Count, Natural, NotNegative, Positive, PositiveShare, Range, Share
+from hounsfield.core.stages.ranges import (
+    Count,
+    Natural,
+    NotNegative,
+    Positive,
+    PositiveShare,
+    Range,
+    Share,
+    Threads,
+    Workers,
+)
 from hounsfield.core.training.precision import Precision
 
 Booster = Literal["lightgbm", "catboost", "xgboost"]
@@ -78,7 +88,7 @@ class TrainingConfig:
     learning_rate_factor: Positive = 3 / 7  # ... it is multiplied by this
     precision: Precision = "auto"
     compile: bool = False  # torch.compile
-    workers: Natural = 8  # loader processes for each training process
+    workers: Workers = 8  # loader processes for each training process
     steps_per_epoch: Count | None = None  # None: all slices; a number cuts every epoch short
     save_every: Count = 1000  # steps between saved training states
 
@@ -172,7 +182,7 @@ class StackingConfig:
     data_set: str = "rsna2019"  # the folder below data/ that it is trained on
     folds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
     seed: Natural = 300  # of the random passes of prediction, with network, fold and epoch
-    threads: Count | None = None  # compute threads of a process on a CPU; None: one for each core
+    threads: Threads | None = None  # compute threads of a process on a CPU; None: one for each core
     data: DataConfig = field(default_factory=DataConfig)
     networks: tuple[NetworkConfig, ...] = (SE_RESNEXT50, SE_RESNEXT101)
     training: TrainingConfig = field(default_factory=TrainingConfig)

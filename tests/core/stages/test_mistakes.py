@@ -53,6 +53,12 @@ WRONG_VALUES = [
     ("siim2019_prepare", "prepare.bad_share", "-1"),
     ("siim2019_prepare", "prepare.fold_seed", "-1"),
     ("hemorrhage_train_classifier", "seed", "-1"),
+    ("hemorrhage_train_classifier", "threads", "9999999"),
+    ("hemorrhage_train_classifier", "classifier.workers", "1025"),
+    ("hemorrhage_train_classifier", "classifier.batch_size", "99999999999999999999"),
+    ("stacking_train", "threads", "1025"),
+    ("spine_boxes", "threads", "1025"),
+    ("pneumothorax_train", "training.workers", "1025"),
 ]
 
 
@@ -61,6 +67,20 @@ def test_a_value_out_of_its_range_is_refused_in_a_line_that_names_it(program: st
     said = refusal(program, f"--{field}", value)
     assert field in said and "give a number" in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("classifier.batch_size", "1.5"), ("classifier.epochs", "nan"), ("threads", "x")]
+)
+def test_a_value_that_is_no_whole_number_is_refused_in_a_line_that_names_where_it_stands(
+    tmp_path: Path, field: str, value: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    part, _, name = field.rpartition(".")
+    path.write_text(f"{part}: {{{name}: {value}}}\n" if part else f"{name}: {value}\n")
+    fact = f"{field} {value}: give a whole number"
+    assert refusal("hemorrhage_train_classifier", f"--{field}={value}") == f"--{fact}"
+    assert refusal("hemorrhage_train_classifier", "--config", path) == f"{path}: {fact}"
 
 
 def test_a_value_out_of_its_range_is_refused_in_a_list_of_networks(tmp_path: Path) -> None:

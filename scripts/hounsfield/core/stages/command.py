@@ -144,8 +144,10 @@ def parse(parser: ArgumentParser, stage: Stage[ConfigT], argv: Sequence[str] | N
         config = parser.instantiate(arguments)
     except (ArgumentError, ValueError, TypeError) as error:
         foreign = other_system(path, own, REPOSITORY)
-        mistake = parsing_mistake(error, (option for one in parser._actions for option in one.option_strings))
-        raise WrongUse(f"{shown(path)} {foreign or f'or the command line: {mistake}'}") from error
+        if foreign:
+            raise WrongUse(f"{shown(path)} {foreign}") from error
+        options = (option for one in parser._actions for option in one.option_strings)
+        raise WrongUse(parsing_mistake(error, options, words, shown(path))) from error
     if path.resolve().is_relative_to(REPOSITORY / "configs") and (foreign := other_system(path, own, REPOSITORY)):
         raise WrongUse(f"{shown(path)} {foreign}")
     fields = {name: config[name] for name in stage.config_class.__dataclass_fields__}  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
@@ -12,11 +12,25 @@ from typing import NoReturn
 import yaml
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.stages.configuration import check_yaml
 
 NEAREST = 3
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[^\s=]+)")
 NOT_ACCEPTED = re.compile(r"Group '([^']+)' does not accept option '([^']+)'|Option '([^']+)' is not accepted")
+WRONG_KEY = re.compile(r'Parser key "([^"]+)": (.*)')
+WRONG_VALUE = re.compile(  # of one type, or of several
+    r"(?:Expected a (<class '\w+'>|typing\.Literal.+)\. Got|.+ Subtypes: \[(.+)\] Errors: .+ Given) value: (.*)"
+)
+TYPE = re.compile(r"(?<=<class ')\w+|(?<=typing\.Literal)\[.+?\]|tuple\[.+?\]")
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "tuple": "a list in brackets",
+    "tuple[int, ...]": "a list of whole numbers in brackets",
+}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -33,17 +47,35 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; nearest by spelling: {', '.join(found)}" if found else ""
 
 
-def parsing_mistake(error: Exception, options: Iterable[str]) -> str:
-    """What the parser says, in one line; of a name that it does not know also the nearest of the `options`."""
+def parsing_mistake(error: Exception, options: Iterable[str], words: Sequence[str], config: str) -> str:
+    """Where something is wrong and what, in one line; of a name that is not known also the nearest of the `options`.
+
+    words: of the command line; config: what the configuration's file is called. The source is named as far as it shows.
+    """
     text = " ".join(str(error).split())
     unknown = UNRECOGNISED.search(text)
     if unknown:
         return f"{text}: this stage has no such option (--help lists them){nearest(unknown[1], options)}"
+    if text.startswith("argument --"):  # its own type has refused it
+        return text
+    if key := WRONG_KEY.match(text):
+        parts, given = key[1].split("."), {word.partition("=")[0] for word in words}
+        on_line = any(f"--{'.'.join(parts[:n])}" in given for n in range(1, len(parts) + 1))
+        return f"--{_wrong_value(*key.groups())}" if on_line else f"{config}: {_wrong_value(*key.groups())}"
     unknown = NOT_ACCEPTED.search(text)
     if unknown:
         name = unknown[3] or f"{unknown[1]}.{unknown[2]}"
-        return f"{text}{nearest(name, (one.removeprefix('--') for one in options))}"
-    return text
+        text += nearest(name, (one.removeprefix("--") for one in options))
+    return f"{config} or the command line: {text}"
+
+
+def _wrong_value(key: str, text: str) -> str:
+    """What a field's value is, and what it should be. text: what the parser says of it."""
+    wrong = WRONG_VALUE.fullmatch(text)
+    if wrong is None:
+        return f"{key}: {text}"
+    kinds = [KINDS.get(one, one.strip("[]")) for one in TYPE.findall(wrong[1] or wrong[2]) if one != "NoneType"]
+    return f"{key} {one_line(wrong[3])}: give {' or '.join(kinds)}"
 
 
 def other_system(config: Path, own: str, repository: Path) -> str:

@@ -10,6 +10,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 from hounsfield.core.errors import WrongUse
 
+LARGEST = 2**31 - 1  # of whole numbers, which libraries take no larger
+MOST_PROCESSES = 1024  # and threads: a system that is asked for more hangs, or falls over
+
 
 class Range(NamedTuple):
     """From `least` to `most`; `least` itself is left out where the values are above it."""
@@ -23,13 +26,14 @@ class Range(NamedTuple):
 
     def __str__(self) -> str:
         """The range in words, after `give a number`."""
-        return f"{'above' if self.above else 'from'} {self.least:g}" + (
-            "" if math.isinf(self.most) else f" to {self.most:g}"
-        )
+        most = "" if math.isinf(self.most) else f" to {self.most}"
+        return f"{'above' if self.above else 'from'} {self.least:g}{most}"
 
 
-Count = Annotated[int, Range(1)]
-Natural = Annotated[int, Range(0)]
+Count = Annotated[int, Range(1, LARGEST)]
+Natural = Annotated[int, Range(0, LARGEST)]
+Threads = Annotated[int, Range(1, MOST_PROCESSES)]
+Workers = Annotated[int, Range(0, MOST_PROCESSES)]
 Positive = Annotated[float, Range(0, above=True)]
 NotNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
@@ -37,17 +41,18 @@ PositiveShare = Annotated[float, Range(0, 1, above=True)]
 
 
 def whole_count(text: str | int) -> int:
-    """A number from 1 on a command line, for an option that is of no configuration, such as a number of processes."""
-    if not str(text).strip().isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text}: give a whole number from 1")
-    return int(text)
+    """A number of processes on a command line, for an option that is of no configuration."""
+    words = str(text).strip()
+    if not words.isdecimal() or len(words) > len(str(LARGEST)) or not 1 <= int(words) <= MOST_PROCESSES:
+        raise ArgumentTypeError(f"{text}: give a whole number from 1 to {MOST_PROCESSES}")
+    return int(words)
 
 
 def check_ranges(config: Any) -> None:
     """Raise WrongUse naming the first field of a configuration, at any depth, whose value is out of its range."""
     for name, value, allowed in _ranged(config, type(config), ""):
         if value not in allowed:
-            raise WrongUse(f"{name} {value:g}: give a number {allowed}")
+            raise WrongUse(f"{name} {value}: give a number {allowed}")
 
 
 def _ranged(value: Any, kind: Any, name: str) -> Iterator[tuple[str, Any, Range]]:
