@@ -6,8 +6,8 @@ A system hands in what it does in each step. N slices of the data set, C names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,10 +79,9 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     table = None
     if arguments.labels:
         table = label_table(read_cells(Path(arguments.labels)), one_line(arguments.labels), options=False)
-    loading = Thread(target=steps.load, daemon=True)
-    loading.start()
-    command = prepare_given(command, given, INTAKE, steps.prepare, steps.settings)
-    loading.join()
+    with ThreadPoolExecutor(1) as pool:  # which waits for it also where the files are refused
+        pool.submit(steps.load)
+        command = prepare_given(command, given, INTAKE, steps.prepare, steps.settings)
     slices = read_slices(open_data_set(command.work, command.data_set, steps.remedies(command)), VALIDATION_COLUMNS)
     if table is not None or arguments.show_identifiers:
         identifiers = own_identifiers(given, slices)
