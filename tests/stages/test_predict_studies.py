@@ -66,6 +66,14 @@ def test_a_folder_a_zip_and_a_file_with_junk_among_them_end_in_a_line_per_study(
     assert f"findings: {folder / 'findings.csv'}" in shown
 
 
+def test_answers_by_some_of_a_runs_models_say_that_all_were_measured(work: Work, tmp_path: Path) -> None:
+    series(tmp_path / "ct", "a", slices=1)
+    for folds, said in (((0, 1), ""), ((1,), "measured with the models of folds 0 1; here those of 1 answer")):
+        predict(work, "--fold", *folds, "--no-pages", tmp_path / "ct", "--apply-to", f"by{len(folds)}")
+        words = pd.read_csv(work.folder / PREDS / f"by{len(folds)}/studies.csv")["scored_on"][0]
+        assert words.partition("; thresholds, rates and calibration were ")[2] == said
+
+
 @pytest.mark.slow
 def test_a_folder_is_known_again_and_grows_and_another_of_its_name_is_kept_apart(work: Work, tmp_path: Path) -> None:
     first, second = tmp_path / "x/raw", tmp_path / "y/raw"

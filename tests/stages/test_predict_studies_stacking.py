@@ -8,6 +8,7 @@ from test_predict_studies import series
 
 from conftest import Work, copy_work, work_at
 from hounsfield.competitions.rsna2019.labels import CLASSES
+from hounsfield.core.errors import StaleOutput
 from programs import run_program
 
 STAGES = ("stacking_train", "stacking_predict", "stacking_second_level", "stacking_ensemble")
@@ -59,3 +60,11 @@ def test_the_second_system_answers_given_studies_as_its_stages_do(
     assert "nothing to train: ward is predicted by the classifiers of phantom" in capsys.readouterr().err
     own = pd.read_parquet(trained.folder / "preds/stacking/small/ensemble.parquet")
     assert set(own["split"]) == {"out-of-fold", "test"}  # the run's own answers are as they were
+
+
+@pytest.mark.slow
+def test_some_folds_of_the_second_system_are_refused_before_a_file_is_read(trained: Work, tmp_path: Path) -> None:
+    series(tmp_path / "some", "a")
+    with pytest.raises(StaleOutput, match=r"xgboost/nested .*\n  folds: \[0, 1, 2\] -> \[0, 1\]\nLeave out FOLDS"):
+        run_program("predict_study", *trained.arguments, tmp_path / "some", "--fold", 0, 1)
+    assert not (trained.folder / "data/some").exists()

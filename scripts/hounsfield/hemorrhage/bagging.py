@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from hounsfield.core.evaluation.by_study import as_labelled
 from hounsfield.core.evaluation.domain import facts_of, in_words
 from hounsfield.core.evaluation.held_out import HeldOut
 from hounsfield.core.evaluation.labels import LabelSet
+from hounsfield.core.evaluation.out_of_fold import by_other_models
 from hounsfield.core.evaluation.out_of_fold_calibration import Learned
 from hounsfield.core.evaluation.predictions import (
     OUT_OF_FOLD,
@@ -164,6 +166,9 @@ def write_answers(task: BagTask, command: HemorrhageCommand, found: Predicted) -
         learned = learn_from(task.label_set, found, rule, what=f"bag {task.folder.name}", remedy=again)
     else:
         rule = rule_of_run(task.label_set, task.run, unscored)
+        if task.run is not None:
+            others = by_other_models(task.run.record["settings"]["folds"], task.folds)
+            rule = replace(rule, scored_on=rule.scored_on + others)
         learned = Learned.by_run(task.run, unscored)
     warnings = outside(found.slices[found.is_test], facts)
     words = in_words(facts, trained_on)

@@ -73,7 +73,8 @@ def predict_paths(command: SpineCommand, paths: Sequence[str], read_prepare: Rea
 def open_view(command: SpineCommand) -> NeckAnswers:
     """What stage 56 has left for the command's data set."""
     task = find_task(command)
-    return NeckAnswers(task, require(command.work, task.folder, PREDICT, remedies(command)), worth_of_run(command))
+    answers = require(command.work, task.folder, PREDICT, remedies(command))
+    return NeckAnswers(task, answers, worth_of_run(command, answers))
 
 
 @dataclass(frozen=True)

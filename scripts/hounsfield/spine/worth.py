@@ -11,9 +11,11 @@ from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL
 from hounsfield.core.counts import count_of
 from hounsfield.core.evaluation.calibration import Calibration, Level, calibration_of_run
 from hounsfield.core.evaluation.held_out import HeldOut
+from hounsfield.core.evaluation.out_of_fold import by_other_models
 from hounsfield.core.evaluation.out_of_fold_calibration import Learned, OutOfFold, learn_calibration
 from hounsfield.core.evaluation.score_table import System, read_scores
-from hounsfield.core.stages.command import on_training_set
+from hounsfield.core.stages.command import applied_to, on_training_set
+from hounsfield.core.stages.finished import member_of
 from hounsfield.core.stages.outputs import read_record
 from hounsfield.core.stages.upstream import Upstream, require
 from hounsfield.spine.paths import PREDICT, SCORES, predictions_folder
@@ -29,6 +31,7 @@ class Worth:
 
     scores: list[dict[Any, Any]]  # the rows of its table, the bag's last; none where it is not scored
     calibration: Calibration
+    others: str = ""  # `by_other_models`
 
     @property
     def scored_on(self) -> str:
@@ -37,7 +40,7 @@ class Worth:
             return UNSCORED
         row = self.scores[-1]
         studies, patients = count_of(row["studies"], "out-of-fold studies"), count_of(row["patients"], "patients")
-        return f"{studies} of {patients} ({row['ledger']})"
+        return f"{studies} of {patients} ({row['ledger']}){self.others}"
 
     @property
     def in_words(self) -> str:
@@ -47,7 +50,7 @@ class Worth:
         row = self.scores[-1]
         return (
             f"out of fold {METRIC.replace('_', ' ')} {row[METRIC]:.3f} (95 % interval {row['low']:.3f} to "
-            f"{row['high']:.3f}), AUC for any fracture {row[f'auc_{OVERALL}']:.2f}"
+            f"{row['high']:.3f}), AUC for any fracture {row[f'auc_{OVERALL}']:.2f}{self.others}"
         )
 
 
@@ -58,12 +61,22 @@ def scored_run(command: SpineCommand) -> Upstream | None:
     return None if read_record(folder) is None else require(training.work, folder, PREDICT, remedies(training))
 
 
-def worth_of_run(command: SpineCommand) -> Worth:
-    """What stage 56 has found on the data set that the run was trained on, where that is done. Raises StaleOutput."""
+def worth_of_run(command: SpineCommand, answers: Upstream) -> Worth:
+    """What stage 56 has found on the data set that the run was trained on, where that is done. Raises StaleOutput.
+
+    answers: those that it is the worth of.
+    """
     run = scored_run(command)
     scored = run is not None and SCORES in run.record["files"]
     scores = read_scores(run.file(SCORES)).to_dict("records") if run is not None and scored else []
-    return Worth(scores, calibration_of_run(run, UNSCORED))
+    others = "" if run is None or not applied_to(command) else by_other_models(_folds(run), _folds(answers))
+    return Worth(scores, calibration_of_run(run, UNSCORED), others)
+
+
+def _folds(answers: Upstream) -> list[str]:
+    """The folds of the study networks that have answered for studies without labels."""
+    names = [name for name in answers.record["inputs"] if name.startswith("study network ")]
+    return [member_of(name, "fold", "seed")[1] for name in names]
 
 
 def learn_worth(bag: System, held_out: HeldOut, data_set: str, remedy: str) -> Learned:

@@ -10,7 +10,7 @@ import pytest
 from hounsfield.core.errors import BadInput, MissingInput, StaleOutput
 from hounsfield.core.stages.ledger import Ledger
 from hounsfield.core.stages.outputs import Provenance, output
-from hounsfield.core.stages.upstream import Upstream, dependents, require
+from hounsfield.core.stages.upstream import Upstream, check_made, dependents, require
 
 CHAIN = ("data", "classifier", "embeddings", "sequence")  # each is made from the one before it and from the data
 
@@ -111,3 +111,11 @@ def test_everything_made_from_an_output_is_found(work: Path) -> None:
 def test_a_record_that_is_none_rests_on_nothing(work: Path, content: str) -> None:
     (work / "sequence" / "output.json").write_text(content)
     assert dependents(work, work / "classifier") == [work / "embeddings"]
+
+
+def test_where_other_folds_alone_are_asked_for_the_first_remedy_replaces_nothing(tmp_path: Path) -> None:
+    made = make(tmp_path, "data", folds=3, size=8)
+    with pytest.raises(StaleOutput, match=r"folds: 3 -> 1\nLeave out FOLDS and --fold.*: run data --force$"):
+        check_made(made, {"folds": 1, "size": 8})
+    with pytest.raises(StaleOutput, match=r"folds: 3 -> 1\n  size: 8 -> 9\nMake it anew: run data --force$"):
+        check_made(made, {"folds": 1, "size": 9})

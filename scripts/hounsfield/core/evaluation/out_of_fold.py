@@ -6,6 +6,7 @@ and nothing graver. M scored rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,3 +40,15 @@ def check_seen(what: str, patients: np.ndarray, seen: np.ndarray, by_design: ByD
         f"{what}: {len(found)} of {len(set(patients))} patients to be scored were seen by what predicts them "
         f"({roles}; the first: {found[0]}), so that is not out-of-fold. Make anew: {remedy}"
     )
+
+
+def by_other_models(measured: Iterable[str], answering: Iterable[str]) -> str:
+    """What is added to where a run was scored, if it now answers with other models than it was scored with; else "".
+
+    measured, answering: the folds of both.
+    """
+    then, now = (" ".join(sorted(set(folds))) for folds in (measured, answering))
+    fact = (
+        f"thresholds, rates and calibration were measured with the models of folds {then}; here those of {now} answer"
+    )
+    return "" if then == now else f"; {fact}"

@@ -112,9 +112,12 @@ def check_made(
     )
     if changes:
         listing = "\n".join(f"  {change}" for change in changes[:LINES_SHOWN])
+        if all(change.partition(":")[0].split(".")[-1] == "folds" for change in changes):  # nothing is wrong with it
+            listing += "\nLeave out FOLDS and --fold, or name the same folds as then. To replace what there is:"
+        else:
+            listing += "\nMake it anew:"
         raise StaleOutput(
-            f"{found.folder} was made from something else (then -> now):\n{listing}\n"
-            f"Make it anew: {found.remedy} --force"
+            f"{found.folder} was made from something else (then -> now):\n{listing} {found.remedy} --force"
         )
 
 

@@ -17,7 +17,7 @@ from hounsfield.core.evaluation.score_table import read_scores
 from hounsfield.core.intake.given_studies import prepare_options, up_to_date
 from hounsfield.core.stages.command import Command, applied_to, chosen_folds, on_training_set
 from hounsfield.core.stages.outputs import read_record
-from hounsfield.core.stages.upstream import Upstream, require
+from hounsfield.core.stages.upstream import Upstream, check_made, require
 from hounsfield.stacking.config import STOPPINGS
 from hounsfield.stacking.experiments import StackingCommand, remedies
 from hounsfield.stacking.paths import (
@@ -72,12 +72,14 @@ def with_stage_options(command: StackingCommand) -> StackingCommand:
 def models_of(command: StackingCommand) -> list[Upstream]:
     """Every model of the run. Raises MissingInput or StaleOutput where one is not there, with the commands."""
     config, work, experiment = command.config, command.work, command.experiment
-    remedy_of, folds = remedies(on_training_set(command)), chosen_folds(command, config.data.fold_count)
-    found = []
-    for network, fold in itertools.product(config.networks, sorted({int(fold) for fold in folds})):
+    remedy_of = remedies(on_training_set(command))
+    folds, found = sorted({int(fold) for fold in chosen_folds(command, config.data.fold_count)}), []
+    for network, fold in itertools.product(config.networks, folds):
         found.append(require(work, network_folder(work, experiment, network.name, fold), TRAIN, remedy_of))
     for booster, stopping in itertools.product(config.second_level.boosters, STOPPINGS):
-        found.append(require(work, boosters_folder(work, experiment, booster, stopping), LEARN, remedy_of))
+        models = require(work, boosters_folder(work, experiment, booster, stopping), LEARN, remedy_of)
+        check_made(models, {**models.record["settings"], "folds": folds})
+        found.append(models)
     return found
 
 
