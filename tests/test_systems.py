@@ -99,21 +99,27 @@ def test_where_the_shipped_configuration_fits_no_model_the_kept_one_is_named_wit
     finish(tmp_path, "hemorrhage/crop/fold0", 1)
     keep_config(asked(ChosenRun(SYSTEMS["hemorrhage"], own)), "hemorrhage", trained=True)
     shipped = named_run(tmp_path, "hemorrhage/crop", None)
+    missing = f"{tmp_path / 'checkpoints/hemorrhage/crop/fold1'} is missing"
     with (
-        pytest.raises(MissingInput, match=r"^fold1 is missing\nOr .*classifier.epochs: 3 -> 5") as caught,
+        pytest.raises(MissingInput, match=r" is missing\nOr .*classifier.epochs: 3 -> 5") as caught,
         naming_kept_config(shipped, asked(shipped), "run_71_predict_study.sh", ["a b", "--run", "hemorrhage/crop"]),
     ):
-        raise MissingInput("fold1 is missing")
+        raise MissingInput(missing)
     words = shlex.split(str(caught.value).rpartition("To answer with it: ")[2])
     config = next(word for word in words if word.startswith("CONFIG=")).removeprefix("CONFIG=")
     assert words[-3:] == ["a b", "--run", "hemorrhage/crop"]
     again = named_run(tmp_path, "hemorrhage/crop", Path(config))
     assert asked(again).config.classifier.epochs == 3
     with (
-        pytest.raises(MissingInput, match=r"^fold1 is missing$"),
+        pytest.raises(MissingInput, match=r"fold1 is missing$"),
         naming_kept_config(again, asked(again), "run_71_predict_study.sh", []),
     ):
-        raise MissingInput("fold1 is missing")
+        raise MissingInput(missing)
+    with (
+        pytest.raises(MissingInput, match=r"labels.csv is missing$"),  # is nothing of the run
+        naming_kept_config(shipped, asked(shipped), "run_71_predict_study.sh", []),
+    ):
+        raise MissingInput(f"{tmp_path / 'crop.yaml/labels.csv'} is missing")
 
 
 def kept_by(work: Path, *options: str, trained: bool = True) -> HemorrhageConfig:

@@ -5,6 +5,7 @@ A system's modules are imported when they are asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -139,7 +140,7 @@ def naming_kept_config(run: ChosenRun, command: Command[Any], script: str, words
     try:
         yield
     except (MissingInput, StaleOutput) as error:
-        changes = kept_otherwise(command, run.system.name)
+        changes = kept_otherwise(command, run.system.name) if _is_of_run(error, command) else []
         if not changes:
             raise
         kept = shown(kept_config(command.work, run.system.name, command.experiment))
@@ -148,6 +149,12 @@ def naming_kept_config(run: ChosenRun, command: Command[Any], script: str, words
             f"{error}\nOr was it trained with a configuration of your own of that name? {kept} keeps it, and differs "
             f"from {shown(run.config)} ({'; '.join(changes[:MOST_NAMED])}). To answer with it: {again}"
         ) from None
+
+
+def _is_of_run(error: Exception, command: Command[Any]) -> bool:
+    """Whether an error names an output of the command's run: not labels, say, or a path that was given."""
+    work, experiment = re.escape(str(command.work)), re.escape(command.experiment)
+    return re.search(rf"{work}/\S+/{experiment}(?![^\s/:;,)])", str(error)) is not None
 
 
 def newest_runs(work: Path) -> list[ChosenRun]:

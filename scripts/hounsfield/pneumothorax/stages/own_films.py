@@ -9,6 +9,7 @@ from hounsfield.competitions.siim2019.tables import open_data_set
 from hounsfield.core.errors import WrongUse
 from hounsfield.core.evaluation.calibration import CALIBRATION, write_calibration
 from hounsfield.core.evaluation.findings import REFUSED, read_refused, write_csv
+from hounsfield.core.evaluation.out_of_fold import by_other_models
 from hounsfield.core.logs import Stopwatch, logger, progress, show, summary
 from hounsfield.core.stages.command import applied_to, on_training_set
 from hounsfield.core.stages.configuration import plain
@@ -77,10 +78,12 @@ def rule_for(command: PneumothoraxCommand, folds: list[int]) -> Rule:
         settings_of = {"maps": maps_settings(config, folds)}
         check_made(chosen, threshold_settings(config.thresholds), settings_of=settings_of)
         inputs["thresholds"], triplet = chosen, read_choice(chosen).everywhere
-    scored, run = predictions_folder(work, command.experiment), None
+    scored, run, others = predictions_folder(work, command.experiment), None, ""
     if read_record(scored) is not None:
         inputs["out-of-fold scores"] = run = require(work, scored, SUBMIT, remedy_of)
-    return Rule(triplet, worth_of(run, config.submission), inputs)
+        others = by_other_models(map(str, run.record["settings"]["folds"]), map(str, folds))
+    worth = worth_of(run, config.submission)
+    return Rule(triplet, worth._replace(scored_on=worth.scored_on + others), inputs)
 
 
 def answer(command: PneumothoraxCommand, films: MappedFilms, rule: Rule, data: Upstream, out: Output) -> None:
