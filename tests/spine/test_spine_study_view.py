@@ -274,7 +274,7 @@ def test_a_volume_that_is_not_the_one_that_was_prepared_is_refused(work: Path, t
 
 def test_a_chest_film_is_refused_with_its_reason(work: Path) -> None:
     folder = write_files(work / "films", {"a.dcm": film_file(chest())})
-    with pytest.raises(WrongUse, match=r"films: none of 1 files is usable; .*: modality CR"):
+    with pytest.raises(WrongUse, match=r"films: the one file is not usable: modality CR"):
         predicted(work, folder)
     assert not (work / "data" / "films").exists()
 

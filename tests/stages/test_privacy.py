@@ -176,7 +176,7 @@ def test_a_stage_that_fails_tells_nothing_either(
     (tmp_path / "ct").mkdir()
     (tmp_path / "ct" / "a").write_bytes((folder / "colour").read_bytes())
     work = work_at(tmp_path / "work")
-    with pytest.raises(WrongUse, match="none of 1 files is usable") as caught:
+    with pytest.raises(WrongUse, match="the one file is not usable") as caught:
         run_program("rsna2019_prepare", *work.arguments, "--images", tmp_path / "ct", "--data_set", "own")
     output = capfd.readouterr()
     told = "".join(traceback.format_exception(caught.value))

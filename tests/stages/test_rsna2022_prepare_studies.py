@@ -192,7 +192,7 @@ def test_training_studies_without_a_row_and_rows_without_a_study_are_listed_and_
 
 def test_an_archive_of_which_no_study_can_be_used_is_refused(tmp_path: Path) -> None:
     files = study_files("train_images", "1.2.8", neck(3, "1.2.8")) | {"train.csv": small_archive()["train.csv"]}
-    with pytest.raises(BadInput, match=r"rejected\.csv: none of 3 files is usable"):
+    with pytest.raises(WrongUse, match=r"rejected\.csv: none of 3 files is usable"):
         run(tmp_path / "work", "--archive", write_files(tmp_path / "necks.zip", files))
     assert rejected(tmp_path / "work") == {"no_row": 3}
 

@@ -39,6 +39,12 @@ class BadInput(HounsfieldError):
     """A file is there, and what it holds cannot be used."""
 
 
+class UnusableSource(BadInput):
+    """An archive or a list of files that a person has named cannot be opened or followed."""
+
+    exit_code = 2
+
+
 class WrongTable(BadInput):
     """A table that a person has made, of labels or folds, says or names what it cannot."""
 

@@ -249,9 +249,7 @@ def test_an_archive_locked_with_a_password_is_named_before_anything_is_read(tmp_
     second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)  # of the directory, after the folder
     content[second + 8] |= zip_members.ENCRYPTED
     path.write_bytes(content)
-    with pytest.raises(
-        BadInput, match=r"a\.zip: 1 of its 6 files are locked with a password; the first: 'top/images/0"
-    ):
+    with pytest.raises(BadInput, match=r"a\.zip: 1 of its 6 files is locked with a password; the first: 'top/images/0"):
         list_files(path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.errors import MissingInput, StaleOutput, UnusableSource, WrongUse
 from hounsfield.core.intake.given_studies import (
     Intake,
     check_given,
@@ -20,6 +20,7 @@ from hounsfield.core.intake.given_studies import (
     up_to_date,
 )
 from hounsfield.core.intake.prepare_files import check_usable
+from hounsfield.core.intake.pseudonyms import read_key
 from hounsfield.core.intake.sources import list_own
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import Command, Stage, parse, stage_parser
@@ -175,8 +176,11 @@ def test_an_empty_folder_leaves_no_data_set_and_is_told_no_option_of_another_sta
     assert not data_folder(tmp_path, "ward").exists()
 
 
+@pytest.mark.parametrize("reasons", [("modality", "dicomdir"), ("modality", "source_unusable")], ids=["kind", "fault"])
 @pytest.mark.parametrize("before", [False, True], ids=["new", "known"])
-def test_files_of_another_kind_are_wrong_use_and_leave_no_new_data_set(tmp_path: Path, before: bool) -> None:
+def test_files_of_which_none_can_be_used_are_wrong_use_and_leave_no_new_data_set(
+    tmp_path: Path, before: bool, reasons: tuple[str, str]
+) -> None:
     given, command = tmp_path / "ward", command_in(tmp_path)
     given.mkdir()
     if before:
@@ -185,11 +189,30 @@ def test_files_of_another_kind_are_wrong_use_and_leave_no_new_data_set(tmp_path:
     def prepare(command: Command[Any], paths: Sequence[Path]) -> None:
         folder = data_folder(command.work, command.data_set)
         with output(folder, Provenance(INTAKE.stage, {}, {}), force=True, remedy="", extends=True) as out:
-            rejected = pd.DataFrame({"path": ["a", "b"], "reason": ["modality", "dicomdir"], "message": ["MR", "list"]})
+            rejected = pd.DataFrame({"path": ["a", "b"], "reason": reasons, "message": ["MR", "list"]})
             check_usable(folder / "rejected.csv", 0, rejected, 1.0, option="share")
             out.finish([])
 
-    with pytest.raises(WrongUse, match=r"ward: none of 2 files is usable; .*most frequent \(1\): MR") as caught:
+    with pytest.raises(WrongUse, match=r"ward: none of 2 files is usable; .*MR") as caught:
         prepare_given(command, [given], INTAKE, prepare, {})
     assert caught.value.exit_code == 2
     assert data_folder(tmp_path, "ward").exists() is before
+
+
+@pytest.mark.parametrize("persons_own", [False, True], ids=["new", "own"])
+def test_an_archive_that_cannot_be_opened_leaves_no_key_and_removes_no_folder_of_a_person(
+    tmp_path: Path, persons_own: bool
+) -> None:
+    folder = data_folder(tmp_path, "ward")
+    if persons_own:
+        folder.mkdir(parents=True)
+        (folder / "mine").write_bytes(b"kept")
+    (tmp_path / "ward.zip").write_bytes(b"")
+
+    def prepare(command: Command[Any], paths: Sequence[Path]) -> None:
+        read_key(folder / "pseudonyms.key")
+        list_own(paths)
+
+    with pytest.raises(UnusableSource):
+        prepare_given(command_in(tmp_path), [tmp_path / "ward.zip"], INTAKE, prepare, {})
+    assert (folder / "mine").exists() is folder.exists() is persons_own

@@ -14,7 +14,7 @@ import pytest
 
 from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake import prepare_files as module
-from hounsfield.core.intake.archives import FileList, SourceFile, list_files
+from hounsfield.core.intake.archives import FileList, SourceFile, list_files, list_some
 from hounsfield.core.intake.journal import Journal
 from hounsfield.core.intake.prepare_files import Task, check_usable, prepare_chunk, prepare_files, write_rejected
 from hounsfield.core.storage.image_files import image_path
@@ -129,8 +129,20 @@ def test_more_bad_files_than_the_share_are_an_error_and_foreign_ones_do_not_coun
 @pytest.mark.usefixtures("one_pool")
 def test_nothing_usable_is_an_error_whatever_the_share(tmp_path: Path) -> None:
     check = partial(check_usable, tmp_path / "rejected.csv", option="own.share", foreign={"not_dicom"})
-    with pytest.raises(BadInput, match=r"rejected\.csv: none of 2 "):
+    with pytest.raises(WrongUse, match=r"rejected\.csv: none of 2 "):
         check(0, rejected("not_dicom", "unreadable"), 1.0)
-    with pytest.raises(WrongUse, match=r"rejected\.csv: none of 1 "):  # whole, and something else: another was meant
+    with pytest.raises(WrongUse, match=r"rejected\.csv: the one file is not usable: why"):
         check(0, rejected("not_dicom"), 1.0)
     check(0, rejected(), 0.2)  # nothing was asked for
+
+
+@pytest.mark.parametrize("name", ["a.tar", "disc.zip", "a.dcm"])
+def test_an_archive_that_is_not_opened_is_called_one_where_it_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no image")
+
+    def prepare(file: SourceFile, content: bytes) -> dict[str, object]:
+        raise Refused("not_dicom", "why")
+
+    (refused,) = prepare_chunk([Task(list_some(tmp_path, [name])[0])], prepare=prepare).rejected
+    assert refused["reason"] == "not_dicom"
+    assert ("unpack it first" in refused["message"]) is (name != "a.dcm")

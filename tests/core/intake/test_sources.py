@@ -100,8 +100,18 @@ def test_an_archive_or_dicomdir_that_cannot_be_listed_costs_itself_alone_among_o
         lost.read()
     assert refused.value.code == SOURCE_UNUSABLE
     assert str(given) not in refused.value.message
-    with pytest.raises(BadInput, match=re.escape(str(source))):
+    with pytest.raises(BadInput, match=re.escape(str(source))) as alone:
         list_sources([source])
+    assert alone.value.exit_code == 2
+    assert ("is no zip archive" in str(alone.value)) is (fault == "no archive")
+
+
+def test_an_archive_without_a_file_is_listed_as_one_that_cannot_be_used_among_others(given: Path) -> None:
+    zipfile.ZipFile(given / "empty.zip", "w").close()
+    for sources in ([given / "b", given / "empty.zip"], [given, given / "empty.zip"]):
+        (lost,) = [one for one in list_sources(sources) if one.unread]
+        assert (lost.name, lost.unread and lost.unread.code) == ("empty.zip", SOURCE_UNUSABLE)
+    assert len(list_sources([given / "empty.zip"])) == 0
 
 
 def test_a_broken_archive_is_named_once_where_its_folder_is_given_beside_it(given: Path) -> None:

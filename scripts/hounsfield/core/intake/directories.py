@@ -9,7 +9,7 @@ from pydicom import dcmread
 from pydicom.multival import MultiValue
 
 from hounsfield.core.dicom.foreign_code import foreign_code
-from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.errors import MissingInput, Refused, UnusableSource
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import MAX_MEMBER_BYTES, FileList, Unread, joined, list_some, list_unread
 from hounsfield.core.logs import logger
@@ -36,18 +36,18 @@ def list_directory_file(path: Path) -> FileList:
     """The files that a DICOMDIR lists, as they would be listed among all of its folder.
 
     Names are found as they are written or in small letters, as some systems show those of a disc. What is missing is
-    listed as a file that cannot be read. Raises BadInput where it cannot be read or names a file outside of its folder,
-    and MissingInput where none of its files is there.
+    listed as a file that cannot be read. Raises UnusableSource where it cannot be read or names a file outside of its
+    folder, and MissingInput where none of its files is there.
     """
     folder = path.resolve().parent
     listed = {tuple(one) for one in _listed(path)}
     if any(part in ("", ".", "..") or set(part) & set("/\\\0") for components in listed for part in components):
-        raise BadInput(f"{one_line(path)} {OUTSIDE}")
+        raise UnusableSource(f"{one_line(path)} {OUTSIDE}")
     spellings = [("/".join(one), "/".join(one).lower()) for one in listed]
     there = [next((name for name in two if (folder / name).is_file()), "") for two in spellings]
     found = sorted(set(there) - {""})
     if not all((folder / name).resolve().is_relative_to(folder) for name in found):  # by a link
-        raise BadInput(f"{one_line(path)} {OUTSIDE}")
+        raise UnusableSource(f"{one_line(path)} {OUTSIDE}")
     if not found:
         raise MissingInput(
             f"{one_line(path)}: none of the {len(listed)} files that it lists is there; name the folder instead"
@@ -62,11 +62,11 @@ def list_directory_file(path: Path) -> FileList:
 def _listed(path: Path) -> list[list[str]]:
     """The components of each listed file's path."""
     if path.stat().st_size > MAX_MEMBER_BYTES:
-        raise BadInput(f"{one_line(path)}: over the limit of {MAX_MEMBER_BYTES} bytes; name the folder instead")
+        raise UnusableSource(f"{one_line(path)}: over the limit of {MAX_MEMBER_BYTES} bytes; name the folder instead")
     try:
         with foreign_code("reading the DICOMDIR"):
             records = dcmread(BytesIO(path.read_bytes())).DirectoryRecordSequence
             values = [record.get("ReferencedFileID") for record in records]
     except Refused as refused:
-        raise BadInput(f"{one_line(path)}: {refused.message}, or name the folder instead") from refused
+        raise UnusableSource(f"{one_line(path)}: {refused.message}, or name the folder instead") from refused
     return [list(map(str, one)) if isinstance(one, MultiValue) else [str(one)] for one in values if one]

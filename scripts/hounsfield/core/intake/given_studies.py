@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.errors import MissingInput, StaleOutput, UnusableSource, WrongUse
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.identifiers import read_identifiers
 from hounsfield.core.intake.listings import files_digest, recorded_options
-from hounsfield.core.intake.prepare_files import NoneOfTheKind
+from hounsfield.core.intake.prepare_files import NoneUsable
 from hounsfield.core.intake.sources import list_sources
 from hounsfield.core.logs import logger
 from hounsfield.core.stages.command import RAW, Command, shown
@@ -87,20 +87,21 @@ def prepare_given(
     """Prepare what the paths hold, and return the same command for the data set that they have become.
 
     settings: of the preparation, which answers depend on, as `settings_of_given`. Raises WrongUse where
-    nothing is of the kind that is wanted; no new data set is left of that.
+    nothing can be used; no new data set is left of that.
     """
     command = on_given(command, paths, intake, settings)
     places, folder = " ".join(shown(path) for path in paths), data_folder(command.work, command.data_set)
-    is_new = read_record(folder) is None
+    is_own = not folder.exists() or (folder / RECORD).exists()  # another may hold files of a person
+    is_new = is_own and read_record(folder) is None
     logger.info("predicting %s as the data set %s", places, command.data_set)
     try:
         prepare(command, paths)
-    except NoneOfTheKind as error:
+    except NoneUsable as error:
         if is_new:
             shutil.rmtree(folder)
         raise WrongUse(f"{places}: {error.fact}") from None
-    except MissingInput:
-        if not (folder / RECORD).exists():  # nothing but a key
+    except (MissingInput, UnusableSource):
+        if is_new and not (folder / RECORD).exists():  # nothing but a key
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return command

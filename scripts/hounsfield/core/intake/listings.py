@@ -6,6 +6,7 @@ N files.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -87,6 +88,15 @@ def packed_within(files: FileList, given: Sequence[Path]) -> str:
         first = next(one.label for one in packed if one.label not in own)
         said += f" {within} archives within it are not opened; the first: {first!a}."
     return said and f"{said} Unpack them first; a zip in a folder may be named beside that instead"
+
+
+def packed_file(name: str) -> str:
+    """What is said in the list of refused files of an archive that is not opened; "" of other files."""
+    if not re.search(PACKED, name):
+        return ""
+    if name.lower().endswith(".zip"):
+        return "an archive within another source, which is not opened; unpack it first, or name it beside that"
+    return "an archive of a kind that is not read (zip is); unpack it first"
 
 
 def recorded_options(folder: Path, lists: Collection[str]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ import pandas as pd
 from joblib import cpu_count
 
 from hounsfield.core.counts import count_of
-from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES, OTHER_KINDS
+from hounsfield.core.dicom.reason_codes import LISTS_OF_FILES
 from hounsfield.core.errors import BadInput, Refused, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.executors import SECONDS_PER_FILE, file_time_limit, run_chunks
 from hounsfield.core.intake.journal import UNREAD, Journal, Prepared, refusal, refusal_of_killed_file
+from hounsfield.core.intake.listings import packed_file
 from hounsfield.core.logs import logger, need_space, progress
 from hounsfield.core.stages.outputs import Output
 from hounsfield.core.storage.files import content_number, write_bytes
@@ -28,12 +29,13 @@ from hounsfield.core.storage.image_files import image_path
 from hounsfield.core.storage.tables import escape_cell
 
 FILES_PER_CHUNK = 64
+REASONS_SHOWN = 3  # where no file can be used
 BYTES_OF_A_BLOCK = 512  # as stat counts them
 Prepare = Callable[..., dict[str, Any]]  # (file, its bytes, *facts) -> the file's row, but path, stamp and content
 
 
-class NoneOfTheKind(WrongUse):
-    """Whole files, and not one of the kind that is wanted: another folder was meant."""
+class NoneUsable(WrongUse):
+    """Files, and not one that can be used as what is wanted: others were meant."""
 
     def __init__(self, listing: Path, fact: str) -> None:
         super().__init__(f"{listing}: {fact}")
@@ -118,7 +120,8 @@ def prepare_chunk(tasks: Sequence[Task], *, prepare: Prepare) -> Prepared:
                 row = prepare(file, content, *facts)
             prepared.rows.append({"path": file.label, "stamp": file.stamp, "content": number, **row})
         except Refused as refused:
-            prepared.rejected.append(refusal(file, refused.code, refused.message, number))
+            message = packed_file(file.name) if refused.code == "not_dicom" else ""
+            prepared.rejected.append(refusal(file, refused.code, message or refused.message, number))
     return prepared
 
 
@@ -141,24 +144,30 @@ def write_rejected(listing: Path, rejected: pd.DataFrame) -> None:
     write_bytes(listing, listed.to_csv(index=False).encode())
 
 
+def _why_none(messages: pd.Series) -> str:
+    """Why no file can be used. messages: how often each occurs, the most frequent first."""
+    count = int(messages.sum())
+    fact = f"none of {count} files is usable" if count > 1 else "the one file is not usable"
+    if len(messages) == 1:
+        return f"{fact}: {messages.index[0]}"
+    shown = (f"{message} ({number})" for message, number in messages.head(REASONS_SHOWN).items())
+    return f"{fact}; the most frequent reasons: {'; '.join(shown)}"
+
+
 def check_usable(
     listing: Path, usable: int, rejected: pd.DataFrame, share: float, *, option: str, foreign: Collection[str] = ()
 ) -> None:
     """Log how many files are refused for each reason.
 
-    Raises NoneOfTheKind or BadInput when nothing is usable, and BadInput when more than `share` of the files is bad.
+    Raises NoneUsable when nothing is usable, and BadInput when more than `share` of the files is bad.
     listing: the CSV with the reasons, for the message. usable: number of files. option: the setting that `share` comes
     from. foreign: reasons of files that are not of the kind wanted, which are no sign of damage and do not count.
     """
-    usual, fact = rejected["message"].value_counts(), f"none of {len(rejected)} files is usable"
-    why = f"the most frequent ({usual.iloc[0]}): {usual.index[0]}" if len(usual) else ""
-    if why and not usable and rejected["reason"].isin(OTHER_KINDS).all():
-        raise NoneOfTheKind(listing, f"{fact}; of the reasons {why}")
+    if len(rejected) and not usable:
+        raise NoneUsable(listing, _why_none(rejected["message"].value_counts()))
     for reason, count in rejected["reason"].value_counts().items():
         if reason not in LISTS_OF_FILES:
             logger.warning("refused %d: %s (see %s)", count, reason, listing)
-    if why and not usable:
-        raise BadInput(f"{listing}: {fact}; the reasons are listed there, {why}")
     bad = int((~rejected["reason"].isin(list(foreign))).sum())
     if bad > share * (bad + usable):
         raise BadInput(

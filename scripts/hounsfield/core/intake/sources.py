@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hounsfield.core.errors import BadInput, MissingInput
+from hounsfield.core.errors import BadInput, MissingInput, UnusableSource
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import FileList, Unread, joined, list_files, list_unread
 from hounsfield.core.intake.directories import is_directory_file, list_directory_file
@@ -51,17 +51,17 @@ def list_own(places: Sequence[Path]) -> FileList:
 
 
 def list_whole(sources: Sequence[Path]) -> FileList:
-    """As `list_sources`. Raises BadInput for any archive or DICOMDIR that cannot be listed, also among several."""
+    """As `list_sources`. Raises UnusableSource for any archive or DICOMDIR that cannot be listed, among several too."""
     files = list_sources(sources)
     refuse_unusable(files)
     return files
 
 
 def refuse_unusable(files: FileList) -> None:
-    """Raise BadInput for the first archive or DICOMDIR among several sources that cannot be listed."""
+    """Raise UnusableSource for the first archive or DICOMDIR among several sources that cannot be listed."""
     for place, _, unread in files.containers:
         if unread is not None and unread.code == SOURCE_UNUSABLE:
-            raise BadInput(f"{one_line(place)}: {unread.message}")
+            raise UnusableSource(f"{one_line(place)}: {unread.message}")
 
 
 def _placed(place: Path, files: FileList, top: Path) -> FileList:
@@ -79,7 +79,12 @@ def _list(source: Path) -> FileList:
 def _list_or_name(source: Path) -> FileList:
     """The files of a source; an archive or DICOMDIR of which none can be listed stands for itself."""
     try:
-        return _list(source)
+        if files := _list(source):
+            return files
+        if source.is_dir():
+            logger.warning("%s: 0 files", one_line(source))
+            return files
+        raise MissingInput("holds no files; name another archive, or leave it out")
     except (BadInput, MissingInput, OSError) as error:
         if not source.is_file():
             raise

@@ -11,9 +11,11 @@ from itertools import count, pairwise
 from operator import attrgetter
 from pathlib import Path
 
-from hounsfield.core.errors import BadInput
+from hounsfield.core.counts import count_of
+from hounsfield.core.errors import UnusableSource
 from hounsfield.core.foreign_text import one_line
 
+BEGINNING = b"PK"  # of every record (4.3)
 ENCRYPTED = 0x1  # of a member's flags (4.4.4)
 LOCAL_HEADER = struct.Struct("<4s5HLLLHH")  # 4.3.7
 MAX_DIRECTORY_BYTES = 256 * 2**20  # twice that of 874,035 slices, which zipfile makes 560 MB of objects of
@@ -34,7 +36,7 @@ class ArchiveFile(io.FileIO):
 
 
 def zip_members(archive: Path) -> Iterator[Found]:
-    """The files of an archive. Raises BadInput where its directory cannot be trusted, or where files are locked."""
+    """The files of an archive. Raises UnusableSource where its directory is not to be trusted or files are locked."""
     try:
         with ArchiveFile(archive) as file, zipfile.ZipFile(file) as opened:
             members = sorted(opened.infolist(), key=attrgetter("header_offset"))
@@ -42,13 +44,14 @@ def zip_members(archive: Path) -> Iterator[Found]:
         if any(not 0 <= m.header_offset <= length - m.compress_size or m.file_size > MAX_SIZE for m in members):
             raise zipfile.BadZipFile("a member's place or size is impossible")
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise BadInput(f"{one_line(archive)} is not a whole zip archive ({error}); download it again") from error
+        raise UnusableSource(f"{one_line(archive)} {_fault(archive, error)}") from error
     if any(a.header_offset + LOCAL_HEADER.size + a.compress_size > b.header_offset for a, b in pairwise(members)):
-        raise BadInput(f"{one_line(archive)}: its members overlap; looks like a zip bomb; refused")
+        raise UnusableSource(f"{one_line(archive)}: its members overlap; looks like a zip bomb; refused")
     locked = [member.filename for member in members if member.flag_bits & ENCRYPTED]
     if locked:
-        raise BadInput(
-            f"{one_line(archive)}: {len(locked)} of its {len(members)} files are locked with a password; the first: "
+        raise UnusableSource(
+            f"{one_line(archive)}: {len(locked)} of its {count_of(len(members), 'files')} "
+            f"{'is' if len(locked) == 1 else 'are'} locked with a password; the first: "
             f"{locked[0]!a}. Unpack it with the password, and name the folder"
         )
     names: set[str] = set()
@@ -60,6 +63,15 @@ def zip_members(archive: Path) -> Iterator[Found]:
             changes = member.CRC, member.header_offset, 0
             yield (name, member.file_size, member.header_offset, member.compress_size, member.compress_type,
                    member.CRC, *changes)  # fmt: skip
+
+
+def _fault(archive: Path, error: Exception) -> str:
+    """What is wrong with an archive that cannot be listed, and what to do."""
+    with archive.open("rb") as file:
+        if file.read(len(BEGINNING)) == BEGINNING:
+            return f"is not a whole zip archive ({error}); download it again"
+    size = count_of(archive.stat().st_size, "bytes")
+    return f"is no zip archive, whatever its name says ({size}); name the archive itself, or a folder"
 
 
 def _own_name(name: str, taken: Container[str]) -> str:
