@@ -54,7 +54,10 @@ def main() -> None:
     work = work_folder(own.work or os.environ.get("WORK") or REPOSITORY, reads=True)
     config = own.config or os.environ.get("CONFIG")
     given = Path(found_config(config)) if config else None
-    runs = list(dict.fromkeys(named_run(work, one, given) for one in own.run))
+    named = [named_run(work, one, given) for one in own.run]
+    runs = list(dict.fromkeys(named))
+    if len(runs) < len(named):
+        logger.info("of runs that are named twice one counts: %s", ", ".join(one.name for one in runs))
     if given and not runs:
         runs = [run_of_config(given)]
     if not runs and {"-h", "--help", "--help-all"} & set(words):

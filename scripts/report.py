@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hounsfield.core.errors import WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.logs import Stopwatch, logger, show, summary
 from hounsfield.core.stages.command import REPOSITORY, found_config, run, shown
 from hounsfield.core.stages.mistakes import OneLineParser
@@ -39,13 +40,13 @@ def main() -> None:
     from hounsfield.core.stages.outputs import output, to_replace
     from hounsfield.core.storage.files import locked
     from hounsfield.report.build import FIGURES, PAGE, provenance_of, report_files, write_report
-    from hounsfield.systems import SYSTEMS
+    from hounsfield.systems import SYSTEMS, those_there
 
     work = work_folder(options.work, reads=True)
     folder = run_folder(work, options.run or run_of(work, options.config))
     top, system, *_ = (*folder.relative_to(work).parts, "", "") if folder.is_relative_to(work) else ("", "")
     if top != "preds" or system not in LAST_STAGES:
-        raise WrongUse(f"{folder} is no run of {', '.join(LAST_STAGES)}; name {work / 'preds'}/<system>/<experiment>")
+        raise WrongUse(f"{one_line(folder)} is no run of {', '.join(LAST_STAGES)}; {those_there(work)}")
     if options.shifts and SYSTEMS[system].without_shifts:
         raise WrongUse(f"--shifts: {SYSTEMS[system].without_shifts}; leave out --shifts")
     found, remedy_of = finished_run(work, folder, LAST_STAGES[system])
@@ -111,16 +112,18 @@ def with_shifts(system: System, facts: RunReport, remedy_of: RemedyOf, *, comput
 def parse_arguments() -> argparse.Namespace:
     """The command line; a configuration stands for its run."""
     parser = OneLineParser(description="Write the report of a finished run")
+    parser.add_argument("other", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--run", type=Path, help="folder of the run, below preds/ or checkpoints/")
     config = os.environ.get("CONFIG") or "configs/hemorrhage/crop.yaml"
     parser.add_argument("--config", type=Path, default=Path(config), help="or the configuration of the run (CONFIG)")
     work = os.environ.get("WORK") or REPOSITORY
     parser.add_argument("--work", default=work, help="folder that holds data, checkpoints and preds (WORK)")
-    parser.add_argument(
-        "--shifts", action="store_true", help="measure robustness, too: every series changed and answered again"
-    )
+    parser.add_argument("--shifts", action="store_true", help="measure robustness, too: every series answered changed")
     parser.add_argument("--force", action="store_true", help="write the report again; what --shifts measured stays")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.other:
+        raise WrongUse(f"which run? Name it with --run: --run {one_line(' '.join(options.other))}")
+    return options
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hounsfield.core.errors import MissingInput, WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.logs import show
 from hounsfield.core.stages.command import REPOSITORY, Stage, found_config, parse, run, shown, stage_parser
 from hounsfield.core.stages.mistakes import OneLineParser
@@ -79,7 +80,7 @@ def predicted(folder: Path, work: Path, config: Path | None, out: Path | None) -
     record = read_record(folder) if folder.is_dir() else None
     if record is None or JSON not in record["files"]:
         raise WrongUse(
-            f"{folder} is no folder of a predicted study: it holds no finished {JSON}. Predict one with sh "
+            f"{one_line(folder)} is no folder of a predicted study: it holds no finished {JSON}. Predict one with sh "
             f"bin/{PREDICT}.sh PATH, or name a study of a run's own data set with --run"
         )
     if JSON in files_whole(folder, record):
@@ -122,7 +123,7 @@ def known(study: str, studies: Sequence[str]) -> None:
     if study not in studies:
         some = ", ".join(studies[:MOST_NAMED])
         more = f" and {len(studies) - MOST_NAMED} more" if len(studies) > MOST_NAMED else ""
-        raise WrongUse(f"the run has no answers for a study {study}; it has {some or 'none'}{more}")
+        raise WrongUse(f"the run has no answers for a study {one_line(study)}; it has {some or 'none'}{more}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hounsfield.core.errors import MissingInput, StaleOutput, WrongUse
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.stages.command import command_line, shown
 from hounsfield.core.stages.kept_configs import config_of_run, kept_config, kept_otherwise
 from hounsfield.core.stages.mistakes import first_keys
@@ -117,15 +118,15 @@ def named_run(work: Path, text: str, config: Path | None) -> ChosenRun:
     parts = Path(text).parts
     place = next((n for n, part in enumerate(parts[:-1]) if part in SYSTEMS), None)
     if place is None:
-        raise WrongUse(f"--run {text} names no run; {_those_there(work)}")
+        raise WrongUse(f"--run {one_line(text)} names no run; {those_there(work)}")
     if parts[0] == "/" and not Path(text).resolve().is_relative_to(work.resolve()):
-        raise WrongUse(f"--run {text} is not below the work folder {work}; name that with --work or WORK")
+        raise WrongUse(f"--run {one_line(text)} is not below the work folder {work}; name that with --work or WORK")
     system, experiment = SYSTEMS[parts[place]], parts[place + 1]
     if config is not None and config.stem == experiment:
         return ChosenRun(system, config)
     own = config_of_run(work, system.name, experiment)
     if not own.exists() and f"checkpoints/{system.name}/{experiment}" not in _experiments(work):
-        raise WrongUse(f"--run {text} names no run that has trained models; {_those_there(work)}")
+        raise WrongUse(f"--run {one_line(text)} names no run that has trained models; {those_there(work)}")
     if not own.exists():
         raise MissingInput(f"{own} is missing; name the configuration of {text} with --config or CONFIG")
     return ChosenRun(system, own)
@@ -165,7 +166,7 @@ def newest_runs(work: Path) -> list[ChosenRun]:
     return [run for run in runs if run.config.exists()]
 
 
-def _those_there(work: Path) -> str:
+def those_there(work: Path) -> str:
     """The runs with a finished model, some by name, for a message."""
     known = [f"--run {one}" for one in _experiments(work)]
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""

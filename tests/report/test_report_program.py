@@ -18,8 +18,13 @@ def test_a_run_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_pat
         out.finish([])
     with pytest.raises(WrongUse, match=r"other is no run; those of .*: \S+/preds/hemorrhage/one$"):
         run_program("report", "--run", "preds/hemorrhage/other", "--work", tmp_path)
-    with pytest.raises(WrongUse, match="is no run of"):
+    trained = tmp_path / "checkpoints/spine/two"
+    with output(trained, Provenance("x", {}, {}), force=False, remedy="") as out:
+        out.finish([])
+    with pytest.raises(WrongUse, match=r"is no run of .*; those of \S+: --run checkpoints/spine/two$"):
         run_program("report", "--run", tmp_path, "--work", tmp_path)
+    with pytest.raises(WrongUse, match=rf"--run {trained}$"):
+        run_program("report", trained, "--work", tmp_path)
 
 
 def test_a_configuration_stands_for_its_run(tmp_path: Path) -> None:

@@ -163,6 +163,15 @@ def test_runs_that_answer_different_questions_are_not_joined(tmp_path: Path, giv
         run_program("predict_study", given, *runs, "--work", tmp_path)
 
 
+def test_a_run_that_is_named_twice_counts_once_which_is_said(
+    tmp_path: Path, given: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ("--run", "spine/quickstart", "--run", "checkpoints/spine/quickstart")
+    with pytest.raises(MissingInput):
+        run_program("predict_study", given, *runs, "--work", tmp_path)
+    assert capsys.readouterr().err.count("named twice one counts: spine/quickstart\n") == 1
+
+
 def test_without_a_path_the_question_is_which_studies(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"Which studies\? .*run_71_predict_study.sh PATH"):
         predict(work_at(tmp_path))

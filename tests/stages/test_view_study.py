@@ -107,6 +107,8 @@ def test_the_folder_of_a_predicted_study_gives_its_pages_anywhere(work: Work, tm
 def test_a_study_or_a_folder_that_is_not_there_is_refused_with_a_remedy(work: Work, tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"no answers for a study nobody; it has ID_\w+, "):
         view(work, "--run", RUN, "nobody")
+    with pytest.raises(WrongUse, match=r"no answers for a study no\\nbody; it has ID_\w+, "):
+        view(work, "--run", RUN, "no\nbody")
     with pytest.raises(WrongUse, match=r"holds no finished findings.json.*run_71_predict_study.sh"):
         view(work, tmp_path)
     with pytest.raises(WrongUse, match="names no run"):

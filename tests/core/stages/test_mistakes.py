@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hounsfield.core.errors import MissingInput, WrongUse
-from hounsfield.core.stages.mistakes import other_system
+from hounsfield.core.stages.mistakes import OneLineParser, other_system
 from programs import REPOSITORY, run_program
 
 CONFIGS = REPOSITORY / "configs"
@@ -212,3 +212,16 @@ def test_a_typo_costs_a_second_and_not_seven() -> None:
     assert status == "2"
     assert float(seconds) < 1.5
     assert time.monotonic() - begin < 60
+
+
+@pytest.mark.parametrize("words", [["--run", "a", "--run", "b"], ["--run=a", "--run", "a"]])
+def test_an_option_of_one_value_that_is_given_twice_is_refused(words: list[str]) -> None:
+    parser = OneLineParser()
+    parser.add_argument("--run")
+    parser.add_argument("--many", action="append")
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("paths", nargs="*")
+    with pytest.raises(WrongUse, match=r"^--run is given twice"):
+        parser.parse_args(words)
+    found = parser.parse_args(["--many", "a", "--many", "b", "--force", "--force", "--run", "c", "--", "--run"])
+    assert (found.many, found.run, found.paths) == (["a", "b"], "c", ["--run"])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hounsfield.core.errors import MissingInput
+from hounsfield.core.foreign_text import one_line
 from hounsfield.core.stages.command import shown
 from hounsfield.core.stages.ledger import LEDGER_FILE, ROLES, STUDY_LABELS_ON_SLICES, Ledger
 from hounsfield.core.stages.outputs import RECORD, read_record
@@ -32,9 +33,8 @@ def print_lineage(work: Path, run: Path, patient: str | None, example: Path) -> 
     """
     folder = run if run.exists() else work / run
     if read_record(folder) is None:
-        raise MissingInput(
-            f"{folder} holds no finished output ({RECORD}); name the folder of a run, such as {shown(example)}"
-        )
+        fact = f"{one_line(folder)} holds no finished output ({RECORD})"
+        raise MissingInput(f"{fact}; name the folder of a run, such as {shown(example)}")
     found = list(rested_on(work, folder.resolve().relative_to(work).as_posix(), 0, set()))
     if patient:
         print_patient(found, patient)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -33,12 +33,27 @@ KINDS = {
 }
 
 
+class _Once(argparse._StoreAction):
+    """An option that is given once: of two values the first would be dropped without a word."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string and getattr(namespace, self.dest) is not self.default:
+            raise WrongUse(f"{option_string} is given twice; give it once")
+        super().__call__(parser, namespace, values, option_string)
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong with a command line, as every stage does."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """As argparse's own."""
+        super().__init__(*arguments, **settings)
+        for kind in (None, "store"):
+            self.register("action", kind, _Once)
+
     def error(self, message: str) -> NoReturn:
         """Raise WrongUse instead of printing the usage and ending the process."""
-        raise WrongUse(f"{message} (--help lists what there is)")
+        raise WrongUse(f"{one_line(message)} (--help lists what there is)")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
