@@ -40,7 +40,7 @@ def test_an_overall_that_is_not_the_maximum_is_refused_unless_told(
     row: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     text = labels_csv({"1.2.3": fractured("C1"), "1.2.4": row})
-    with pytest.raises(BadInput, match=r"1 rows have a patient_overall .* lines 3\..*--prepare\.any_overall true"):
+    with pytest.raises(BadInput, match=r"1 row has a patient_overall .* line 3\..*--prepare\.any_overall true"):
         read(text)
     with caplog.at_level(logging.WARNING):
         assert read(text, any_overall=True).loc["1.2.4", list(NAMES)].tolist() == row
@@ -49,7 +49,7 @@ def test_an_overall_that_is_not_the_maximum_is_refused_unless_told(
 
 @pytest.mark.parametrize("value", [2, 0.5])
 def test_a_value_that_is_no_label_is_refused_without_options_that_the_stage_lacks(value: float) -> None:
-    with pytest.raises(BadInput, match=r"1 values of C2 .* lines 2\.") as refused:
+    with pytest.raises(BadInput, match=r"1 value of C2 .* line 2\.") as refused:
         read(labels_csv({"1.2.3": [1, 0, value, 1, 0, 0, 0, 0]}))
     assert "--" not in str(refused.value)
 

@@ -86,8 +86,8 @@ def test_a_sample_of_another_data_set_or_of_none_is_refused(tmp_path: Path) -> N
         sample_rows(tmp_path / "none.csv")
     wrong = tmp_path / "sample.csv"
     for text, fact in (
-        ("row_id,fractured\n1.2_C8,0.5\n", "1 rows name none of"),
-        ("row_id,fractured\n1.2_C1,0.5\n1.2_C1,0.5\n", "1 rows are repeated"),
+        ("row_id,fractured\n1.2_C8,0.5\n", "1 row names none of"),
+        ("row_id,fractured\n1.2_C1,0.5\n1.2_C1,0.5\n", "1 row is repeated"),
         ("id,fractured\n1.2_C1,0.5\n", "row_id is needed"),
     ):
         wrong.write_text(text)
@@ -99,9 +99,9 @@ def test_a_sample_of_another_data_set_or_of_none_is_refused(tmp_path: Path) -> N
     ("text", "fact"),
     [
         ("row_id,fractured\n1.2_C2,0.5\n1.2_C1,0.5\n", r"row 2 is 1.2_C2, and 1.2_C1 is expected"),
-        ("row_id,fractured\n1.2_C1,0.5\n", "1 rows instead of 2"),
-        ("row_id,fractured\n1.2_C1,0.5\n1.2_C2,\n", "hold no probability; the first is 1.2_C2"),
-        ("row_id,fractured\n1.2_C1,0\n1.2_C2,0.5\n", "hold no probability; the first is 1.2_C1"),
+        ("row_id,fractured\n1.2_C1,0.5\n", "1 row instead of 2"),
+        ("row_id,fractured\n1.2_C1,0.5\n1.2_C2,\n", "holds no probability; the first is 1.2_C2"),
+        ("row_id,fractured\n1.2_C1,0\n1.2_C2,0.5\n", "holds no probability; the first is 1.2_C1"),
         ("id,p\n1.2_C1,0.5\n1.2_C2,0.5\n", "instead of row_id, fractured"),
     ],
     ids=["order", "missing", "blank", "certain", "columns"],

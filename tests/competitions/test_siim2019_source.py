@@ -75,14 +75,14 @@ def test_a_second_identical_copy_counts_once_and_one_that_differs_is_an_error(ar
     assert sorted(competition_source([archive.parent]).film_ids) == ["1.2.a", "1.2.b", "1.2.t"]
     copy = next((archive.parent / "pneumothorax").rglob("1.2.a.dcm"))
     copy.write_bytes(film_file(chest(9)))
-    with pytest.raises(BadInput, match=r"1 films occur with different content.*1\.2\.a\.dcm"):
+    with pytest.raises(BadInput, match=r"1 film occurs with different content.*1\.2\.a\.dcm"):
         competition_source([archive.parent])
 
 
 def test_rows_of_a_film_that_is_not_there_are_listed(archive: Path) -> None:
     with (archive / "train-rle.csv").open("a") as table:
         table.write("\n9.9.9, 3 4\n")
-    with pytest.raises(BadInput, match=r"train-rle\.csv: 1 masks(.|\n)*row 4 \(9\.9\.9\)"):
+    with pytest.raises(BadInput, match=r"train-rle\.csv: 1 mask(.|\n)*row 4 \(9\.9\.9\)"):
         competition_source([archive])
 
 
@@ -151,7 +151,7 @@ def test_run_lengths_may_name_films_by_the_uids_of_their_headers(tmp_path: Path)
     found = find_source(tmp_path, "mine", {"images": [str(own)], "labels": str(table)}).annotations
     assert {film: one.rows[0].text for film, one in found.items()} == {"IM-1": "1 2", "IM-0": "-1"}
     table.write_text("ImageId,EncodedPixels\n1.2.1,1 2\n1.2.9,-1\n")
-    with pytest.raises(BadInput, match=r"masks\.csv: 1 masks are of no film"):
+    with pytest.raises(BadInput, match=r"masks\.csv: 1 mask is of no film"):
         find_source(tmp_path, "mine", {"images": [str(own)], "labels": str(table)})
 
 
@@ -172,7 +172,7 @@ def test_two_images_of_one_films_mask_are_refused_rather_than_one_of_them_taken(
 
 @pytest.mark.parametrize(
     ("row", "fact"),
-    [("IM-1.dcm,1 2", "fit several"), ("three,1 2", "no film"), ("one,1 2\none.dcm,1 2\nx/one,1 2", "")],
+    [("IM-1.dcm,1 2", "fits several"), ("three,1 2", "no film"), ("one,1 2\none.dcm,1 2\nx/one,1 2", "")],
 )
 def test_own_masks_that_fit_no_film_or_several_are_refused(own: Path, tmp_path: Path, row: str, fact: str) -> None:
     table = tmp_path / "masks.csv"

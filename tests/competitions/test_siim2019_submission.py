@@ -30,9 +30,9 @@ def test_each_row_of_the_sample_gets_its_films_mask_and_a_repeated_film_has_it_i
 @pytest.mark.parametrize(
     ("text", "fact"),
     [
-        ("ImageId,EncodedPixels\na,-1\n", "1 rows instead of 2"),
+        ("ImageId,EncodedPixels\na,-1\n", "1 row instead of 2"),
         ("ImageId,EncodedPixels\nb,-1\na,-1\n", "row 2 is of b, and a is expected"),
-        ("ImageId,EncodedPixels\na,-1\nb,\n", "1 rows hold no run lengths"),
+        ("ImageId,EncodedPixels\na,-1\nb,\n", "1 row holds no run lengths"),
         ("ImageId,Pixels\na,-1\nb,-1\n", "must name ImageId, EncodedPixels"),
     ],
 )

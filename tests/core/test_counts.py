@@ -19,6 +19,9 @@ from hounsfield.core.counts import count_of
         ("matches", "1 match"),
         ("other files", "1 other file"),
         ("positive", "1 positive"),
+        ("rows hold no probability", "1 row holds no probability"),
+        ("values of C2 that are no label", "1 value of C2 that is no label"),
+        ("names fit several files", "1 name fits several files"),
     ],
 )
 def test_one_thing_is_told_in_the_singular_and_any_other_number_in_the_plural(things: str, one: str) -> None:

@@ -124,9 +124,9 @@ def test_labelled_films_score_the_run_by_the_masks_that_it_submits(
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("image,any\nnobody,1\n", r"labels\.csv: none of its 1 names is of one of the 3 films"),
+        ("image,any\nnobody,1\n", r"labels\.csv: not one of its names \(1\) is of a film that is given \(3\)"),
         ("ImageId,EncodedPixels\na,-1\n", r"labels\.csv: none of the 1 films with a label shows a pneumothorax"),
-        ("ImageId,EncodedPixels\na,99999 5\n", r"(?s)labels\.csv: 1 masks cannot be used.*\(a\)"),
+        ("ImageId,EncodedPixels\na,99999 5\n", r"(?s)labels\.csv: 1 mask cannot be used.*\(a\)"),
     ],
     ids=["other films", "no mask", "outside of the film"],
 )

@@ -99,7 +99,7 @@ def test_a_table_that_lacks_slices_or_holds_one_without_an_image_is_named_with_t
         read_first_level(LABELS, all_tables(work), slices)
     unseen = slices.loc[slices["hu_crc32"].isna(), "image_id"].iloc[0]
     make_table(work, 7, lambda frame: pd.concat([frame, frame.iloc[:1].assign(image_id=unseen)]))
-    with pytest.raises(BadInput, match=rf"1 rows should not be here \({unseen}\); 0 are not in the data set"):
+    with pytest.raises(BadInput, match=rf"1 row should not be here \({unseen}\); 0 are not in the data set"):
         read_first_level(LABELS, all_tables(work), slices)
 
 

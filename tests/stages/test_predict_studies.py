@@ -193,6 +193,15 @@ def test_another_labelled_data_set_is_scored_beside_the_out_of_fold_scores(
 
 
 @pytest.mark.slow
+def test_labels_of_no_class_of_the_run_are_refused_before_any_file_is_read(work: Work, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("StudyInstanceUID,stroke\n9.9,1\n9.8,0\n")
+    (tmp_path / "unread").mkdir()
+    with pytest.raises(WrongTable, match=r"labels\.csv: none of its columns is a class of the run"):
+        predict(work, tmp_path / "unread", "--labels", tmp_path / "labels.csv")
+    assert not (work.folder / "data" / "unread").exists()
+
+
+@pytest.mark.slow
 def test_labels_of_other_files_are_refused_before_the_networks_answer(work: Work, tmp_path: Path, second: Path) -> None:
     (tmp_path / "labels.csv").write_text("StudyInstanceUID,any\n9.9,1\n9.8,0\n")
     with pytest.raises(WrongTable, match=r"labels\.csv: none of its 2 rows fits one of the"):

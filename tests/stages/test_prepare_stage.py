@@ -172,5 +172,5 @@ def test_a_competition_s_zip_may_hold_what_a_mac_adds_and_names_that_lead_elsewh
 def test_an_archive_of_archives_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("inner/rsna.ZIP", b"PK\5\6")
-    with pytest.raises(BadInput, match=r"1 archives within it are not opened; the first: 'inner/rsna\.ZIP'\. Unpack"):
+    with pytest.raises(BadInput, match=r"1 archive within it is not opened; the first: 'inner/rsna\.ZIP'\. Unpack"):
         run_program("rsna2019_prepare", *work_at(tmp_path / "work").arguments, "--archive", tmp_path / "a.zip")

@@ -150,7 +150,7 @@ def test_run_lengths_past_the_image_are_named_and_the_films_are_not_read_again(t
     table = archive / "train-rle.csv"
     right = table.read_text()
     table.write_text(right.replace(f"2.1, {encode(EMPTY)}", "2.1, 2300 5"))
-    with pytest.raises(BadInput, match=r"train-rle\.csv: 1 masks(.|\n)*row 8 \(2\.1\) ends at pixel 2305 of 48 x 48"):
+    with pytest.raises(BadInput, match=r"train-rle\.csv: 1 mask(.|\n)*row 8 \(2\.1\) ends at pixel 2305 of 48 x 48"):
         run(work, "--archive", archive)
     assert not (work / "data" / "films" / "films.parquet").exists()
     table.write_text(right)

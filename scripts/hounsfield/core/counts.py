@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 
-NOUN = re.compile(r"\w+(?=$| (?:of|in|with|without|that|to|from|for)\b)")  # whose number counts, in a phrase
+NOUN = re.compile(r"\w+(?=$| (?:of|in|with|within|without|that|to|from|for)\b)")  # whose number counts, in a phrase
+VERBS = {"are": "is", "have": "has", "were": "was", "do": "does", "fit": "fits", "hold": "holds", "lie": "lies",
+         "name": "names", "occur": "occurs", "contradict": "contradicts", "cannot": "cannot"}  # fmt: skip
+CLAUSE = re.compile(rf" ({'|'.join(VERBS)})\b")  # what the things do or are
 ENDINGS = (("series", "series"), ("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("s", ""))
 
 
 def count_of(count: int, things: str) -> str:
-    """How many there are. things: in the plural, such as `studies`, `test slices`, `films in the table`."""
+    """How many there are. things: in the plural, such as `films in the table`, `rows hold no probability`."""
     if count != 1:
         return f"{count} {things}"
-    return f"1 {NOUN.sub(lambda noun: singular(noun[0]), things, count=1)}"
+    noun, *clause = CLAUSE.split(things, maxsplit=1)
+    one = NOUN.sub(lambda noun: singular(noun[0]), noun, count=1)
+    return f"1 {one} {VERBS[clause[0]]}{clause[1]}" if clause else f"1 {one}"
 
 
 def singular(plural: str) -> str:

@@ -21,6 +21,7 @@ from hounsfield.competitions.siim2019.own_labels import OwnLabels, match_films
 from hounsfield.competitions.siim2019.paths import FILMS, data_folder
 from hounsfield.competitions.siim2019.rle_table import refuse_faults
 from hounsfield.competitions.siim2019.tables import open_data_set, read_films
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongTable, WrongUse
 from hounsfield.core.evaluation.external import external_scores, write_validation
 from hounsfield.core.evaluation.labels import weighted_labels
@@ -68,11 +69,14 @@ def labelled_films(command: PneumothoraxCommand, given: Sequence[Path], labels: 
     matched = match_films(names, listed, films.loc[listed.labels.to_pylist(), "film_id"].to_numpy(object))
     if matched.doubtful:
         raise WrongTable(
-            f"{labels.source}: {len(matched.doubtful)} names fit several films or repeat another; the first are "
-            f"{matched.doubtful[:10]}. Name them by their paths below the folder"
+            f"{labels.source}: {count_of(len(matched.doubtful), 'names fit several films or repeat another')}; the "
+            f"first: {matched.doubtful[:10]}. Name them by their paths below the folder"
         )
     if not matched.film_of:
-        raise WrongTable(f"{labels.source}: none of its {len(names)} names is of one of the {len(films)} films")
+        raise WrongTable(
+            f"{labels.source}: not one of its names ({len(names)}) is of a film that is given ({len(films)}); name "
+            f"them by path, file name or SOPInstanceUID, such as {films.index[0]!a}"
+        )
     if matched.lost or len(matched.film_of) < len(films):
         logger.warning("%s: %d rows fit no film here; %d of %d films have no label and are not scored",
                        labels.source, len(matched.lost), len(films) - len(matched.film_of), len(films))  # fmt: skip

@@ -89,11 +89,11 @@ def test_a_rows_mean_is_over_the_tables_that_hold_it(tmp_path):
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        (lambda frame: frame.iloc[1:], r"1 rows are missing here \(b\)\."),
-        (lambda frame: frame.assign(study_uid=["c", "d"]), r"\(b\); 1 rows should not be here \(c\); 0 are not in the"),
+        (lambda frame: frame.iloc[1:], r"1 row is missing here \(b\)\."),
+        (lambda frame: frame.assign(study_uid=["c", "d"]), r"\(b\); 1 row should not be here \(c\); 0 are not in the"),
         (
             lambda frame: frame.assign(study_uid=["b", "x"]),
-            r"1 rows should not be here \(x\); 1 are not in the data set",
+            r"1 row should not be here \(x\); 1 are not in the data set",
         ),
         (lambda frame: frame.iloc[::-1], "not in the order of the data set"),
         (lambda frame: frame.assign(split=TEST), "its test rows are not those of the data set"),

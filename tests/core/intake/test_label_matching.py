@@ -49,7 +49,7 @@ def test_a_name_with_marks_is_the_same_however_its_system_writes_it() -> None:
 
 
 def test_the_end_of_several_paths_is_refused_and_a_whole_path_is_not() -> None:
-    with pytest.raises(BadInput, match=r"t\.csv: 1 names fit several files.*IM0\.dcm"):
+    with pytest.raises(BadInput, match=r"t\.csv: 1 name fits several files.*IM0\.dcm"):
         found("IM0.dcm", "IM1.dcm")
     assert found("p0/IM0.dcm", paths=["p0/IM0.dcm", "other/p0/IM0.dcm"]) == ("file", [[0]])
 

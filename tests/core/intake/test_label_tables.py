@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from hounsfield.core.errors import BadInput, HounsfieldError, MissingInput, WrongUse
-from hounsfield.core.intake.label_cells import read_cells
+from hounsfield.core.intake import label_tables as module
+from hounsfield.core.intake.label_cells import cells_of, read_cells
 from hounsfield.core.intake.label_tables import LabelTable, label_table
 
 UID = "1.2.840.1.77"
@@ -79,15 +80,15 @@ FILES = [
     File("two columns that name files", "image,path,stroke\na,a,1\n", {}, BadInput, "image, path all name the file"),
     File("no class", "image\na\n", {}, BadInput, "only column"),
     File("a column that is no label", "image,age,stroke\na,63,1\n", {}, BadInput, "--classes"),
-    File("a word that is no label", "image,stroke\na,1\nb,maybe\n", {}, BadInput, "lines 3."),
-    File("minus one for uncertain", "image,stroke\na,1\nb,-1\n", {}, BadInput, "lines 3."),
+    File("a word that is no label", "image,stroke\na,1\nb,maybe\n", {}, BadInput, "line 3."),
+    File("minus one for uncertain", "image,stroke\na,1\nb,-1\n", {}, BadInput, "line 3."),
     File("probabilities unasked for", "image,stroke\na,0.8\n", {}, BadInput, "--soft-labels"),
     File("the same name with two labels", PLAIN + "a.dcm,0,0\n", {}, BadInput, "lines 2, 4."),
-    File("any = 0 beside a positive class", "image,stroke,any\na,1,0\nb,1,1\n", {}, BadInput, "lines 2 (a)."),
+    File("any = 0 beside a positive class", "image,stroke,any\na,1,0\nb,1,1\n", {}, BadInput, "line 2 (a)."),
     File("the same by another name for any", "image,stroke,bleed\na,1,0\nb,1,1\n", {"any_of": "bleed"}, BadInput,
-         "lines 2 (a)."),
+         "line 2 (a)."),
     File("no positive row at all", "image,stroke\na,0\nb,0\n", {}, BadInput, "no row is positive"),
-    File("a row without a name", "image,stroke\na,1\n,0\n", {}, BadInput, "lines 3."),
+    File("a row without a name", "image,stroke\na,1\n,0\n", {}, BadInput, "line 3."),
     File("cells beyond the header", "image,stroke\na,1,1\n", {}, BadInput, "more cells"),
     File("a column twice", "image,stroke,stroke\na,1,0\n", {}, BadInput, "stand twice: stroke"),
     File("a class that cannot name a column", "image,../x\na,1\n", {}, BadInput, "cannot name a class"),
@@ -154,3 +155,13 @@ def test_the_same_table_in_another_form_has_the_same_digest_and_another_label_an
         path.write_text(text)
         digests.append(table_in(path).digest())
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_of_several_columns_that_say_what_a_row_is_of_the_one_that_is_used_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module.logger, "info", lambda form, *facts: said.append(form % facts))
+    cells = cells_of(b"StudyInstanceUID,SeriesInstanceUID,stroke\n1.2,1.2.3,1\n", "t.csv")
+    assert label_table(cells, "t.csv").key == "series"
+    assert said == ["t.csv: each row is of the series in column SeriesInstanceUID; not used: StudyInstanceUID"]

@@ -72,7 +72,7 @@ def test_an_archive_that_is_not_opened_is_said_to_be_given_or_to_lie_within(give
     assert "within" not in packed_within(list_sources(alone), alone)
     said = packed_within(list_sources(both), both)
     assert "given is an archive of a kind that is not read (zip is); the first: 'c/x.7z'." in said
-    assert "1 archives within it are not opened; the first: 'a/y.tar.gz'." in said
+    assert "1 archive within it is not opened; the first: 'a/y.tar.gz'." in said
     zips = [given / "b", given / "disc.ZIP"]
     assert packed_within(list_sources(zips), zips) == ""
 

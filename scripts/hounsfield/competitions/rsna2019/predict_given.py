@@ -21,6 +21,7 @@ from hounsfield.competitions.rsna2019.tables import open_data_set, read_slices
 from hounsfield.competitions.rsna2019.validation import (
     VALIDATION_COLUMNS,
     Labelled,
+    classes_of,
     match_labels,
     printed_validation,
     rates_at_thresholds,
@@ -79,6 +80,7 @@ def predict_given(command: AnyCommand, paths: Sequence[str], steps: Steps) -> An
     table = None
     if arguments.labels:
         table = label_table(read_cells(Path(arguments.labels)), one_line(arguments.labels), options=False)
+        classes_of(label_set_of(_trained_on(steps, command)), table)  # before any file is read
     with ThreadPoolExecutor(1) as pool:  # which waits for it also where the files are refused
         pool.submit(steps.load)
         command = prepare_given(command, given, INTAKE, steps.prepare, steps.settings)

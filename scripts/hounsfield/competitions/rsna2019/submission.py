@@ -16,6 +16,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, PROBABILITY_CLIP
 from hounsfield.competitions.rsna2019.paths import PREPARE
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.storage.files import atomic_write
 
@@ -56,14 +57,17 @@ def sample_ids(path: Path) -> pd.Series:
         raise BadInput(f"{path} is not a sample submission with a column ID: {error}") from error
     again = ids[ids.duplicated()]
     if len(again):
-        raise BadInput(f"{path}: {len(again)} IDs are repeated; the first is {again.iloc[0]}")
+        raise BadInput(f"{path}: {count_of(len(again), 'IDs are repeated')}; the first is {again.iloc[0]}")
     images, columns = _split(ids)
     if (columns < 0).any():
-        raise BadInput(f"{path}: {(columns < 0).sum()} IDs name no class; the first is {ids[columns < 0].iloc[0]}")
+        raise BadInput(
+            f"{path}: {count_of(int((columns < 0).sum()), 'IDs name no class')}; the first is "
+            f"{ids[columns < 0].iloc[0]}"
+        )
     classes = images.groupby(images).transform("size")
     if (classes != len(CLASSES)).any():
         wrong = images[classes != len(CLASSES)].unique()
-        raise BadInput(f"{path}: {len(wrong)} images have not all six classes; the first is {wrong[0]}")
+        raise BadInput(f"{path}: {count_of(len(wrong), 'images have not all six classes')}; the first is {wrong[0]}")
     return ids
 
 

@@ -53,16 +53,22 @@ class Labelled(NamedTuple):
         return study_values(probabilities, places, rule.neighbours).loc[units[self.rows]].to_numpy()[:, self.columns]
 
 
+def classes_of(run: LabelSet, table: LabelTable) -> list[str]:
+    """The classes of the run that the table has labels of. Raises WrongTable where there is none."""
+    names = [name for name in run.names if name in table.names]
+    if not names:
+        known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
+        raise WrongTable(f"{table.source}: none of its columns is a class of the run: {known}. Call them so")
+    return names
+
+
 def match_labels(run: LabelSet, table: LabelTable, slices: pd.DataFrame, identifiers: pd.DataFrame) -> Labelled:
     """The labels of the slices, series or studies. slices: VALIDATION_COLUMNS; identifiers: of the files, by path.
 
     Rows that fit nothing, and what has no row or no known label, are counted in the log. Raises WrongTable where
     nothing fits.
     """
-    names = [name for name in run.names if name in table.names]
-    if not names:
-        known = f"it has {', '.join(table.names)}; the run predicts {', '.join(run.names)}"
-        raise WrongTable(f"{table.source}: none of its columns is a class of the run: {known}")
+    names = classes_of(run, table)
     unit = UNITS.get(table.key, run.row)
     values = table.values.set_axis(table.keys, axis=0)[names]
     place = _places(table, slices, identifiers)

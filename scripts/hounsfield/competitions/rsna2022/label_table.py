@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, OVERALL, VERTEBRAE
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongTable
 from hounsfield.core.intake.label_cells import cells_of
-from hounsfield.core.intake.label_tables import LabelTable, label_table
+from hounsfield.core.intake.label_tables import LabelTable, in_lines, label_table
 from hounsfield.core.intake.pseudonyms import Naming
 from hounsfield.core.logs import logger
 
@@ -41,7 +42,10 @@ def study_label_table(content: bytes, source: str, *, any_overall: bool) -> Labe
         raise WrongTable(f"{source}: no column {', '.join(lacking)}; it has {known}. The columns are {COLUMNS}")
     table = label_table(cells, source, classes=NAMES, options=False)
     if table.key != "study":
-        raise WrongTable(f"{source} labels by {table.key}; a fracture is of a study: give a column StudyInstanceUID")
+        raise WrongTable(
+            f"{source} labels by {table.key}; a fracture is of a study: give StudyInstanceUID as the "
+            "only column that says what a row is of"
+        )
     _check_overall(table, any_overall=any_overall)
     unknown = int(table.values.isna().sum().sum())
     if unknown:
@@ -57,9 +61,10 @@ def _check_overall(table: LabelTable, *, any_overall: bool) -> None:
     wrong = (above | below).to_numpy()
     if not wrong.any():
         return
+    count = int(wrong.sum())
     lines = ", ".join(map(str, table.lines[wrong][:SHOWN]))
-    fact = f"{table.source}: {wrong.sum()} rows have a patient_overall that is not the maximum of C1 to C7"
+    fact = f"{table.source}: {count_of(count, 'rows have a patient_overall that is not the maximum of C1 to C7')}"
     if not any_overall:
-        raise WrongTable(f"{fact}; the first are in lines {lines}. Correct them, or accept them as they are: "
+        raise WrongTable(f"{fact}; {in_lines(count)} {lines}. Correct them, or accept them as they are: "
                        "--prepare.any_overall true")  # fmt: skip
-    logger.warning("%s; the first are in lines %s; taken as they are", fact, lines)
+    logger.warning("%s; %s %s; taken as they are", fact, in_lines(count), lines)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from hounsfield.competitions.rsna2022.labels import NAMES, PROBABILITY_CLIP, STUDY_LOSS
 from hounsfield.competitions.rsna2022.paths import PREPARE
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.intake.label_cells import read_cells
 from hounsfield.core.storage.files import atomic_write
@@ -63,11 +64,14 @@ def sample_rows(path: Path) -> list[str]:
     rows = table[ROW]
     if rows.duplicated().any():
         raise BadInput(
-            f"{path}: {rows.duplicated().sum()} rows are repeated; the first is {rows[rows.duplicated()].iloc[0]}"
+            f"{path}: {count_of(int(rows.duplicated().sum()), 'rows are repeated')}; the first is "
+            f"{rows[rows.duplicated()].iloc[0]}"
         )
     strange = [row for row in rows if not _parted(row)[1]]
     if strange:
-        raise BadInput(f"{path}: {len(strange)} rows name none of {', '.join(NAMES)}; the first is {strange[0][:80]}")
+        raise BadInput(
+            f"{path}: {count_of(len(strange), 'rows name none of')} {', '.join(NAMES)}; the first is {strange[0][:80]}"
+        )
     return rows.tolist()
 
 
@@ -112,7 +116,7 @@ def check(path: Path, rows: Sequence[str]) -> None:
     if list(table.columns) != [ROW, VALUE]:
         raise BadInput(f"{path}: columns {list(table.columns)[:4]} instead of {ROW}, {VALUE}")
     if len(table) != len(rows):
-        raise BadInput(f"{path}: {len(table)} rows instead of {len(rows)}")
+        raise BadInput(f"{path}: {count_of(len(table), 'rows')} instead of {len(rows)}")
     other = table[ROW].to_numpy() != np.array(rows, object)
     if other.any():
         number = int(other.argmax())
@@ -120,7 +124,10 @@ def check(path: Path, rows: Sequence[str]) -> None:
     values = pd.to_numeric(table[VALUE], errors="coerce").to_numpy(np.float64)
     wrong = ~((values >= PROBABILITY_CLIP) & (values <= 1 - PROBABILITY_CLIP))  # NaN compares as false
     if wrong.any():
-        raise BadInput(f"{path}: {wrong.sum()} rows hold no probability; the first is {rows[int(wrong.argmax())]}")
+        raise BadInput(
+            f"{path}: {count_of(int(wrong.sum()), 'rows hold no probability')}; the first is "
+            f"{rows[int(wrong.argmax())]}"
+        )
 
 
 def _parted(row: str) -> tuple[str, str]:

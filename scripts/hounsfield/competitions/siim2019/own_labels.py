@@ -13,6 +13,7 @@ import numpy as np
 
 from hounsfield.competitions.siim2019.masks import Annotation
 from hounsfield.competitions.siim2019.rle_table import RUNS, RleRow, read_rle_table
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import MissingInput, WrongTable
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import FileList, SourceFile, list_files
@@ -80,8 +81,8 @@ def own_annotations(labels: Path, files: FileList, film_ids: np.ndarray) -> dict
         "fit several films or repeat another": matched.doubtful,
     }.items():
         if names:
-            raise WrongTable(f"{one_line(labels)}: {len(names)} masks {fact}; the first are {names[:SHOWN]}. Correct "
-                             "their names")  # fmt: skip
+            raise WrongTable(f"{one_line(labels)}: {count_of(len(names), f'masks {fact}')}; the first: "
+                             f"{names[:SHOWN]}. Correct their names")  # fmt: skip
     return {film: named[name] for name, film in matched.film_of.items()}
 
 

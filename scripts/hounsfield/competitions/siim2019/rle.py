@@ -70,7 +70,9 @@ def read_runs(text: str) -> np.ndarray:
         return np.empty((0, 2), np.int64)
     try:
         numbers = np.array(words[:NUMBERS_LIMIT], np.int64)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise Refused("rle_outside", "names more pixels than any film has") from None
+    except ValueError:
         raise Refused("rle_text", "is not a row of whole numbers") from None
     if len(words) % 2:
         raise Refused("rle_odd", f"has {len(words)} numbers: the last run has no length")

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from hounsfield.competitions.siim2019.rle import EMPTY, read_runs
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import Refused, WrongTable
 from hounsfield.core.intake.label_cells import delimiter_of, text_of
 from hounsfield.core.storage.tables import escape_cell
 
 FILM, RUNS = "ImageId", "EncodedPixels"
-ROWS_SHOWN = 10
+ROWS_SHOWN = 3
 
 
 class RleRow(NamedTuple):
@@ -40,7 +41,7 @@ class Fault(NamedTuple):
 def read_rle_table(content: bytes, source: str) -> list[RleRow]:
     """Read a table of run lengths.
 
-    Raises WrongTable naming `source` when it is no such table, or, with the first ten rows, when a row holds no runs.
+    Raises WrongTable naming `source` when it is no such table, or, with the first rows, when a row holds no runs.
     """
     table = read_columns(content, source, FILM, RUNS)
     rows = [
@@ -88,10 +89,13 @@ def refuse_unknown(source: str, rows: Sequence[RleRow], known: Iterable[str]) ->
 
 
 def refuse_faults(source: str, faults: Sequence[Fault]) -> None:
-    """Raise WrongTable listing the first ten faults, unless there are none."""
+    """Raise WrongTable with the first faults, unless there are none."""
     if faults:
-        listing = "\n".join(f"  {one.place} ({escape_cell(one.film)[:80]}) {one.fact}" for one in faults[:ROWS_SHOWN])
-        raise WrongTable(f"{source}: {len(faults)} masks cannot be used; the first are\n{listing}\nCorrect them there")
+        listing = "; ".join(f"{one.place} ({escape_cell(one.film)[:80]}) {one.fact}" for one in faults[:ROWS_SHOWN])
+        first = "" if len(faults) <= ROWS_SHOWN else f"; the first {ROWS_SHOWN}"
+        raise WrongTable(
+            f"{source}: {count_of(len(faults), 'masks cannot be used')}{first}: {listing}. Correct it there"
+        )
 
 
 def _refuse_contradictions(source: str, rows: Sequence[RleRow]) -> None:

@@ -25,6 +25,7 @@ from hounsfield.competitions.siim2019.own_labels import (
 )
 from hounsfield.competitions.siim2019.paths import ARCHIVE_NAME, PHANTOM, PREPARE
 from hounsfield.competitions.siim2019.rle_table import read_rle_table, refuse_unknown
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, MissingInput, WrongUse
 from hounsfield.core.intake.archives import FileList, SourceFile
 from hounsfield.core.intake.given_studies import Intake, own_places
@@ -183,7 +184,9 @@ def once_each(files: FileList) -> np.ndarray:
     repeated = [found for found in places.values() if len(found) > 1]
     unlike = [files[found[0]].label for found in repeated if len({content_key(files[place]) for place in found}) > 1]
     if unlike:
-        raise BadInput(f"{len(unlike)} films occur with different content; the first are {unlike[:10]}. Leave one each")
+        raise BadInput(
+            f"{count_of(len(unlike), 'films occur with different content')}; the first: {unlike[:10]}. Leave one each"
+        )
     if repeated:
         logger.info("films that occur several times, read once: %d", len(repeated))
     return np.array(sorted(found[0] for found in places.values()))

@@ -16,6 +16,7 @@ import pandas as pd
 from hounsfield.competitions.siim2019.paths import PREPARE
 from hounsfield.competitions.siim2019.rle import EMPTY
 from hounsfield.competitions.siim2019.rle_table import FILM, RUNS, read_columns
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, MissingInput
 from hounsfield.core.storage.files import atomic_write
 
@@ -81,10 +82,10 @@ def check(path: Path, films: Sequence[str]) -> None:
     table = read_columns(path.read_bytes(), str(path), FILM, RUNS)
     found: pd.Series = table[FILM]
     if len(found) != len(films):
-        raise BadInput(f"{path}: {len(found)} rows instead of {len(films)}")
+        raise BadInput(f"{path}: {count_of(len(found), 'rows')} instead of {len(films)}")
     for number, (own, wanted) in enumerate(zip(found, films, strict=True), 2):
         if own != wanted:
             raise BadInput(f"{path}: row {number} is of {own[:64]}, and {wanted} is expected")
     empty = table[RUNS].str.strip() == ""
     if empty.any():
-        raise BadInput(f"{path}: {int(empty.sum())} rows hold no run lengths; an empty mask is {EMPTY}")
+        raise BadInput(f"{path}: {count_of(int(empty.sum()), 'rows hold no run lengths')}; an empty mask is {EMPTY}")

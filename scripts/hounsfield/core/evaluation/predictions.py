@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput
 from hounsfield.core.evaluation.labels import LabelSet
 from hounsfield.core.storage.tables import read_table, write_table
@@ -93,10 +94,12 @@ def _refuse_other_rows(
     missing, beyond = expected[~np.isin(expected, found)], found[~np.isin(found, expected)]
     facts = []
     if len(missing):
-        facts.append(f"{len(missing)} rows are missing here ({_first(missing)})")
+        facts.append(f"{count_of(len(missing), 'rows are missing here')} ({_first(missing)})")
     if len(beyond):
         unknown = int((~np.isin(beyond, rows.ids)).sum())
-        facts.append(f"{len(beyond)} rows should not be here ({_first(beyond)}); {unknown} are not in the data set")
+        facts.append(
+            f"{count_of(len(beyond), 'rows')} should not be here ({_first(beyond)}); {unknown} are not in the data set"
+        )
     facts = facts or ["its rows are not in the order of the data set"]
     raise BadInput(f"{path}: {'; '.join(facts)}. Make it with: {remedy} --force")
 
@@ -110,7 +113,10 @@ def _refuse_nonsense(path: Path, label_set: LabelSet, frame: pd.DataFrame) -> No
     bad = ~((probabilities >= 0) & (probabilities <= 1)).all(axis=1)  # NaN compares as false
     if bad.any():
         first, count = ids.iloc[int(bad.argmax())], len(label_set.names)
-        raise BadInput(f"{path}: {bad.sum()} rows do not hold {count} probabilities in [0, 1]; the first is {first}")
+        raise BadInput(
+            f"{path}: {count_of(int(bad.sum()), 'rows do not hold')} {count} probabilities in [0, 1]; the first is "
+            f"{first}"
+        )
     if ids.duplicated().any():
         raise BadInput(f"{path}: {ids.duplicated().sum()} values of {label_set.row} occur twice")
     strange = set(frame["split"].unique()) - {OUT_OF_FOLD, TEST}

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import MissingInput, WrongTable
 from hounsfield.core.foreign_text import one_line
 
@@ -114,7 +115,9 @@ def _tidy(rows: list[list[str]], lines: np.ndarray, source: str) -> Cells:
         header = header[:-1]
     long = [int(lines[place]) for place, row in zip(kept[1:], body, strict=True) if any(row[len(header) :])]
     if long:
-        raise WrongTable(f"{source}: {len(long)} rows have more cells than the header, the first in lines {long[:10]}")
+        raise WrongTable(
+            f"{source}: {count_of(len(long), 'rows have more cells than the header')}; the first lines: {long[:10]}"
+        )
     if header[:1] == [""] and [row[0] for row in body] in (
         [str(n + first) for n in range(len(body))] for first in (0, 1)
     ):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongTable
 from hounsfield.core.intake.label_tables import SHOWN, Key, LabelTable
 from hounsfield.core.intake.listings import composed
@@ -107,8 +108,8 @@ def _by_name(keys: np.ndarray, paths: list[str], source: str) -> list[np.ndarray
     """The file of each name. Raises WrongTable where a name fits several."""
     places, ambiguous = by_name(keys, paths)
     if ambiguous:
-        raise WrongTable(f"{source}: {len(ambiguous)} names fit several files, the first are {ambiguous[:SHOWN]}; give "
-                       "paths below the folder")  # fmt: skip
+        raise WrongTable(f"{source}: {count_of(len(ambiguous), 'names fit several files')}; the first: "
+                       f"{ambiguous[:SHOWN]}; give paths below the folder")  # fmt: skip
     return [np.array([place] if place >= 0 else [], np.int64) for place in places]
 
 

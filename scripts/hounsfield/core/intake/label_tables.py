@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import WrongTable, WrongUse
 from hounsfield.core.intake.label_cells import Cells, read_cells
 from hounsfield.core.logs import logger
@@ -79,6 +80,9 @@ def label_table(
     means_any = any_of or (ANY if ANY in names and len(names) > 1 else None)
     if means_any is not None and (means_any not in names or len(names) < 2):
         raise WrongUse(f"{source}: {means_any} cannot mean any of the others; the classes are {', '.join(names)}")
+    others = [name for name in cells.table.columns if name != column and _names_a_key(name)]
+    if others:
+        logger.info("%s: each row is of the %s in column %s; not used: %s", source, key, column, ", ".join(others))
     keys = cells.table[column].to_numpy(str)
     nameless = cells.lines[keys == ""]
     _refuse(source, f"rows without a {column}", nameless)
@@ -99,6 +103,10 @@ def read_keys(path: Path) -> tuple[Key, np.ndarray]:
 
 def _spelling(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _names_a_key(column: str) -> bool:
+    return any(_spelling(column) in spellings for spellings in KEYS.values())
 
 
 def _key(cells: Cells, source: str) -> tuple[Key, str]:
@@ -124,7 +132,7 @@ def _class_names(
     absent = [name for name in classes if name not in columns]
     if absent:
         raise WrongUse(f"{source} has no column {', '.join(absent)}; it has {', '.join(columns)}")
-    others = {*_patients(columns), *(name for name in columns if any(_spelling(name) in one for one in KEYS.values()))}
+    others = {*_patients(columns), *filter(_names_a_key, columns)}
     names = list(dict.fromkeys(classes)) or [name for name in columns if name not in others]
     if not names:
         raise WrongTable(f"{source}: {column} is its only column; a column for each class is missing")
@@ -193,4 +201,9 @@ def _check_positives(table: LabelTable) -> None:
 def _refuse(source: str, fact: str, places: Sequence[object] | np.ndarray, remedy: str = "Correct the table") -> None:
     if len(places):
         listing = ", ".join(str(place) for place in list(places)[:SHOWN])
-        raise WrongTable(f"{source}: {len(places)} {fact}; the first are in lines {listing}. {remedy}")
+        raise WrongTable(f"{source}: {count_of(len(places), fact)}; {in_lines(len(places))} {listing}. {remedy}")
+
+
+def in_lines(count: int) -> str:
+    """What stands before the first lines of a table in which something is wrong."""
+    return "it is in line" if count == 1 else "the first are in lines"

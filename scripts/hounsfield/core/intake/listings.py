@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import BadInput, Refused, StaleOutput
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.archives import FILES_PER_BLOCK, FileList, SourceFile
@@ -86,7 +87,7 @@ def packed_within(files: FileList, given: Sequence[Path]) -> str:
         said = f" {len(own)} of what is given is an archive of a kind that is not read (zip is); the first: {own[0]!a}."
     if within := len(packed) - len(own):
         first = next(one.label for one in packed if one.label not in own)
-        said += f" {within} archives within it are not opened; the first: {first!a}."
+        said += f" {count_of(within, 'archives within it are not opened')}; the first: {first!a}."
     return said and f"{said} Unpack them first; a zip in a folder may be named beside that instead"
 
 
