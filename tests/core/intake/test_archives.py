@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hounsfield.core.errors import BadInput, MissingInput, Refused
+from hounsfield.core.errors import BadInput, MissingInput, Refused, UnusableSource
 from hounsfield.core.intake import archives, zip_members
 from hounsfield.core.intake.archives import SourceFile, list_files
 
@@ -166,6 +166,13 @@ def test_names_that_are_no_text_are_kept_and_their_labels_escaped(tmp_path: Path
     files = list_files(tmp_path)
     assert files.labels.to_pylist() == [file.label for file in files] == ["Mü", "M\\xfcller"]
     assert [file.read() for file in files] == [b"y", b"x"]
+
+
+def test_two_files_that_would_be_shown_by_one_name_are_refused_rather_than_one_lost(tmp_path: Path) -> None:
+    for name in (b"\xff.dcm", b"\\xff.dcm"):
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(name)
+    with pytest.raises(UnusableSource, match="rename it"):
+        list_files(tmp_path)
 
 
 def test_what_stands_before_the_archive_comments_and_extra_fields_are_passed_over(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hounsfield.core.errors import MissingInput, Refused
+from hounsfield.core.errors import MissingInput, Refused, UnusableSource
 from hounsfield.core.foreign_text import one_line
 from hounsfield.core.intake.zip_members import LOCAL_HEADER, MAX_SIZE, Found, zip_members
 from hounsfield.core.logs import logger
@@ -233,6 +233,12 @@ def _file_list(found: Iterator[Found], place: int, container: Path) -> FileList:
         stamps = _mixed([np.full(len(block), place), columns[0], *columns[5:]])
         numbers.append(np.stack([columns[0], stamps, *columns[1:5], np.zeros_like(stamps)]))
     files = FileList([Container(str(container))], pa.concat_arrays(names), np.concatenate(numbers, axis=1))
+    labels = files.labels
+    if len(labels.unique()) < len(labels):  # one of them would be lost
+        name = next(value["values"] for value in labels.value_counts().to_pylist() if value["counts"] > 1)
+        raise UnusableSource(
+            f"{one_line(container)}: {name!a} stands for two names, one of which is no text; rename it"
+        )
     return files.take(pc.sort_indices(files.names).to_numpy())
 
 
