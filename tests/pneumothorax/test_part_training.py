@@ -197,7 +197,7 @@ def test_films_without_a_pneumothorax_are_refused_naming_the_fold(tmp_path: Path
         (("start: part0", "start: part1"), "start 'part1' is not initial, part0 to part0"),
         (("start: part0", "start: ''"), "start '' is not"),
         (("size: 64", "size: 72"), "72 pixels"),
-        (("positive_share: 0.5", "positive_share: 0"), "positive_share 0: give a number above 0"),
+        (("positive_share: 0.5", "positive_share: 0"), "positive_share 0.0: give a number above 0"),
         (("top: 1, kept", "schedule: plateau, top: 1, kept"), "kept: last"),
         (("top: 2", "top: 0"), "top"),
         (("name: unet", "name: vnet"), "vnet"),
