@@ -96,6 +96,14 @@ def test_an_option_wins_over_its_variable(config: Path, tmp_path: Path, monkeypa
     assert (command.folds, command.work) == (("1", "2"), tmp_path)
 
 
+def test_an_option_wins_over_the_configuration_wherever_it_stands(config: Path) -> None:
+    for words in (
+        ("--classifier.epochs", "7", "--config", str(config)),
+        ("--config", str(config), "--classifier.epochs=7"),
+    ):
+        assert command_with(config, *words).config.classifier.epochs == 7
+
+
 def test_a_data_set_at_odds_with_what_is_trained_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_SET", "other")
     with pytest.raises(WrongUse, match=r"DATA_SET=other is at odds with .*trial\.yaml, which trains on own"):

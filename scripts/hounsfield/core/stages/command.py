@@ -254,7 +254,10 @@ def _with_variables(argv: list[str], stage: Stage[Any]) -> list[str]:
     elif stage.role == "trains":
         del wanted["DATA_SET"]
     argv = [word for one in argv for word in (one.split("=", 1) if one.startswith("--config=") else [one])]
-    argv = [*before, *argv, *words_of_variables(options, wanted)]
+    of_config = [word == "--config" or last == "--config" for last, word in zip(["", *argv], argv, strict=False)]
+    first = [word for word, is_config in zip(argv, of_config, strict=True) if is_config]  # else it undoes the options
+    others = [word for word, is_config in zip(argv, of_config, strict=True) if not is_config]
+    argv = [*before, *first, *others, *words_of_variables(options, wanted)]
     return [found_config(word) if last == "--config" else word for last, word in zip(["", *argv], argv, strict=False)]
 
 
