@@ -92,7 +92,10 @@ def test_a_table_of_no_study_that_is_there_is_refused(
     labels = tmp_path / "labels.csv"
     labels.write_text(labels_csv({"9.9": fractured("C1"), "9.8": fractured()}))
     answered(command, monkeypatch)
-    with pytest.raises(WrongTable, match=r"labels\.csv: no row with a label is of one of the 3 studies \(2 of its 2"):
+    with pytest.raises(
+        WrongTable,
+        match=r"labels\.csv: not one of its rows with a label is of a study that is given \(3; of 2 rows 2 fit none",
+    ):
         labels_of_studies(command, read_labels(labels))
     with pytest.raises(MissingInput, match=r"none\.csv is no file"):
         read_labels(tmp_path / "none.csv")

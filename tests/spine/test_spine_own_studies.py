@@ -110,7 +110,7 @@ def test_studies_with_labels_score_the_run(copied: Path, tmp_path: Path, capsys:
 
 def test_labels_of_other_studies_are_refused_before_the_networks_answer(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(labels_csv({"9.9": fractured("C2")}))
-    with pytest.raises(WrongTable, match=r"labels\.csv: no row with a label is of one of the 1 studies"):
+    with pytest.raises(WrongTable, match=r"labels\.csv: not one of its rows with a label is of a study"):
         predict(copied, given(tmp_path / "ct", "1.2.7"), "--labels", tmp_path / "labels.csv")
     assert (copied / "data/ct/studies.parquet").exists()
     assert not (copied / "data/ct/boxes").exists()

@@ -16,6 +16,7 @@ from hounsfield.competitions.rsna2022.labels import LABELS, NAMES
 from hounsfield.competitions.rsna2022.paths import SLICES, data_folder
 from hounsfield.competitions.rsna2022.submission import best_constant
 from hounsfield.competitions.rsna2022.tables import open_data_set, read_studies
+from hounsfield.core.counts import count_of
 from hounsfield.core.errors import MissingInput, WrongTable
 from hounsfield.core.evaluation.external import external_scores, without_interval, write_validation
 from hounsfield.core.evaluation.predictions import read_predictions
@@ -71,8 +72,8 @@ def labels_of_studies(command: SpineCommand, labels: LabelTable) -> pd.DataFrame
     unmatched = int((~table.index.isin(studies.index)).sum())
     if not known.any():
         raise WrongTable(
-            f"{labels.source}: no row with a label is of one of the {len(studies)} studies ({unmatched} of its "
-            f"{len(table)} rows are of none); are these their UIDs?"
+            f"{labels.source}: not one of its rows with a label is of a study that is given ({len(studies)}; of "
+            f"{count_of(len(table), 'rows')} {unmatched} fit none); name each by its StudyInstanceUID"
         )
     if unmatched or not known.all():
         logger.warning("%s: rows that fit no study here: %d; without a label, and not scored: %d of %d studies",

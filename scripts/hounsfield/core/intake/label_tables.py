@@ -192,7 +192,7 @@ def _check_positives(table: LabelTable) -> None:
     if not positives.any():
         fact = f"no row is positive of any class ({', '.join(table.names)})"
         raise WrongTable(f"{table.source}: {fact}, so nothing can be learnt or scored; add rows that are")
-    none = [f"{name} ({known[name]} rows known)" for name in table.names if not positives[name]]
+    none = [f"{name} ({count_of(int(known[name]), 'rows')} known)" for name in table.names if not positives[name]]
     if none:
         logger.warning("%s: no positive row of %s: whether it is found cannot be learnt, nor tested",
                        table.source, ", ".join(none))  # fmt: skip
