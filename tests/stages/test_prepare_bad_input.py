@@ -16,7 +16,6 @@ from conftest import work_at
 from dicom_files import PIXELS, ct_file
 from fuzz.encodings import TWELVE_BIT_SAMPLE
 from hounsfield.competitions.rsna2019.source import own_source
-from hounsfield.core.intake.pseudonyms import Naming
 
 SMALL = PIXELS.clip(0, 255).astype(np.uint8)
 
@@ -243,10 +242,12 @@ def test_values_are_right_where_they_were_repaired_padded_or_narrow(outcome: Out
     assert box.tolist() == [0, 0, 64, 64]
 
 
-def test_links_and_pipes_are_counted_and_not_followed(outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
+def test_links_and_pipes_are_counted_and_not_followed(
+    outcome: Outcome, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     assert not outcome.slices.index.str.contains("secret|link|loop|pipe").any()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hounsfield.core.logs.logger.propagate", True)
-        own_source([outcome.folder], None, Naming(b"key"), {})
+        own_source([outcome.folder], None, tmp_path, {})
     assert "2 links are not followed; the first: 'link'" in caplog.text
     assert "1 pipes, sockets or devices are not followed; the first: 'pipe'" in caplog.text

@@ -119,8 +119,7 @@ def find_source(
         raise WrongUse(f"{as_given('ARCHIVE', '--archive', archive)} and --images name two sources; give one")
     outputs = data_folder(work, data_set)
     folders = own_places(images, outputs, data_set, INTAKE)
-    naming = Naming(read_key(outputs / "pseudonyms.key"))
-    return own_source(folders, None if labels is None else Path(labels), naming, about)
+    return own_source(folders, None if labels is None else Path(labels), outputs, about)
 
 
 def competition_source(archive: Path) -> Source:
@@ -169,10 +168,11 @@ def competition_ids(images: FileList) -> pa.Array:
     return pc.replace_with_mask(found, pa.array(strange), others)
 
 
-def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, about: Mapping[str, Any]) -> Source:
+def own_source(images: Sequence[Path], labels: Path | None, outputs: Path, about: Mapping[str, Any]) -> Source:
     """Every file of folders of any depth, of zip archives, and single ones.
 
-    What is not a CT slice is refused later, with a reason.
+    What is not a CT slice is refused later, with a reason. outputs: the data set's folder, which holds its key; none is
+    made where there is no file.
     """
     own = None if labels is None else read_own_labels(labels, **about)
     if own is not None and own.test is not None and own.test.is_dir():
@@ -181,7 +181,7 @@ def own_source(images: Sequence[Path], labels: Path | None, naming: Naming, abou
     if own is not None and own.table.key == "file":
         check_names(own.table.keys, listing.labels, own.table.source)
     options = ("--images", *map(str, images), *(() if labels is None else label_words(labels, about)))
-    return Source(listing, None, None, naming, options, own=own)
+    return Source(listing, None, None, Naming(read_key(outputs / "pseudonyms.key")), options, own=own)
 
 
 def _refuse_twins(archive: Path, image_ids: pa.Array) -> None:
