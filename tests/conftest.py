@@ -39,6 +39,11 @@ def work_at(folder: Path, config: Path = MINI_CONFIG) -> Work:
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """A copy of what `make` leaves in a folder; of the processes that share out the tests one makes it for all."""
+    return Path(shutil.copytree(shared_folder(factory, name, make), factory.mktemp(name) / "work"))
+
+
+def shared_folder(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder itself, which all processes read and none changes."""
     top = factory.getbasetemp()
     folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / f"made {name}"
     with folder.with_suffix(".lock").open("w") as lock:
@@ -49,17 +54,18 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             folder.mkdir()
             make(folder)
             done.touch()
-    return Path(shutil.copytree(folder, factory.mktemp(name) / "work"))
+    return folder
 
 
 @pytest.fixture(scope="session")
 def phantom_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set in the competition's shape."""
+    """A small data set in the competition's shape; not a copy, since stages know an archive by its inode and times."""
     name = "rsna-intracranial-hemorrhage-detection.zip"
-    made = made_once(
-        tmp_path_factory, "raw", lambda top: run_program("rsna2019_phantom", "--output", top / name, *MINI_PHANTOM)
-    )
-    return made / name
+
+    def make(top: Path) -> None:
+        run_program("rsna2019_phantom", "--output", top / name, *MINI_PHANTOM)
+
+    return shared_folder(tmp_path_factory, "raw", make) / name
 
 
 @pytest.fixture(scope="session")
