@@ -151,6 +151,7 @@ def test_a_stop_that_comes_after_the_last_look_stops_before_the_next_fold() -> N
         ask_to_stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "module", "predict"),
     [

@@ -37,9 +37,8 @@ def repack(archive: Path, change: Callable[[dict[str, bytes]], None], facts: dic
     folder = archive.parent / "repack"
     shutil.rmtree(folder, ignore_errors=True)
     with tarfile.open(archive) as old:
-        old.extractall(folder, filter="data")
-    files = contents_of(folder)
-    del files[CHECKSUMS]
+        members = {member.name: old.extractfile(member) for member in old}
+        files = {name: file.read() for name, file in members.items() if file is not None and name != CHECKSUMS}
     change(files)
     paths = {}
     for name, content in files.items():
