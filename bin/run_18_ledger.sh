@@ -1,6 +1,6 @@
 #!/bin/sh
 # Print what a run rests on, and which of its models have seen which patients.
-# In:  the folder of a run (first argument), and the records of all that it was made from
+# In:  the folder of a run in preds or checkpoints (first argument), and the records of all that it was made from
 # Out: two tables on stdout
 #
 #   sh bin/run_18_ledger.sh preds/hemorrhage/quickstart

@@ -29,9 +29,12 @@ class Rested(NamedTuple):
 def print_lineage(work: Path, run: Path, patient: str | None, example: Path) -> None:
     """Print the outputs that a run rests on, and the patients that each has seen; of one patient, who has seen it.
 
-    run: its folder, here or below the work folder. example: folder of a run, for the message where it holds none.
+    run: its folder in preds or checkpoints, here or below the work folder. example: folder of a run, for the message
+    where it holds none.
     """
-    folder = run if run.exists() else work / run
+    folder, models = run if run.exists() else work / run, work / "checkpoints"
+    if read_record(folder) is None and folder.resolve().is_relative_to(models):
+        folder = work / "preds" / folder.resolve().relative_to(models)
     if read_record(folder) is None:
         fact = f"{one_line(folder)} holds no finished output ({RECORD})"
         raise MissingInput(f"{fact}; name the folder of a run, such as {shown(example)}")
