@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import hemorrhage_bag
 from hounsfield.competitions.rsna2019.labels import LABELS
@@ -38,6 +39,14 @@ def bag(monkeypatch, work, *options, experiment="crop"):
     monkeypatch.setattr(sys, "argv", argv)
     set_up_logging()
     hemorrhage_bag.main()
+
+
+def bagged_copy(ready, target):
+    """A linked copy after stage 15."""
+    work = linked_copy(ready, target)
+    with pytest.MonkeyPatch.context() as patch:
+        bag(patch, work)
+    return work
 
 
 def folder_of(work, experiment="crop"):

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from bagging import bag, folder_of, linked_copy, read_runs, read_submission, ready_to_bag
+from bagging import bag, bagged_copy, folder_of, linked_copy, read_runs, read_submission, ready_to_bag
 
 from hounsfield.competitions.rsna2019.labels import CLASSES, LABELS
 from hounsfield.competitions.rsna2019.paths import data_folder
@@ -44,10 +44,7 @@ def work(ready, tmp_path):
 @pytest.fixture(scope="module")
 def bagged(ready, tmp_path_factory):
     """After stage 15. Nobody changes it."""
-    work = linked_copy(ready, tmp_path_factory.mktemp("bagged"))
-    with pytest.MonkeyPatch.context() as patch:
-        bag(patch, work)
-    return work
+    return bagged_copy(ready, tmp_path_factory.mktemp("bagged"))
 
 
 # ---- the mean

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from bagging import PROGRAM, bag, folder_of, linked_copy, ready_to_bag
+from bagging import PROGRAM, bag, bagged_copy, folder_of, linked_copy, ready_to_bag
 
 import hemorrhage_bag
 from hounsfield.competitions.rsna2019.tables import read_slices
@@ -35,10 +35,7 @@ def work(ready, tmp_path):
 
 @pytest.fixture(scope="module")
 def bagged_once(ready, tmp_path_factory):
-    work = linked_copy(ready, tmp_path_factory.mktemp("bagged"))
-    with pytest.MonkeyPatch.context() as patch:
-        bag(patch, work)
-    return work
+    return bagged_copy(ready, tmp_path_factory.mktemp("bagged"))
 
 
 @pytest.fixture
